@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * graph.h - a graph file built, checked and run.
+ *
+ *   dv_graph_load()   YAML → nodes and links, option tables, schemas and labels: everything wrong is in `diags`
+ *   dv_graph_check()  the label proof: every exit × column
+ *   dv_graph_start()  open() of each node, then the runner works on the loop's idle tick
+ *   dv_graph_stop()   sources end, what is in flight is drained, done() is called
+ *   dv_graph_free()
+ */
+#ifndef DV_ENGINE_GRAPH_H
+#define DV_ENGINE_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/dead_letter.h"
+#include "engine/diag.h"
+#include "engine/operator.h"
+#include "engine/stats.h"
+
+enum { DV_NODES_MAX = 64, DV_LINKS_MAX = 256 };
+
+/* The settings at the top of a graph file; one option table describes them. */
+struct dv_graph_settings {
+    const char *name;
+    const char *tenant;       /* default "default" */
+    const char *listen;       /* "127.0.0.1:8080", or NULL: no server */
+    const char *keyring;      /* "file:var/keyring", or NULL */
+    const char *passphrase;   /* a secret's reference, or NULL: the keyring's machine key */
+    const char *token;        /* a secret's reference: bearer token for /v1, or NULL */
+    const char *tls_cert;     /* PEM file, or NULL */
+    const char *tls_key;      /* PEM file, or NULL */
+    const char *dead_letters; /* file of sealed rejected records */
+    const char *state;        /* directory of checkpoints */
+    int64_t memory_bytes;     /* the most that batches may use; `check` refuses a graph that could pass it */
+    int64_t batch_bytes;      /* the most one batch may use */
+    int64_t drain_ms;         /* how long dv_graph_stop() waits before it gives up */
+    const struct dv_yaml *graph;
+};
+
+struct dv_graph;
+
+/* Tells the end: `rc` is DV_OK after a drain, else why the run stopped. Called once, from the loop. */
+typedef void (*dv_graph_done)(struct dv_graph *graph, dv_rc rc, void *data);
+
+/* Reads and builds `path`. `operators` is the NULL-terminated table that operators/ generates. NULL after any error, all
+ * of them in `diags` (whose arena must live as long as the graph). Free with dv_graph_free(). */
+struct dv_graph *dv_graph_load(const char *path, const struct dv_operator *const *operators, struct dv_diags *diags);
+
+/* The same from memory; `name` stands for the file, its directory part for where schemas and policies are. */
+struct dv_graph *dv_graph_parse(const char *name, const char *text, size_t length,
+                                const struct dv_operator *const *operators, struct dv_diags *diags);
+
+void dv_graph_free(struct dv_graph *graph);
+
+const struct dv_graph_settings *dv_graph_settings(const struct dv_graph *graph);
+
+/* Lends a service of the rooms above to all nodes; before dv_graph_start(). */
+void dv_graph_provide(struct dv_graph *graph, enum dv_service service, void *object);
+void dv_graph_dead_letters(struct dv_graph *graph, struct dv_dead_letters *letters);
+
+/* Proves that every exit receives only labels it is cleared for. DV_E_LEAK with the paths in `diags` otherwise. */
+DV_CHECKED dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags);
+
+/* Prints the proof: exit × column → label and the rule that allows it. */
+void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json);
+
+/* The most bytes that batches, queues and receipts can take, fixed before the start. */
+struct dv_bound {
+    uint64_t batches;  /* objects in the pool: credits × copies over the paths, summed over makers */
+    uint64_t bytes;
+    uint64_t receipts;
+};
+struct dv_bound dv_graph_bound(const struct dv_graph *graph);
+
+/* Opens every node and begins. On failure nothing runs, and *error tells which node and why. */
+DV_CHECKED dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done done, void *data,
+                                struct dv_error *error);
+
+/* Ends the sources and drains; done() follows. A second call gives up at once. */
+void dv_graph_stop(struct dv_graph *graph);
+
+/* Looking at a graph: for the dashboard, `datavault graph` and tests. */
+uint32_t dv_graph_node_count(const struct dv_graph *graph);
+struct dv_node *dv_graph_node(const struct dv_graph *graph, uint32_t index);
+const struct dv_operator *dv_node_operator(const struct dv_node *node);
+const struct dv_node_stats *dv_node_stats(const struct dv_node *node);
+const struct dv_schema *dv_node_schema_in(const struct dv_node *node);
+const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t output);
+
+/* Why the node waits or failed last, for /readyz and the page: "" if all is well. Never a field's value. */
+const char *dv_node_status(const struct dv_node *node);
+
+/* The links: from (node, output) to node. */
+struct dv_link {
+    uint32_t from, output, to;
+};
+uint32_t dv_graph_links(const struct dv_graph *graph, const struct dv_link **ret_links);
+
+/* The name of an output ("matched"), or "" for an unnamed one. */
+const char *dv_node_output_name(const struct dv_node *node, uint32_t output, char *buffer, size_t size);
+
+/* Time from a batch's filling to its receipt's settling, over all sources. */
+const struct dv_histogram *dv_graph_latency(const struct dv_graph *graph);
+
+/* Batches of the pool in use now, and their memory in bytes. */
+uint32_t dv_graph_batches_live(const struct dv_graph *graph);
+uint64_t dv_graph_bytes_held(const struct dv_graph *graph);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * schema.h - the columns of a batch: name, type and label; the same object tells the shape and the privacy of data.
+ *
+ *   # conf/schemas/healthcare.yaml
+ *   name: healthcare
+ *   subject: patient_id                      # the person a record is about (optional)
+ *   fields:
+ *     patient_id: { type: text, class: direct-id, required: true }
+ *     age:        { type: int, class: quasi-id, min: 0, max: 130 }
+ *
+ * Fields that no schema names land in one last column, `_extra` (type json, direct-id plain): it fails closed. */
+#ifndef DV_ENGINE_SCHEMA_H
+#define DV_ENGINE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/arena.h"
+#include "engine/diag.h"
+#include "engine/label.h"
+#include "engine/yaml.h"
+
+enum { DV_COLUMNS_MAX = 128 };
+
+#define DV_EXTRA_COLUMN "_extra"
+
+enum dv_type { DV_TYPE_TEXT, DV_TYPE_INT, DV_TYPE_FLOAT, DV_TYPE_BOOL, DV_TYPE_BYTES, DV_TYPE_JSON };
+
+/* One column. */
+struct dv_column {
+    const char *name; /* NUL-terminated; as a JSON key it needs no escaping */
+    uint32_t name_length;
+    enum dv_type type;
+    struct dv_label label;
+    bool required;
+    bool bounded; /* min/max hold for DV_TYPE_INT and DV_TYPE_FLOAT */
+    double min, max;
+};
+
+/* A schema: immutable once made, owned by the graph's arena. */
+struct dv_schema {
+    const char *name; /* a DV_NAME */
+    uint32_t column_count;
+    int32_t subject; /* the subject's column, or -1 */
+    int32_t extra;   /* the `_extra` column, or -1 */
+    struct dv_column *columns;
+};
+
+/* Loads and checks a schema file; NULL if anything was wrong, all of it in `diags`. */
+struct dv_schema *dv_schema_load(const char *path, struct dv_arena *arena, struct dv_diags *diags);
+
+/* An empty schema with room for `capacity` columns (≤ DV_COLUMNS_MAX), or NULL when the arena is full. */
+struct dv_schema *dv_schema_new(struct dv_arena *arena, const char *name, uint32_t capacity);
+
+/* A copy that may be changed: own columns array, with room for DV_COLUMNS_MAX. */
+struct dv_schema *dv_schema_copy(struct dv_arena *arena, const struct dv_schema *schema);
+
+/* Appends a column to a schema made with room for it, and gives it back for further settings. */
+struct dv_column *dv_schema_add(struct dv_schema *schema, const char *name, enum dv_type type, struct dv_label label);
+
+/* A column's index by name, or -1. Not for hot loops. */
+int dv_schema_find(const struct dv_schema *schema, const char *name);
+
+/* Whether both have the same columns with the same types and labels, in the same order. */
+bool dv_schema_equal(const struct dv_schema *a, const struct dv_schema *b);
+
+/* "text", "int", …: literals. */
+const char *dv_type_name(enum dv_type type);
+
+#endif

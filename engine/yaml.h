@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * yaml.h - a configuration file as a tree in which every node knows its line and column.
+ *
+ * libfyaml parses; this is what the rest of the tree sees of it. Refused, because a configuration needs none of them and
+ * each has hurt somebody: anchors and aliases, tags, several documents, duplicate keys, non-string keys, NUL bytes, files
+ * over 1 MiB, more than 64 levels or 100,000 nodes. `${VAR}`, `${VAR:-default}` and `${VAR:?message}` in scalars are
+ * replaced after parsing, so that a value can never change the structure; `$${` stands for `${`. */
+#ifndef DV_ENGINE_YAML_H
+#define DV_ENGINE_YAML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/arena.h"
+#include "engine/diag.h"
+
+enum dv_yaml_kind { DV_YAML_SCALAR, DV_YAML_MAP, DV_YAML_LIST };
+
+/* A node of the tree. Maps and lists are linked through `next`, in file order. */
+struct dv_yaml {
+    enum dv_yaml_kind kind;
+    struct dv_place place; /* of the value */
+    struct dv_place key_place;
+    const char *key;       /* in a map: NUL-terminated; else NULL */
+    const char *text;      /* a scalar: NUL-terminated, variables replaced; else NULL */
+    size_t length;         /* of text */
+    bool plain;            /* a scalar without quotes (so that `~` and an empty value mean "none") */
+    struct dv_yaml *first; /* a map's or list's children */
+    struct dv_yaml *next;
+    size_t count; /* of children */
+};
+
+/* Reads `path` ("-": standard input) into `arena`. NULL if anything was wrong, all of it in `diags`. */
+struct dv_yaml *dv_yaml_load(const char *path, struct dv_arena *arena, struct dv_diags *diags);
+
+/* The same from memory; `name` stands for the file in messages. `text` must outlive `diags`. */
+struct dv_yaml *dv_yaml_parse(const char *name, const char *text, size_t length, struct dv_arena *arena,
+                              struct dv_diags *diags);
+
+/* A map's child by key, or NULL (also if `map` is NULL or no map). */
+const struct dv_yaml *dv_yaml_get(const struct dv_yaml *map, const char *key);
+
+/* True for a plain empty scalar, `~` or `null`. */
+bool dv_yaml_is_none(const struct dv_yaml *node);
+
+#endif
