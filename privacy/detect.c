@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * detect.c - the table of detectors, and the walk over the marks of the prefilter. */
+#include "privacy/detect.h"
+
+#include <string.h>
+
+#include "engine/error.h"
+#include "privacy/detect_rows.h"
+
+/* Scores, not the order of rows, decide between verifiers of one trigger. */
+static const struct dv_detector_row rows[] = {
+    { "ipv4", DV_PII_IP, DV_TRIGGER_DIGIT, 4, 3, false, dv_verify_ipv4 },
+    { "iban", DV_PII_IBAN, DV_TRIGGER_DIGIT, 2, 0, true, dv_verify_iban },
+    { "mrn", DV_PII_MRN, DV_TRIGGER_DIGIT, 3, 0, false, dv_verify_mrn },
+    { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn },
+    { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card },
+    { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone },
+    { "email", DV_PII_EMAIL, DV_TRIGGER_AT, 0, 0, false, dv_verify_email },
+    { "url", DV_PII_URL, DV_TRIGGER_COLON, 0, 0, false, dv_verify_url },
+    { "ipv6", DV_PII_IP, DV_TRIGGER_COLON, 0, 0, false, dv_verify_ipv6 },
+    { "mac", DV_PII_MAC, DV_TRIGGER_COLON, 0, 0, false, dv_verify_mac },
+    { "domain", DV_PII_URL, DV_TRIGGER_DOT, 0, 0, false, dv_verify_domain },
+};
+
+static const char *const names[DV_PII_COUNT] = {
+    [DV_PII_OTHER] = "REDACTED", [DV_PII_EMAIL] = "EMAIL",
+    [DV_PII_PHONE] = "PHONE",    [DV_PII_SSN] = "SSN",
+    [DV_PII_IBAN] = "IBAN",      [DV_PII_CREDIT_CARD] = "CREDIT_CARD",
+    [DV_PII_IP] = "IP",          [DV_PII_MAC] = "MAC",
+    [DV_PII_URL] = "URL",        [DV_PII_MRN] = "MRN",
+};
+
+/* A window overlaps the next by one word, so that the digits after a mark are always known. */
+enum { WINDOW_WORDS = 64, WINDOW_BYTES = WINDOW_WORDS * 64, WINDOW_STEP = WINDOW_BYTES - 64 };
+
+/* One call of dv_detect(). */
+struct finder {
+    const struct dv_detector *detector;
+    struct dv_span *spans;
+    size_t count, max;
+    uint32_t covered_end; /* marks before it lie in a finding */
+    bool full;
+    struct dv_candidate candidate;
+    uint64_t digits[WINDOW_WORDS + 1];
+    uint64_t marks[WINDOW_WORDS + 1];
+};
+
+const char *dv_pii_name(enum dv_pii type)
+{
+    DV_ASSERT((unsigned)type < DV_PII_COUNT);
+    return names[type];
+}
+
+void dv_detector_init(struct dv_detector *detector, const struct dv_detector_options *options)
+{
+    const struct dv_detector_options none = { 0 };
+    if (options == NULL)
+        options = &none;
+    *detector = (struct dv_detector){ .scan = dv_detect_scan_plain };
+    if (!options->plain_c && dv_detect_has_avx2())
+        detector->scan = dv_detect_scan_avx2;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if ((options->types_off & 1u << rows[i].type) != 0)
+            continue;
+        uint8_t *count = &detector->row_counts[rows[i].trigger];
+        DV_ASSERT(*count < DV_DETECTOR_ROWS_MAX);
+        detector->rows[rows[i].trigger][(*count)++] = &rows[i];
+    }
+}
+
+static bool is_stronger(const struct dv_span *a, const struct dv_span *b)
+{
+    return a->score != b->score ? a->score > b->score : a->end - a->start > b->end - b->start;
+}
+
+/* Takes in the spans that `found` overlaps: what any verifier found stays covered, whoever gives the name. */
+static void absorb(struct finder *finder, struct dv_span *found)
+{
+    while (finder->count != 0 && finder->spans[finder->count - 1].end > found->start) {
+        struct dv_span *last = &finder->spans[--finder->count];
+        struct dv_span merged = is_stronger(found, last) ? *found : *last;
+        merged.start = found->start < last->start ? found->start : last->start;
+        merged.end = found->end > last->end ? found->end : last->end;
+        *found = merged;
+    }
+}
+
+/* No room for another finding: the last one takes the rest of the text. */
+static void cover_rest(struct finder *finder)
+{
+    struct dv_span *last = &finder->spans[finder->max - 1];
+    last->type = DV_PII_OTHER;
+    last->end = finder->candidate.length;
+    last->score = 1000;
+    last->why = "too many findings: the rest is covered";
+    finder->count = finder->max;
+    finder->full = true;
+}
+
+static void accept(struct finder *finder, struct dv_span *found)
+{
+    DV_ASSERT(found->start < found->end && found->end <= finder->candidate.length);
+    absorb(finder, found);
+    if (finder->count == finder->max) {
+        cover_rest(finder);
+        return;
+    }
+    finder->spans[finder->count++] = *found;
+    finder->covered_end = found->end;
+}
+
+static void try_row(struct finder *finder, const struct dv_detector_row *row)
+{
+    struct dv_span found = { .type = row->type };
+    if (row->verify(&finder->candidate, &found))
+        accept(finder, &found);
+}
+
+/* The 64 bits from bit `bit` of word `word` on. */
+static uint64_t bits_from(const uint64_t *words, uint32_t word, uint32_t bit)
+{
+    uint64_t low = words[word] >> bit;
+    return bit == 0 ? low : low | words[word + 1] << (64 - bit);
+}
+
+/* How many of the DV_NEAR_BYTES bits from there on are set. */
+static uint32_t count_near(const uint64_t *words, uint32_t word, uint32_t bit)
+{
+    uint64_t near = bits_from(words, word, bit) & ((UINT64_C(1) << DV_NEAR_BYTES) - 1);
+    return (uint32_t)__builtin_popcountll(near);
+}
+
+static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
+{
+    struct dv_candidate *candidate = &finder->candidate;
+    const struct dv_detector *detector = finder->detector;
+    candidate->digits_near = count_near(finder->digits, word, bit);
+    candidate->marks_near = count_near(finder->marks, word, bit);
+    candidate->groups.count = 0;
+    candidate->groups.total = 0;
+    if (candidate->digits_near >= DV_GROUPED_MIN)
+        dv_groups_read(candidate);
+    bool after_letter = dv_is_letter(dv_byte_before(candidate, candidate->at, 1));
+    for (uint32_t i = 0; i < detector->row_counts[DV_TRIGGER_DIGIT] && !finder->full; i++) {
+        const struct dv_detector_row *row = detector->rows[DV_TRIGGER_DIGIT][i];
+        bool near = candidate->digits_near >= row->digits_min && candidate->marks_near >= row->marks_min;
+        if (near && (after_letter || !row->after_letter))
+            try_row(finder, row);
+    }
+}
+
+static void try_mark(struct finder *finder)
+{
+    struct dv_candidate *candidate = &finder->candidate;
+    unsigned char byte = candidate->text[candidate->at];
+    /* Most dots and colons end a sentence or a heading. */
+    if (byte != '@' && dv_byte(candidate, candidate->at + 1) <= ' ')
+        return;
+    enum dv_trigger trigger = byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;
+    for (uint32_t i = 0; i < finder->detector->row_counts[trigger] && !finder->full; i++)
+        try_row(finder, finder->detector->rows[trigger][i]);
+}
+
+/* Walks the marks of the first `words` words of the window that begins at byte `start`. */
+static void walk(struct finder *finder, uint32_t start, uint32_t words)
+{
+    uint64_t carry = start != 0 && dv_is_digit(finder->candidate.text[start - 1]);
+    for (uint32_t word = 0; word < words; word++) {
+        uint64_t digits = finder->digits[word];
+        uint64_t begins = digits & ~(digits << 1 | carry);
+        carry = digits >> 63;
+        for (uint64_t todo = begins | finder->marks[word]; todo != 0 && !finder->full; todo &= todo - 1) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(todo);
+            finder->candidate.at = start + word * 64 + bit;
+            if (finder->candidate.at < finder->covered_end)
+                continue;
+            if ((begins >> bit & 1) != 0)
+                try_digit(finder, word, bit);
+            else
+                try_mark(finder);
+        }
+    }
+}
+
+size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans, size_t max)
+{
+    DV_ASSERT(max > 0 && length <= UINT32_MAX);
+    struct finder finder;
+    finder.detector = detector;
+    finder.spans = spans;
+    finder.count = 0;
+    finder.max = max;
+    finder.covered_end = 0;
+    finder.full = false;
+    finder.candidate.text = (const unsigned char *)text;
+    finder.candidate.length = (uint32_t)length;
+    for (size_t start = 0; start < length && !finder.full; start += WINDOW_STEP) {
+        size_t left = length - start;
+        size_t bytes = left < WINDOW_BYTES ? left : WINDOW_BYTES;
+        size_t words = (bytes + 63) / 64;
+        finder.digits[words] = 0;
+        finder.marks[words] = 0;
+        detector->scan(finder.candidate.text + start, bytes, finder.digits, finder.marks);
+        walk(&finder, (uint32_t)start, (uint32_t)(left <= WINDOW_BYTES ? words : WINDOW_WORDS - 1));
+        if (left <= WINDOW_BYTES)
+            break;
+    }
+    return finder.count;
+}

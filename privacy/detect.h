@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * detect.h - finds personal data in free text.
+ *
+ * Two stages: a prefilter marks the bytes a finding can hang on (the first digit of a run, '@', ':' and '.') with one
+ * pass of vector instructions, and a verifier per kind of data looks at the text around each mark. Clean text costs
+ * little more than the prefilter. The kinds are rows of one table in detect.c: a name, a type, a trigger and a verifier.
+ *
+ * Works on bytes, whatever they are: NUL and invalid UTF-8 are text like any other. Time is linear in the length. */
+#ifndef DV_PRIVACY_DETECT_H
+#define DV_PRIVACY_DETECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a finding is. */
+enum dv_pii {
+    DV_PII_OTHER, /* covered without being identified: the tail of a text with too many findings */
+    DV_PII_EMAIL,
+    DV_PII_PHONE,
+    DV_PII_SSN,
+    DV_PII_CREDIT_CARD,
+    DV_PII_IBAN,
+    DV_PII_IP,
+    DV_PII_MAC,
+    DV_PII_URL,
+    DV_PII_MRN,
+    DV_PII_COUNT
+};
+
+/* One finding: the bytes start..end (end excluded). */
+struct dv_span {
+    uint32_t start, end;
+    enum dv_pii type;
+    uint16_t score;  /* 1..1000: how sure */
+    const char *why; /* the rule that found it; a literal */
+};
+
+enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4 };
+
+struct dv_detector_row;
+
+/* Marks the digits and the trigger bytes of at most 64 * words bytes, one bit each. */
+typedef void dv_detect_scan(const unsigned char *text, size_t length, uint64_t *digits, uint64_t *marks);
+
+/* A compiled detector: read-only once made, may be shared. Members are private. */
+struct dv_detector {
+    dv_detect_scan *scan;
+    uint8_t row_counts[DV_TRIGGER_COUNT];
+    const struct dv_detector_row *rows[DV_TRIGGER_COUNT][DV_DETECTOR_ROWS_MAX];
+};
+
+/* How a detector is made; all zero: every type, fastest instructions. */
+struct dv_detector_options {
+    uint32_t types_off; /* bit 1u << type: leave this type out */
+    bool plain_c;       /* never use vector instructions */
+};
+
+/* Compiles the table for this machine; `options` may be NULL. */
+void dv_detector_init(struct dv_detector *detector, const struct dv_detector_options *options);
+
+/* Finds personal data in text[0..length), length ≤ UINT32_MAX, and writes up to `max` ≥ 1 spans: sorted, not touching each
+ * other's bytes. Where findings overlap, one span covers them all under the type of the stronger, then the longer.
+ * If there are more than `max`, the last span is of type DV_PII_OTHER and reaches to the end of the text: nothing found
+ * or unread stays uncovered. Returns the number of spans. */
+size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans,
+                 size_t max);
+
+/* "EMAIL", "CREDIT_CARD"; DV_PII_OTHER is "REDACTED". Literals. */
+const char *dv_pii_name(enum dv_pii type);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * detect_rows.h - what the verifiers of detect_*.c share: a row of the table, a candidate, and looks around it.
+ *
+ * Private to privacy/. A verifier gets a candidate and answers whether there is a finding there; if so it fills start,
+ * end, score and why of the span. It may look back before the trigger, but only a bounded way. */
+#ifndef DV_PRIVACY_DETECT_ROWS_H
+#define DV_PRIVACY_DETECT_ROWS_H
+
+#include "privacy/detect.h"
+
+/* The byte a verifier is called for. */
+enum dv_trigger {
+    DV_TRIGGER_DIGIT, /* the first digit of a run */
+    DV_TRIGGER_AT,
+    DV_TRIGGER_COLON,
+    DV_TRIGGER_DOT,
+};
+
+enum { DV_GROUPS_MAX = 20, DV_GROUP_DIGITS_MAX = 24, DV_NEAR_BYTES = 20, DV_GROUPED_MIN = 7 };
+
+/* What stands between two groups of digits; a set. */
+enum dv_gap {
+    DV_GAP_SPACE = 1,
+    DV_GAP_DASH = 2,
+    DV_GAP_DOT = 4,
+    DV_GAP_SLASH = 8,
+    DV_GAP_OPEN = 16,
+    DV_GAP_CLOSE = 32,
+};
+
+/* One run of digits. */
+struct dv_group {
+    uint32_t start;
+    uint8_t digits;
+    uint8_t gap;       /* dv_gap set before it; 0 for the first */
+    uint8_t gap_chars; /* characters before it */
+};
+
+/* A number written in groups, from the candidate on: "4111 1111 1111 1111", "(020) 7946-0958". */
+struct dv_groups {
+    uint32_t count;
+    uint32_t total; /* digits in all */
+    struct dv_group group[DV_GROUPS_MAX];
+    unsigned char digits[DV_GROUP_DIGITS_MAX]; /* '0'..'9', the groups joined */
+};
+
+/* The place a verifier is asked about. */
+struct dv_candidate {
+    const unsigned char *text;
+    uint32_t length;
+    uint32_t at;             /* the trigger */
+    uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on; 0 if the trigger is no digit */
+    uint32_t marks_near;     /* '.', ':' and '@' there */
+    struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
+};
+
+typedef bool dv_verify(const struct dv_candidate *candidate, struct dv_span *span);
+
+/* A row of the table. */
+struct dv_detector_row {
+    const char *name;
+    enum dv_pii type;
+    enum dv_trigger trigger;
+    /* What a digit must have around it before the verifier is called. */
+    uint8_t digits_min; /* in the DV_NEAR_BYTES from it on */
+    uint8_t marks_min;  /* there too */
+    bool after_letter;  /* right before it */
+    dv_verify *verify;
+};
+
+dv_verify dv_verify_email, dv_verify_phone, dv_verify_ssn, dv_verify_card, dv_verify_iban, dv_verify_ipv4,
+    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn;
+
+/* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
+dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;
+
+/* Whether this machine can run dv_detect_scan_avx2(). */
+bool dv_detect_has_avx2(void);
+
+static inline bool dv_is_digit(unsigned char byte)
+{
+    return (unsigned char)(byte - '0') <= 9;
+}
+
+static inline bool dv_is_letter(unsigned char byte)
+{
+    return (unsigned char)((byte | 0x20) - 'a') <= 25;
+}
+
+static inline bool dv_is_alnum(unsigned char byte)
+{
+    return dv_is_digit(byte) || dv_is_letter(byte);
+}
+
+static inline bool dv_is_hex(unsigned char byte)
+{
+    return dv_is_digit(byte) || (unsigned char)((byte | 0x20) - 'a') <= 5;
+}
+
+static inline unsigned char dv_lower(unsigned char byte)
+{
+    return (unsigned char)(byte - 'A') <= 25 ? byte | 0x20 : byte;
+}
+
+/* The byte at `at`, or NUL past the end. */
+static inline unsigned char dv_byte(const struct dv_candidate *candidate, uint32_t at)
+{
+    return at < candidate->length ? candidate->text[at] : 0;
+}
+
+/* The byte `back` bytes before `at`, or NUL before the start. */
+static inline unsigned char dv_byte_before(const struct dv_candidate *candidate, uint32_t at, uint32_t back)
+{
+    return at >= back ? candidate->text[at - back] : 0;
+}
+
+/* Fills a span; gives true, so that a verifier can return it. */
+static inline bool dv_span_fill(struct dv_span *span, uint32_t start, uint32_t end, uint16_t score, const char *why)
+{
+    span->start = start;
+    span->end = end;
+    span->score = score;
+    span->why = why;
+    return true;
+}
+
+/* Reads the number in groups at candidate->at into candidate->groups. Between groups stand at most three of: space,
+ * no-break space, dash of any length, '.', '/', '(' and ')'. */
+void dv_groups_read(struct dv_candidate *candidate);
+
+/* The separator at `at`: its length in bytes and its kind, or 0 if there is none. */
+uint32_t dv_gap_at(const struct dv_candidate *candidate, uint32_t at, uint8_t *ret_gap);
+
+/* Where group `index` ends. */
+static inline uint32_t dv_group_end(const struct dv_groups *groups, uint32_t index)
+{
+    return groups->group[index].start + groups->group[index].digits;
+}
+
+/* Whether the groups begin with a date: 2024-03-18, 3/18/2024, 18.03.24. */
+bool dv_groups_are_date(const struct dv_groups *groups);
+
+/* Whether one of `words` (lower-case, NULL-terminated) begins a word in the 40 bytes before `at`, on the same line. */
+bool dv_context_has(const struct dv_candidate *candidate, uint32_t at, const char *const *words);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * redact.h - replaces the personal data in a text by its kind: "call 555-123-4567" becomes "call [PHONE]". */
+#ifndef DV_PRIVACY_REDACT_H
+#define DV_PRIVACY_REDACT_H
+
+#include "engine/arena.h"
+#include "engine/error.h"
+#include "privacy/detect.h"
+
+enum { DV_REDACT_SPANS_MAX = 128 };
+
+/* A text that is the caller's input (nothing found) or lives in the arena; not NUL-terminated. */
+struct dv_redacted {
+    const char *text;
+    uint32_t length; /* bytes */
+};
+
+/* Replaces each finding of `detector` in text[0..length) by "[TYPE]". Nothing found: *ret_redacted is the input itself,
+ * uncopied, and must not outlive it. Past DV_REDACT_SPANS_MAX findings the rest of the text becomes "[REDACTED]".
+ * Errors: DV_E_MEMORY when the arena is full, DV_E_LIMIT for a text of 4 GiB; *ret_redacted is empty then. */
+DV_CHECKED dv_rc dv_redact(const struct dv_detector *detector, struct dv_arena *arena, const char *text, size_t length,
+                           struct dv_redacted *ret_redacted);
+
+#endif
