@@ -21,7 +21,23 @@ PIECES = [
 ]
 
 
+WHOLE = [
+    "123-45-6789", "555-123-4567", "+1 (555) 123-4567", "ann.lee@mail.example.org", "x@123-45-6789.com", "123-45-6789@example.com",
+    "x@555-123-4567.com", "x@y.com-123-45-6789.org", "555-123-4567 1 555-123-4567", "a@b.com@c.org", "a@b.cc-x@y.org",
+]
+
+
+def near_miss(draw):
+    """Something whole with one character changed, added or lost, at any distance from the start."""
+    whole = draw.choice(WHOLE)
+    at = draw.randrange(len(whole) + 1)
+    changed = whole[:at] + draw.choice(("", "", "5", "-", ".", " ", "a", "_", "é", "@")) + whole[at + draw.randrange(2):]
+    return draw.choice("y- ") * draw.randrange(140) + draw.choice((whole, changed, changed)) + draw.choice(("", " ", "z", "8", "-"))
+
+
 def note(draw):
+    if draw.random() < 0.5:
+        return near_miss(draw)
     pieces = [draw.choice(PIECES) for _ in range(draw.randrange(14))]
     if draw.random() < 0.5:
         pieces = [piece + draw.choice(("", "", " ", "x", "7")) for piece in pieces]
