@@ -6,7 +6,11 @@
  *         |                             ^~~
  *      help: did you mean 'keep'?
  *
- * Findings are collected, so that a user sees all of them at once. Codes: Cnnn configuration, Pnnn privacy. */
+ * Findings are collected, so that a user sees all of them at once. Codes: Cnnn configuration, Pnnn privacy:
+ *
+ *   C001 malformed YAML        C004 unknown key or word   C007 a limit was passed, or memory is short
+ *   C002 YAML that is refused  C005 a value is missing    C008 a file cannot be read
+ *   C003 a variable            C006 a value is wrong      C009 a secret stands in the file */
 #ifndef DV_ENGINE_DIAG_H
 #define DV_ENGINE_DIAG_H
 
@@ -38,6 +42,9 @@ struct dv_diag {
 
 enum { DV_DIAGS_MAX = 100 };
 
+struct dv_source_text;
+struct dv_hidden;
+
 /* A list of findings and the source texts they point into. */
 struct dv_diags {
     struct dv_arena *arena; /* the caller's; holds everything */
@@ -45,6 +52,7 @@ struct dv_diags {
     struct dv_diag *last;
     uint32_t count; /* also counts those past DV_DIAGS_MAX, which are not kept */
     struct dv_source_text *sources;
+    struct dv_hidden *hidden;
 };
 
 /* Starts an empty list whose texts go to `arena`. */
@@ -52,6 +60,9 @@ void dv_diags_init(struct dv_diags *diags, struct dv_arena *arena);
 
 /* Tells the text of `file`, so that its lines can be shown; `text` must outlive the list. */
 void dv_diags_source(struct dv_diags *diags, const char *file, const char *text, size_t length);
+
+/* Makes the text at `place` appear as asterisks wherever its line is shown: it may be a secret. */
+void dv_diags_hide(struct dv_diags *diags, struct dv_place place);
 
 /* Adds a finding; `detail` and `help` may be NULL and are copied. Out of memory: counted, not kept. */
 void dv_diags_add(struct dv_diags *diags, struct dv_place place, const char *code, const char *detail, const char *help,
@@ -64,7 +75,7 @@ const char *dv_diags_suggest(struct dv_diags *diags, const char *word, const cha
 /* True if any finding is a privacy violation (code Pnnn). */
 bool dv_diags_leaks(const struct dv_diags *diags);
 
-/* Prints all findings sorted by place; `colour` adds ANSI colours. */
+/* Prints all findings sorted by place; `colour` adds ANSI colours. What could steer a terminal comes out as '?'. */
 void dv_diags_print(const struct dv_diags *diags, FILE *out, bool colour);
 
 /* Prints them as one JSON array of {file, line, column, code, message, detail, help}. */

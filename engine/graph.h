@@ -41,6 +41,9 @@ struct dv_graph_settings {
 
 struct dv_graph;
 
+/* The option table of the settings above, for the reference page and the JSON Schema. */
+const struct dv_option *dv_graph_options(void);
+
 /* Tells the end: `rc` is DV_OK after a drain, else why the run stopped. Called once, from the loop. */
 typedef void (*dv_graph_done)(struct dv_graph *graph, dv_rc rc, void *data);
 
@@ -91,6 +94,12 @@ const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t 
 
 /* Why the node waits or failed last, for /readyz and the page: "" if all is well. Never a field's value. */
 const char *dv_node_status(const struct dv_node *node);
+
+/* Why the run stopped, when done() was given an error. */
+const struct dv_error *dv_graph_error(const struct dv_graph *graph);
+
+/* The dead letters given, or NULL: their waits() belongs in /readyz. */
+const struct dv_dead_letters *dv_graph_letters(const struct dv_graph *graph);
 
 /* The links: from (node, output) to node. */
 struct dv_link {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * json.h - JSON out: a writer into a caller's buffer that never writes past it; and records to and from JSON.
  *
- * Reading is simdjson's on-demand parser behind json_read.cc, the only C++ in the tree. */
+ * Reading stands on simdjson's first stage behind json_read.cc, the only C++ in the tree. */
 #ifndef DV_ENGINE_JSON_H
 #define DV_ENGINE_JSON_H
 
@@ -56,11 +56,18 @@ void dv_json_reader_free(struct dv_json_reader *reader);
 /* Bytes that must be readable (their content does not matter) behind the text given to dv_json_reader_record(). */
 enum { DV_JSON_PADDING = 64 };
 
-/* Reads one JSON object into row `row` of `batch` (texts are copied or unescaped into its arena). `text` is followed by
- * DV_JSON_PADDING readable bytes. Errors, each with a literal in *ret_reason: DV_E_SYNTAX (malformed, not UTF-8, NUL,
+/* Reads one JSON object into row `row` of `batch`, whose cells then point into a copy of `text` in the batch's arena.
+ * `text` is followed by DV_JSON_PADDING readable bytes. A null is a missing field; a float may be given as a whole
+ * number, an int not as a fraction; bytes are given as base64. Fields no schema names become members of the `_extra`
+ * object as they stand, or are refused if there is no such column. Errors, each with a literal in *ret_reason: DV_E_SYNTAX (malformed, not UTF-8, NUL,
  * duplicate key, too deep), DV_E_DATA (wrong type, out of range, required field missing), DV_E_LIMIT, DV_E_MEMORY.
  * After an error the row's cells mean nothing. */
 DV_CHECKED dv_rc dv_json_reader_record(struct dv_json_reader *reader, const char *text, size_t length,
                                        struct dv_batch *batch, uint32_t row, const char **ret_reason);
+
+/* The same without the copy: cells point into `text`, which therefore lives as long as the batch and does not change. A
+ * source that reads its input straight into the batch's arena, DV_JSON_PADDING bytes more than the input, uses this. */
+DV_CHECKED dv_rc dv_json_reader_in_place(struct dv_json_reader *reader, const char *text, size_t length,
+                                         struct dv_batch *batch, uint32_t row, const char **ret_reason);
 
 #endif

@@ -17,11 +17,11 @@
 /* The type of an option, and of the member at its offset. */
 enum dv_option_type {
     DV_STR,      /* const char *, NUL-terminated, in the graph's arena */
-    DV_NAME,     /* const char *, [A-Za-z0-9_.-]{1,128}: safe in paths, metrics and SQL */
+    DV_NAME,     /* const char *, [A-Za-z0-9_.-]{1,128}, not beginning with . or -: safe in paths, metrics and SQL */
     DV_INT,      /* int64_t within min..max */
     DV_FLOAT,    /* double within min..max */
     DV_BOOL,     /* bool: true | false */
-    DV_DURATION, /* int64_t milliseconds within min..max: "250ms", "5s", "2m", "1h"; a bare number is refused */
+    DV_DURATION, /* int64_t milliseconds within min..max: "250ms", "5s", "2m", "1h", "7d"; a bare number is refused */
     DV_SIZE,     /* int64_t bytes within min..max: "64KiB", "1MiB", "512" */
     DV_ENUM,     /* int: the index in `values` ("a|b|c") */
     DV_STRS,     /* struct dv_strs: a list of strings, or one */
@@ -42,19 +42,24 @@ struct dv_option {
     const char *name;
     enum dv_option_type type;
     size_t offset;       /* offsetof(struct x, member) */
-    const char *initial; /* the default, as it would stand in the file; NULL: none (zero) */
+    const char *initial; /* the default, as it would stand in the file (DV_STRS: "a, b"); NULL: none (zero) */
     const char *values;  /* DV_ENUM: "a|b|c" */
-    int64_t min, max;    /* both 0: no bounds (DV_INT, DV_FLOAT, DV_DURATION, DV_SIZE) */
+    int64_t min, max;    /* both 0: no bounds, but DV_DURATION and DV_SIZE are never negative */
     unsigned flags;
     const char *help; /* one sentence, ends with a full stop */
 };
 
 /* Fills `state` from the map `node` by `table`: defaults first, then the file's values. Keys in `skip` (NULL-terminated,
  * may be NULL) belong to somebody else. Every unknown key, missing or wrong value is added to `diags` with a "did you
- * mean". Returns DV_E_CONFIG if there was any, else DV_OK. `what` names the owner in messages ("operator 'mask'"). */
+ * mean". Returns DV_E_CONFIG if there was any, else DV_OK. `what` names the owner in messages ("operator 'mask'").
+ * A key without a value (or `~`) counts as left out. */
 DV_CHECKED dv_rc dv_options_parse(const struct dv_option *table, void *state, const struct dv_yaml *node,
                                   const char *const *skip, const char *what, struct dv_arena *arena,
                                   struct dv_diags *diags);
+
+/* Whether a table is well made: each row named, with a help sentence, and a default that its own checks accept; *ret_why
+ * (may be NULL) gets what is not, a literal. For the test that looks at every operator. */
+bool dv_options_well_made(const struct dv_option *table, const char **ret_why);
 
 /* Parses one duration or size as above. False if it is malformed or overflows. */
 bool dv_parse_duration_ms(const char *text, int64_t *ret_ms);
@@ -63,8 +68,12 @@ bool dv_parse_size_bytes(const char *text, int64_t *ret_bytes);
 /* Whether `text` is a DV_NAME. */
 bool dv_is_name(const char *text);
 
-/* Reads the secret behind a reference ("env:NAME", "file:PATH") into `buffer`; a file's trailing newline goes. The
- * caller wipes `buffer`. Errors: DV_E_CONFIG for a malformed reference, DV_E_MISSING, DV_E_LIMIT over `size`. */
+/* Whether `text` has the form of a secret's reference. */
+bool dv_is_secret_reference(const char *text);
+
+/* Reads the secret behind a reference ("env:NAME", "file:PATH") into `buffer`, NUL-terminated; a file's trailing newline
+ * goes. The caller wipes `buffer`; after an error there is nothing in it. Errors: DV_E_CONFIG for a malformed reference,
+ * an empty secret or a file that others may read, DV_E_MISSING, DV_E_IO, DV_E_LIMIT if it needs more than `size`. */
 DV_CHECKED dv_rc dv_secret_read(const char *reference, char *buffer, size_t size, size_t *ret_length,
                                 struct dv_error *error);
 

@@ -30,8 +30,9 @@ struct dv_receipt {
     struct dv_node *source;
     uint32_t references;
     bool failed;  /* some branch could not be made durable: the source must not settle it */
+    bool claimed; /* dv_claim() was called; only then the source is told */
     uint64_t first, last;
-    uint64_t sequence;      /* counts the source's receipts from 0, with no gap */
+    uint64_t sequence;      /* counts the source's claimed receipts from 0, with no gap */
     uint64_t born_ns;       /* when the batch was filled */
     struct dv_keep kept;    /* what a window's receipt stands for */
     struct dv_receipts *of; /* the pool it goes back to */

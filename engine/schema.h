@@ -44,10 +44,14 @@ struct dv_schema {
     int32_t subject; /* the subject's column, or -1 */
     int32_t extra;   /* the `_extra` column, or -1 */
     struct dv_column *columns;
+    uint32_t capacity; /* room in `columns` */
 };
 
-/* Loads and checks a schema file; NULL if anything was wrong, all of it in `diags`. */
+/* Loads and checks a schema file and adds the `_extra` column; NULL if anything was wrong, all of it in `diags`. */
 struct dv_schema *dv_schema_load(const char *path, struct dv_arena *arena, struct dv_diags *diags);
+
+/* The same from a tree that is read already. */
+struct dv_schema *dv_schema_from_yaml(const struct dv_yaml *root, struct dv_arena *arena, struct dv_diags *diags);
 
 /* An empty schema with room for `capacity` columns (≤ DV_COLUMNS_MAX), or NULL when the arena is full. */
 struct dv_schema *dv_schema_new(struct dv_arena *arena, const char *name, uint32_t capacity);
@@ -61,7 +65,7 @@ struct dv_column *dv_schema_add(struct dv_schema *schema, const char *name, enum
 /* A column's index by name, or -1. Not for hot loops. */
 int dv_schema_find(const struct dv_schema *schema, const char *name);
 
-/* Whether both have the same columns with the same types and labels, in the same order. */
+/* Whether both have the same columns with the same types and labels, in the same order, and the same subject. */
 bool dv_schema_equal(const struct dv_schema *a, const struct dv_schema *b);
 
 /* "text", "int", …: literals. */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bound.c - how many batches a graph can ever have at once, from credits over paths.
+ *
+ * A maker (source or window) has at most `credits` batches out. From each, copies are made where an operator writes to
+ * a batch that others may still read, and where one splits it. Branches that join again meet the nodes behind the join
+ * once for each way, so the count goes over paths, not over nodes. A sink needs one more for halving a failed batch. */
+#include "engine/node.h"
+
+enum { DV_RECEIPTS = 16384 };
+
+static uint32_t links_of_output(const struct dv_node *node, uint32_t output)
+{
+    uint32_t count = 0;
+    for (uint32_t link = 0; link < node->link_count; link++)
+        count += node->graph->links[node->link_first + link].output == output;
+    return count;
+}
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* Copies that can come of one batch that reaches `node`: [0] if nobody else reads it, [1] if others may. */
+struct copies {
+    uint64_t of[2];
+};
+
+/* What the nodes behind `node` add, if what it sends is shared (`shared`) or becomes so by having several readers. */
+static uint64_t behind(const struct dv_node *node, const struct copies *copies, bool shared)
+{
+    uint64_t total = 0;
+    for (uint32_t link = 0; link < node->link_count; link++) {
+        const struct dv_link *way = &node->graph->links[node->link_first + link];
+        bool several = shared || links_of_output(node, way->output) > 1;
+        total = add(total, copies[way->to].of[several]);
+    }
+    return total;
+}
+
+static uint64_t copies_at(const struct dv_node *node, const struct copies *copies, bool shared)
+{
+    const struct dv_operator *op = node->op;
+    if (op->sink || (op->makes && !op->source))
+        return 0;
+    if (op->outputs != NULL)
+        return add(node->output_count, behind(node, copies, shared));
+    if (op->edits)
+        return add(shared ? 1 : 0, behind(node, copies, false));
+    return behind(node, copies, shared);
+}
+
+/* A writing window still gets its own copy of a shared batch while it absorbs it. */
+static uint64_t copies_into_window(const struct dv_operator *op, bool shared)
+{
+    return op->makes && !op->source && op->edits && shared ? 1 : 0;
+}
+
+bool dv_graph_count_bound(struct dv_graph *graph)
+{
+    struct copies copies[DV_NODES_MAX] = { 0 };
+    uint64_t batches = 0;
+    graph->receipts_reserved = 0;
+    for (uint32_t i = graph->node_count; i-- > 0;) {
+        const struct dv_node *node = &graph->nodes[i];
+        for (int shared = 0; shared < 2; shared++)
+            copies[i].of[shared] = add(copies_at(node, copies, shared), copies_into_window(node->op, shared));
+        if (node->op->sink)
+            batches = add(batches, 1);
+        if (!node->op->makes)
+            continue;
+        uint64_t each = add(1, behind(node, copies, false));
+        uint64_t all = 0;
+        if (__builtin_mul_overflow(each, (uint64_t)dv_node_credits(node), &all))
+            return false;
+        batches = add(batches, all);
+        if (!node->op->source)
+            graph->receipts_reserved += dv_node_credits(node);
+    }
+    uint64_t bytes = 0;
+    if (__builtin_mul_overflow(batches, (uint64_t)graph->settings.batch_bytes, &bytes) || batches > UINT32_MAX)
+        return false;
+    uint64_t receipts = DV_RECEIPTS * (sizeof(struct dv_receipt) + 2 * sizeof(struct dv_receipt_link));
+    graph->bound = (struct dv_bound){ .batches = batches, .receipts = DV_RECEIPTS };
+    graph->bound.bytes = add(bytes, add(batches * sizeof(struct dv_batch), receipts));
+    return true;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * node.c - what operators may ask of their node (operator.h). */
+#include "engine/node.h"
+
+void *dv_state(const struct dv_node *node)
+{
+    return node->state;
+}
+
+const char *dv_node_name(const struct dv_node *node)
+{
+    return node->name;
+}
+
+struct dv_loop *dv_node_loop(const struct dv_node *node)
+{
+    return node->graph->loop;
+}
+
+struct dv_arena *dv_node_arena(const struct dv_node *node)
+{
+    return node->graph->arena;
+}
+
+struct dv_arena *dv_node_scratch(struct dv_node *node)
+{
+    return &node->scratch;
+}
+
+const char *dv_node_tenant(const struct dv_node *node)
+{
+    return node->graph->settings.tenant;
+}
+
+const char *dv_node_graph(const struct dv_node *node)
+{
+    return node->graph->settings.name;
+}
+
+const char *dv_node_directory(const struct dv_node *node)
+{
+    return node->graph->directory;
+}
+
+struct dv_diags *dv_node_diags(struct dv_node *node)
+{
+    return node->graph->diags;
+}
+
+void *dv_node_service(const struct dv_node *node, enum dv_service service)
+{
+    DV_ASSERT(service < DV_SERVICE_COUNT);
+    return node->graph->services[service];
+}
+
+uint32_t dv_node_credits(const struct dv_node *node)
+{
+    return node->op->credits != 0 ? node->op->credits : DV_CREDITS_DEFAULT;
+}
+
+uint32_t dv_node_held_max(const struct dv_node *node)
+{
+    DV_ASSERT(node->op->held_max <= DV_HELD_MAX);
+    return node->op->held_max != 0 ? node->op->held_max : 1;
+}
+
+dv_rc dv_fail(struct dv_node *node, dv_rc code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)dv_error_setv(&node->error, code, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+/* Where an option stands in the file; the node's name if it is not there. */
+static struct dv_place option_place(const struct dv_node *node, const char *option)
+{
+    const struct dv_yaml *at = option != NULL ? dv_yaml_get(node->yaml, option) : NULL;
+    return at != NULL ? at->place : node->yaml->key_place;
+}
+
+dv_rc dv_refuse(struct dv_node *node, const char *option, const char *code, const char *help, const char *format, ...)
+{
+    char text[DV_ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    dv_diags_add(node->graph->diags, option_place(node, option), code, NULL, help, "%s", text);
+    return DV_E_CONFIG;
+}
+
+int dv_shape_column(struct dv_node *node, const struct dv_shape *shape, const char *option, const char *column)
+{
+    int index = dv_schema_find(shape->in, column);
+    if (index >= 0)
+        return index;
+    const char *names[DV_COLUMNS_MAX];
+    for (uint32_t i = 0; i < shape->in->column_count; i++)
+        names[i] = shape->in->columns[i].name;
+    const char *help = dv_diags_suggest(node->graph->diags, column, names, shape->in->column_count);
+    (void)dv_refuse(node, option, "C020", help, "no column '%s' reaches node '%s'", column, node->name);
+    return -1;
+}
+
+void dv_emit(struct dv_node *node, uint32_t output, struct dv_batch *batch)
+{
+    DV_ASSERT(node->in_process && output < node->output_count);
+    DV_ASSERT(((node->emitted >> output) & 1u) == 0);
+    if (batch->rows == 0) {
+        dv_batch_unref(batch);
+        return;
+    }
+    node->emitted |= 1u << output;
+    dv_slots_send(node, output, batch);
+}
+
+struct dv_batch *dv_select(struct dv_node *node, struct dv_batch *batch, const uint16_t *rows, uint32_t count)
+{
+    DV_ASSERT(node->in_process && node->op->outputs != NULL);
+    return dv_pool_select(batch, rows, count);
+}
+
+void dv_want(struct dv_node *node)
+{
+    DV_ASSERT(node->op->makes);
+    node->wants = true;
+    dv_graph_wake(node->graph);
+}
+
+void dv_end(struct dv_node *node)
+{
+    DV_ASSERT(node->op->source);
+    node->ended = true;
+    dv_graph_wake(node->graph);
+}
+
+void dv_claim(struct dv_node *node, struct dv_batch *batch, uint64_t first, uint64_t last)
+{
+    DV_ASSERT(batch->maker == node && first <= last);
+    if (!batch->receipt->claimed)
+        batch->receipt->sequence = node->sequence++;
+    batch->receipt->claimed = true;
+    batch->receipt->first = first;
+    batch->receipt->last = last;
+}
+
+const struct dv_operator *dv_node_operator(const struct dv_node *node)
+{
+    return node->op;
+}
+
+const struct dv_node_stats *dv_node_stats(const struct dv_node *node)
+{
+    return &node->stats;
+}
+
+const struct dv_schema *dv_node_schema_in(const struct dv_node *node)
+{
+    return node->in;
+}
+
+const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t output)
+{
+    DV_ASSERT(output < DV_OUTPUTS_MAX);
+    return node->out[output];
+}
+
+const char *dv_node_status(const struct dv_node *node)
+{
+    const char *waits = node->opened && node->op->waits != NULL ? node->op->waits((struct dv_node *)node) : NULL;
+    if (waits != NULL)
+        return waits;
+    if (node->retry_count > 0 || node->retry_timer.active)
+        return node->error.text[0] != '\0' ? node->error.text : "a batch failed and is tried again";
+    return "";
+}
+
+const char *dv_node_output_name(const struct dv_node *node, uint32_t output, char *buffer, size_t size)
+{
+    DV_ASSERT(size > 0);
+    const char *at = node->op->outputs != NULL ? node->op->outputs : "";
+    for (uint32_t skip = output; skip > 0 && at != NULL; skip--) {
+        at = strchr(at, '|');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    size_t length = at != NULL ? strcspn(at, "|") : 0;
+    length = length < size ? length : size - 1;
+    if (length > 0)
+        memcpy(buffer, at, length);
+    buffer[length] = '\0';
+    return buffer;
+}

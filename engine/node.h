@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * node.h - the inside of graphs and nodes; only the files of engine/ include it.
+ *
+ * A node's edge is the queue in front of it. Before a node is called, a slot is reserved in the edge of every node its
+ * outputs lead to; the reservation stays while the node holds the batch. So a batch that is passed on always finds
+ * its slot, and no operator needs code for "full". */
+#ifndef DV_ENGINE_NODE_H
+#define DV_ENGINE_NODE_H
+
+#include "engine/graph.h"
+#include "engine/pool.h"
+#include "engine/random.h"
+
+enum {
+    DV_EDGE_SLOTS = 4,
+    DV_HELD_MAX = 8,
+    DV_CREDITS_DEFAULT = 4,
+    DV_TRIES_MAX = 5,
+    DV_BACKOFF_FIRST_MS = 50,
+    DV_BACKOFF_MAX_MS = 5000,
+    DV_TICK_BUDGET_NS = 2000000,
+    DV_SCRATCH_BYTES = 64 * 1024 * 1024,
+    DV_STATUS_MAX = 160,
+};
+
+/* The bounded queue in front of a node: a ring. */
+struct dv_edge {
+    struct dv_batch *slots[DV_EDGE_SLOTS];
+    uint32_t head, count;
+    uint32_t reserved; /* slots promised to nodes that are working */
+};
+
+/* A batch that its node has not answered for yet, or that waits to be tried again. */
+struct dv_held {
+    struct dv_batch *batch;
+    uint64_t since_ns;
+    uint32_t tries;
+    bool waits; /* for another try; else with the operator */
+    bool ready; /* its back-off is over */
+};
+
+/* The halving of a batch that failed as a whole: ranges still to try, newest last. */
+struct dv_bisect {
+    struct dv_batch *batch; /* NULL: none under way */
+    struct dv_batch *view;  /* the range that is with the operator, or NULL */
+    struct { uint16_t from, to; } todo[12];
+    uint32_t count;
+    uint16_t from, to; /* of the view */
+};
+
+struct dv_node {
+    const struct dv_operator *op;
+    const char *name;
+    struct dv_graph *graph;
+    uint32_t index;
+    void *state;
+    const struct dv_yaml *yaml; /* its map in the file */
+
+    const struct dv_schema *in;
+    const struct dv_schema *out[DV_OUTPUTS_MAX];
+    const struct dv_schema *cleared;
+    uint32_t output_count;
+    uint32_t link_first, link_count; /* its outgoing links in graph->links, by output */
+    uint32_t upstream_open;          /* nodes before it that may still send */
+
+    struct dv_edge edge;
+    struct dv_held held[DV_HELD_MAX];
+    uint32_t held_count; /* with the operator */
+    uint32_t retry_count;
+    struct dv_bisect bisect;
+    struct dv_timer retry_timer;
+    uint32_t credits_left;
+    uint32_t source_tries; /* failed calls in a row of a source */
+    uint64_t sequence; /* of its next receipt */
+    bool opened, wants, ended, flushed, finished, stopping;
+    bool in_process;
+    uint32_t emitted; /* outputs that dv_emit() served in this call */
+
+    struct dv_arena scratch;
+    struct dv_node_stats stats;
+    char status[DV_STATUS_MAX];
+    struct dv_error error;
+};
+
+enum dv_graph_state { DV_GRAPH_BUILT, DV_GRAPH_RUNNING, DV_GRAPH_DRAINING, DV_GRAPH_FAILING, DV_GRAPH_DONE };
+
+struct dv_graph {
+    struct dv_graph_settings settings;
+    const char *directory;
+    struct dv_arena *arena;
+    struct dv_diags *diags; /* while loading */
+    struct dv_node *nodes;
+    uint32_t node_count;
+    struct dv_link *links; /* sorted by from, then output */
+    uint32_t link_count;
+    const struct dv_operator *const *operators;
+    void *services[DV_SERVICE_COUNT];
+    struct dv_dead_letters *letters;
+    struct dv_bound bound;
+
+    struct dv_loop *loop;
+    struct dv_pool pool;
+    struct dv_receipts receipts;
+    uint32_t receipts_reserved; /* kept back for windows, so that sources cannot starve them */
+    struct dv_timer drain_timer;
+    struct dv_random random;
+    struct dv_histogram latency;
+    enum dv_graph_state state;
+    bool woken; /* something changed since the pass began */
+    dv_rc rc;
+    struct dv_error error;
+    dv_graph_done done;
+    void *done_data;
+};
+
+/* runner.c: lets the loop call the runner soon. */
+void dv_graph_wake(struct dv_graph *graph);
+
+/* runner.c: ends the run with an error; what is held is waited for, nothing new begins. */
+void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc);
+
+/* slots.c: one slot in the edge behind every link of the node, all or none; and back. */
+bool dv_slots_reserve(struct dv_node *node);
+void dv_slots_release(struct dv_node *node, uint32_t served_outputs);
+void dv_slots_send(struct dv_node *node, uint32_t output, struct dv_batch *batch);
+struct dv_batch *dv_edge_pop(struct dv_edge *edge);
+
+/* retry.c: what becomes of a batch whose node answered with an error. Takes over the batch's reference. */
+void dv_retry_failed(struct dv_node *node, struct dv_batch *batch, uint32_t tries, dv_rc rc);
+bool dv_retry_is_view(const struct dv_node *node, const struct dv_batch *batch);
+void dv_retry_view_done(struct dv_node *node, dv_rc rc);
+struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries);
+bool dv_retry_pending(const struct dv_node *node);
+void dv_retry_timer(struct dv_timer *timer);
+
+/* reject.c: all rows of a batch to the dead letters. */
+void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc);
+
+/* receipt.c */
+DV_CHECKED dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacity);
+void dv_receipts_free(struct dv_receipts *receipts);
+struct dv_receipt *dv_receipt_take(struct dv_receipts *receipts, struct dv_node *source);
+
+/* bound.c: the pool's size from credits over paths; false if it cannot be counted in 64 bits. */
+bool dv_graph_count_bound(struct dv_graph *graph);
+uint32_t dv_node_credits(const struct dv_node *node);
+uint32_t dv_node_held_max(const struct dv_node *node);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown. */
+#include "engine/json.h"
+#include "engine/node.h"
+
+static const struct dv_schema *leaving(const struct dv_node *node)
+{
+    return node->cleared != NULL ? node->cleared : node->in;
+}
+
+/* The node before `node` from which `column` comes; NULL at a source. Prefers the one that sends the same label. */
+static const struct dv_node *upstream(const struct dv_node *node, const char *column)
+{
+    const struct dv_graph *graph = node->graph;
+    const struct dv_node *any = NULL;
+    for (uint32_t i = 0; i < graph->link_count; i++) {
+        if (graph->links[i].to != node->index)
+            continue;
+        const struct dv_node *from = &graph->nodes[graph->links[i].from];
+        any = any != NULL ? any : from;
+        if (dv_schema_find(from->out[graph->links[i].output], column) >= 0)
+            return from;
+    }
+    return any;
+}
+
+enum { PATH_MAX_NODES = DV_NODES_MAX };
+
+static uint32_t path_to(const struct dv_node *exit, const char *column, const struct dv_node **path)
+{
+    uint32_t count = 0;
+    for (const struct dv_node *at = exit; at != NULL && count < PATH_MAX_NODES; at = upstream(at, column))
+        path[count++] = at;
+    return count;
+}
+
+/* "patients ─ trends ─ insights", from the source to the exit. */
+static const char *path_text(struct dv_arena *arena, const struct dv_node *const *path, uint32_t count)
+{
+    const char *text = "";
+    for (uint32_t i = count; i-- > 0 && text != NULL;)
+        text = dv_arena_printf(arena, "%s%s%s", text, path[i]->name, i > 0 ? " \xe2\x94\x80 " : "");
+    return text;
+}
+
+static const char *exit_words(enum dv_exit exit)
+{
+    static const char *const words[DV_EXIT_COUNT] = {
+        [DV_EXIT_FILE] = "file",  [DV_EXIT_STORE] = "store",  [DV_EXIT_SSE] = "live stream",
+        [DV_EXIT_LOG] = "log",    [DV_EXIT_LLM] = "LLM prompt", [DV_EXIT_REPLY] = "reply",
+        [DV_EXIT_DEAD_LETTER] = "dead letters",
+    };
+    return words[exit] != NULL ? words[exit] : "exit";
+}
+
+static void report(const struct dv_node *exit, const struct dv_column *column, struct dv_diags *diags, const char *why)
+{
+    const struct dv_node *path[PATH_MAX_NODES];
+    uint32_t count = path_to(exit, column->name, path);
+    char label[64];
+    (void)dv_label_text(column->label, label, sizeof label);
+    bool plain = column->label.form == DV_FORM_PLAIN;
+    const char *verb = plain ? "no node on this path transforms" : "what this path does is not enough for";
+    const char *detail = dv_arena_printf(diags->arena, "%s        %s `%s`", path_text(diags->arena, path, count), verb,
+                                         column->name);
+    const char *before = count >= 2 ? path[count - 2]->name : exit->name;
+    const char *help = dv_arena_printf(diags->arena,
+                                       "put `anonymize` before `%s`, or drop the field: { op: project, drop: [%s] }",
+                                       before, column->name);
+    dv_diags_add(diags, exit->yaml->key_place, "P001", detail, help, "`%s` (%s) would reach `%s` (%s): %s", column->name,
+                 label, exit->name, exit_words(exit->op->exit), why);
+}
+
+dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
+{
+    bool leaks = false;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct dv_node *node = &graph->nodes[i];
+        if (node->op->exit == DV_EXIT_NONE)
+            continue;
+        const struct dv_schema *schema = leaving(node);
+        for (uint32_t column = 0; column < schema->column_count; column++) {
+            const char *why = "";
+            if (dv_label_cleared(node->op->exit, schema->columns[column].label, &why))
+                continue;
+            leaks = true;
+            report(node, &schema->columns[column], diags, why);
+        }
+    }
+    return leaks ? DV_E_LEAK : DV_OK;
+}
+
+static void print_row_json(struct dv_json *json, const struct dv_node *node, const struct dv_column *column)
+{
+    const char *why = "";
+    char label[64];
+    (void)dv_label_cleared(node->op->exit, column->label, &why);
+    dv_json_open(json, '{');
+    dv_json_key(json, "exit");
+    dv_json_string(json, node->name);
+    dv_json_key(json, "kind");
+    dv_json_string(json, dv_exit_name(node->op->exit));
+    dv_json_key(json, "field");
+    dv_json_string(json, column->name);
+    dv_json_key(json, "label");
+    dv_json_string(json, dv_label_text(column->label, label, sizeof label));
+    dv_json_key(json, "why");
+    dv_json_string(json, why);
+    dv_json_close(json, '}');
+}
+
+static void print_row(FILE *out, const struct dv_node *node, const struct dv_column *column, bool json)
+{
+    char label[64];
+    const char *why = "";
+    if (json) {
+        char buffer[2048];
+        struct dv_json line;
+        dv_json_init(&line, buffer, sizeof buffer);
+        print_row_json(&line, node, column);
+        (void)fprintf(out, "%.*s\n", (int)dv_json_length(&line), buffer);
+        return;
+    }
+    (void)dv_label_cleared(node->op->exit, column->label, &why);
+    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", node->name, dv_exit_name(node->op->exit), column->name,
+                  dv_label_text(column->label, label, sizeof label), why);
+}
+
+void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
+{
+    if (!json)
+        (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "EXIT", "KIND", "FIELD", "LABEL", "WHY IT MAY");
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_schema *schema = node->op->exit != DV_EXIT_NONE ? leaving(node) : NULL;
+        for (uint32_t column = 0; schema != NULL && column < schema->column_count; column++)
+            print_row(out, node, &schema->columns[column], json);
+    }
+    if (json)
+        return;
+    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead-letter", "(whole record)", "sealed",
+                  "rejected records are sealed before they are written");
+    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "log", "(none)", "public",
+                  "logs, metrics and errors hold names, numbers and codes only");
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * receipt.c - receipts and the links by which windows keep them. */
+#include "engine/receipt.h"
+
+#include "engine/memory.h"
+#include "engine/node.h"
+
+dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacity)
+{
+    *receipts = (struct dv_receipts){ .capacity = capacity, .link_capacity = 2 * capacity };
+    receipts->items = dv_memory_zeroed(capacity, sizeof *receipts->items);
+    receipts->links = dv_memory_zeroed(receipts->link_capacity, sizeof *receipts->links);
+    if (receipts->items == NULL || receipts->links == NULL) {
+        dv_receipts_free(receipts);
+        return DV_E_MEMORY;
+    }
+    for (uint32_t i = capacity; i-- > 0;) {
+        receipts->items[i].next_free = receipts->free;
+        receipts->free = &receipts->items[i];
+    }
+    for (uint32_t i = receipts->link_capacity; i-- > 0;) {
+        receipts->links[i].next = receipts->free_links;
+        receipts->free_links = &receipts->links[i];
+    }
+    return DV_OK;
+}
+
+void dv_receipts_free(struct dv_receipts *receipts)
+{
+    dv_memory_free(receipts->items);
+    dv_memory_free(receipts->links);
+    *receipts = (struct dv_receipts){ 0 };
+}
+
+struct dv_receipt *dv_receipt_take(struct dv_receipts *receipts, struct dv_node *source)
+{
+    struct dv_receipt *receipt = receipts->free;
+    if (receipt == NULL)
+        return NULL;
+    receipts->free = receipt->next_free;
+    receipts->live++;
+    *receipt = (struct dv_receipt){ .source = source, .references = 1, .of = receipts };
+    return receipt;
+}
+
+struct dv_receipt *dv_receipt_ref(struct dv_receipt *receipt)
+{
+    DV_ASSERT(receipt->references > 0);
+    receipt->references++;
+    return receipt;
+}
+
+/* Takes the first receipt out of what a window kept; NULL when there is none left. */
+static struct dv_receipt *take_kept(struct dv_receipts *receipts, struct dv_keep *keep)
+{
+    struct dv_receipt_link *link = keep->first;
+    if (link == NULL)
+        return NULL;
+    struct dv_receipt *receipt = link->receipt;
+    keep->first = link->next;
+    if (keep->first == NULL)
+        keep->last = NULL;
+    keep->count--;
+    link->next = receipts->free_links;
+    link->receipt = NULL;
+    receipts->free_links = link;
+    receipts->live_links--;
+    return receipt;
+}
+
+static void settle(struct dv_receipt *receipt)
+{
+    struct dv_node *source = receipt->source;
+    struct dv_graph *graph = source->graph;
+    struct dv_receipts *receipts = receipt->of;
+    struct dv_receipt *kept = NULL;
+    while ((kept = take_kept(receipts, &receipt->kept)) != NULL)
+        dv_receipt_unref(kept, receipt->failed);
+    if (source->op->source && !receipt->failed)
+        dv_histogram_add(&graph->latency, dv_now_ns(graph->loop) - receipt->born_ns);
+    if (source->op->settle != NULL && receipt->claimed && graph->state != DV_GRAPH_DONE)
+        source->op->settle(source, receipt);
+    receipt->next_free = receipts->free;
+    receipts->free = receipt;
+    receipts->live--;
+    dv_graph_wake(graph);
+}
+
+void dv_receipt_unref(struct dv_receipt *receipt, bool failed)
+{
+    if (receipt == NULL)
+        return;
+    DV_ASSERT(receipt->references > 0);
+    receipt->failed = receipt->failed || failed;
+    if (--receipt->references == 0)
+        settle(receipt);
+}
+
+dv_rc dv_keep_receipt(struct dv_node *node, struct dv_keep *keep, struct dv_batch *batch)
+{
+    struct dv_receipts *receipts = &node->graph->receipts;
+    struct dv_receipt_link *link = receipts->free_links;
+    if (batch->receipt == NULL)
+        return DV_OK;
+    if (link == NULL)
+        return DV_E_LIMIT;
+    receipts->free_links = link->next;
+    receipts->live_links++;
+    *link = (struct dv_receipt_link){ .receipt = dv_receipt_ref(batch->receipt) };
+    if (keep->last != NULL)
+        keep->last->next = link;
+    else
+        keep->first = link;
+    keep->last = link;
+    keep->count++;
+    return DV_OK;
+}
+
+void dv_give_receipts(struct dv_node *node, struct dv_keep *keep, struct dv_batch *batch)
+{
+    DV_ASSERT(batch->maker == node && batch->receipt != NULL);
+    DV_ASSERT(batch->receipt->kept.first == NULL);
+    batch->receipt->kept = *keep;
+    *keep = (struct dv_keep){ 0 };
+}

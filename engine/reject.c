@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * reject.c - takes bad records out of their batch and hands them to the dead letters with their receipt. */
+#include "engine/json.h"
+#include "engine/node.h"
+
+static void put(struct dv_node *node, const struct dv_batch *batch, const struct dv_row *place, struct dv_letter letter)
+{
+    struct dv_dead_letters *letters = node->graph->letters;
+    node->stats.rejected++;
+    if (letters == NULL)
+        return;
+    letter.node = node->name;
+    letter.offset = place->offset;
+    letter.line = place->line;
+    letter.created_ms = place->created_ms;
+    memcpy(letter.id, place->id, sizeof letter.id);
+    const struct dv_batch *owner = batch;
+    while (owner->receipt == NULL && owner->parent != NULL)
+        owner = owner->parent;
+    letters->put(letters, &letter, owner->receipt);
+}
+
+void dv_reject_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, dv_rc code, const char *reason)
+{
+    DV_ASSERT(row < batch->rows && dv_is_error(code));
+    if (dv_batch_rejected(batch, row))
+        return;
+    size_t bound = dv_json_record_bound(batch, row);
+    char *payload = dv_arena_alloc(&node->scratch, bound);
+    if (payload == NULL) {
+        (void)dv_fail(node, DV_E_MEMORY, "a rejected record is too large for the dead letters");
+        if (batch->receipt != NULL)
+            batch->receipt->failed = true;
+        dv_graph_fail(node->graph, node, DV_E_MEMORY);
+        return;
+    }
+    struct dv_letter letter = { .code = code, .reason = reason, .schema = batch->schema->name, .payload = payload };
+    letter.length = dv_json_record(batch, row, payload);
+    put(node, batch, &batch->row[row], letter);
+    explicit_bzero(payload, letter.length);
+    dv_arena_trim(&node->scratch, payload, bound, 0);
+    bool private = batch->references == 1 || node->bisect.batch == batch;
+    DV_ASSERT(private || node->op->sink);
+    if (private) {
+        batch->rejected[row / 64] |= UINT64_C(1) << (row % 64);
+        batch->rejected_count++;
+    }
+}
+
+void dv_reject_raw(struct dv_node *node, struct dv_batch *batch, const char *raw, size_t length,
+                   const struct dv_row *place, dv_rc code, const char *reason)
+{
+    DV_ASSERT(node->op->source && batch->maker == node);
+    put(node, batch, place, (struct dv_letter){ .code = code, .reason = reason, .payload = raw, .length = length });
+}
+
+void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
+{
+    for (uint32_t row = 0; row < batch->rows; row++)
+        dv_reject_row(node, batch, row, rc, dv_rc_text(rc));
+}

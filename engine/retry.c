@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * retry.c - what becomes of a batch that failed: tried again with jittered back-off, then halved until the bad record
+ * stands alone and goes to the dead letters.
+ *
+ * Errors that heal by themselves (no space, a dependency down) are tried for ever: the node's edge fills, the sources
+ * stop, and nothing is lost. The back-off doubles from 50 ms to 5 s, half of it random. */
+#include "engine/node.h"
+
+static bool heals(dv_rc rc)
+{
+    return rc == DV_E_FULL || rc == DV_E_DEPENDENCY;
+}
+
+static uint64_t backoff_ms(struct dv_node *node, uint32_t tries)
+{
+    uint64_t full = (uint64_t)DV_BACKOFF_FIRST_MS << (tries < 7 ? tries : 7);
+    if (full > DV_BACKOFF_MAX_MS)
+        full = DV_BACKOFF_MAX_MS;
+    return full / 2 + dv_random_below(&node->graph->random, full / 2 + 1);
+}
+
+static void start_timer(struct dv_node *node, uint32_t tries)
+{
+    if (!node->retry_timer.active)
+        dv_timer_start(&node->retry_timer, backoff_ms(node, tries));
+}
+
+void dv_retry_timer(struct dv_timer *timer)
+{
+    struct dv_node *node = timer->data;
+    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+        node->held[i].ready = node->held[i].waits;
+    dv_graph_wake(node->graph);
+}
+
+static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
+{
+    node->stats.retries++;
+    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+        if (node->held[i].batch != NULL)
+            continue;
+        node->held[i] = (struct dv_held){ .batch = batch, .tries = tries, .waits = true };
+        node->retry_count++;
+        start_timer(node, tries);
+        return;
+    }
+    DV_ASSERT(!"a free place for a waiting batch");
+}
+
+bool dv_retry_pending(const struct dv_node *node)
+{
+    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+        if (node->held[i].ready)
+            return true;
+    return false;
+}
+
+struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries)
+{
+    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+        struct dv_held held = node->held[i];
+        if (!held.ready)
+            continue;
+        node->held[i] = (struct dv_held){ 0 };
+        node->retry_count--;
+        *ret_tries = held.tries;
+        return held.batch;
+    }
+    return NULL;
+}
+
+static void push_range(struct dv_bisect *bisect, uint32_t from, uint32_t to)
+{
+    DV_ASSERT(bisect->count < sizeof bisect->todo / sizeof bisect->todo[0]);
+    bisect->todo[bisect->count].from = (uint16_t)from;
+    bisect->todo[bisect->count].to = (uint16_t)to;
+    bisect->count++;
+}
+
+static void push_halves(struct dv_bisect *bisect, uint32_t from, uint32_t to)
+{
+    uint32_t middle = from + (to - from) / 2;
+    push_range(bisect, middle, to);
+    push_range(bisect, from, middle);
+}
+
+/* Begins the halving, or lets the batch wait until another one's is over. */
+static void isolate(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
+{
+    if (node->bisect.batch != NULL) {
+        wait_for_another_try(node, batch, tries);
+        return;
+    }
+    node->bisect = (struct dv_bisect){ .batch = batch };
+    push_halves(&node->bisect, 0, batch->rows);
+    dv_graph_wake(node->graph);
+}
+
+void dv_retry_failed(struct dv_node *node, struct dv_batch *batch, uint32_t tries, dv_rc rc)
+{
+    enum dv_policy policy = dv_rc_policy(rc);
+    if (policy == DV_POLICY_STOP || policy == DV_POLICY_REFUSE) {
+        if (batch->receipt != NULL)
+            batch->receipt->failed = true;
+        dv_graph_fail(node->graph, node, rc);
+        dv_batch_unref(batch);
+        return;
+    }
+    if (policy == DV_POLICY_RETRY && (heals(rc) || tries + 1 < DV_TRIES_MAX)) {
+        wait_for_another_try(node, batch, tries + 1);
+        return;
+    }
+    if (node->op->sink && batch->rows > 1) {
+        isolate(node, batch, tries);
+        return;
+    }
+    dv_reject_all(node, batch, rc);
+    dv_batch_unref(batch);
+}
+
+bool dv_retry_is_view(const struct dv_node *node, const struct dv_batch *batch)
+{
+    return node->bisect.view != NULL && node->bisect.view == batch;
+}
+
+static void view_failed(struct dv_node *node, dv_rc rc)
+{
+    struct dv_bisect *bisect = &node->bisect;
+    if (dv_rc_policy(rc) == DV_POLICY_RETRY && heals(rc)) {
+        node->stats.retries++;
+        push_range(bisect, bisect->from, bisect->to);
+        start_timer(node, 1);
+    } else if (bisect->to - bisect->from > 1) {
+        push_halves(bisect, bisect->from, bisect->to);
+    } else if (!dv_batch_rejected(bisect->batch, bisect->from)) {
+        dv_reject_row(node, bisect->batch, bisect->from, rc, dv_rc_text(rc));
+    }
+}
+
+void dv_retry_view_done(struct dv_node *node, dv_rc rc)
+{
+    struct dv_bisect *bisect = &node->bisect;
+    struct dv_batch *view = bisect->view;
+    bisect->view = NULL;
+    dv_slots_release(node, 0);
+    dv_batch_unref(view);
+    if (dv_rc_policy(rc) == DV_POLICY_STOP) {
+        if (bisect->batch->receipt != NULL)
+            bisect->batch->receipt->failed = true;
+        dv_graph_fail(node->graph, node, rc);
+        bisect->count = 0;
+    } else if (dv_is_error(rc)) {
+        view_failed(node, rc);
+    }
+    if (bisect->count == 0) {
+        struct dv_batch *batch = bisect->batch;
+        *bisect = (struct dv_bisect){ 0 };
+        dv_batch_unref(batch);
+    }
+    dv_graph_wake(node->graph);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * yaml_check.c - bytes that no configuration needs, and keys that stand twice. */
+#include "engine/yaml_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/memory.h"
+#include "engine/text.h"
+
+/* The place of a byte, counted from the start: only for the one finding that ends the parse. */
+static struct dv_place place_of_byte(const char *name, const char *text, size_t offset)
+{
+    struct dv_place place = { name, 1, 1, 1 };
+    size_t line_start = 0;
+    for (size_t at = 0; at < offset; at++) {
+        bool is_break = text[at] == '\n' || (text[at] == '\r' && text[at + 1] != '\n');
+        if (is_break) {
+            place.line++;
+            line_start = at + 1;
+        }
+    }
+    place.column = (uint32_t)dv_utf8_count(text + line_start, offset - line_start) + 1;
+    return place;
+}
+
+static bool is_text_byte(char byte)
+{
+    unsigned char c = (unsigned char)byte;
+    return c >= 0x20 ? c != 0x7F : c == '\n' || c == '\r' || c == '\t';
+}
+
+bool dv_yaml_check_text(const char *name, const char *text, size_t length, struct dv_diags *diags)
+{
+    if (length > DV_YAML_BYTES_MAX) {
+        dv_diags_add(diags, (struct dv_place){ .file = name, .length = 1 }, "C007", NULL, NULL,
+                     "the file is over 1 MiB");
+        return false;
+    }
+    size_t valid = dv_utf8_valid(text, length);
+    size_t at = 0;
+    while (at < valid && is_text_byte(text[at]))
+        at++;
+    if (at == length)
+        return true;
+    if (at == valid)
+        dv_diags_add(diags, place_of_byte(name, text, at), "C001", NULL, "save the file as UTF-8", "not UTF-8");
+    else
+        dv_diags_add(diags, place_of_byte(name, text, at), "C002", NULL, NULL,
+                     text[at] == '\0' ? "NUL characters are not allowed" : "control characters are not allowed");
+    return false;
+}
+
+static bool is_before(struct dv_place a, struct dv_place b)
+{
+    return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+/* By key, then by place, so that of two equal keys the later one is the mistake. */
+static int compare_keys(const void *left, const void *right)
+{
+    const struct dv_yaml *const *a = left;
+    const struct dv_yaml *const *b = right;
+    int by_key = strcmp((*a)->key, (*b)->key);
+    if (by_key != 0)
+        return by_key;
+    return is_before((*a)->key_place, (*b)->key_place) ? -1 : 1;
+}
+
+static void tell_duplicates(const struct dv_yaml **children, size_t count, struct dv_diags *diags)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(children[i - 1]->key, children[i]->key) == 0)
+            dv_diags_add(diags, children[i]->key_place, "C002", NULL, "keep one of the two",
+                         "key '%s' stands already in line %u", children[i]->key, children[i - 1]->key_place.line);
+    }
+}
+
+bool dv_yaml_check_duplicates(const struct dv_yaml *map, struct dv_diags *diags)
+{
+    DV_ASSERT(map->kind == DV_YAML_MAP);
+    if (map->count < 2)
+        return true;
+    const struct dv_yaml **children = dv_memory_zeroed(map->count, sizeof *children);
+    if (children == NULL) {
+        dv_diags_add(diags, map->place, "C007", NULL, NULL, "out of memory");
+        return false;
+    }
+    size_t count = 0;
+    for (const struct dv_yaml *child = map->first; child != NULL; child = child->next)
+        children[count++] = child;
+    DV_ASSERT(count == map->count);
+    qsort(children, count, sizeof children[0], compare_keys);
+    tell_duplicates(children, count, diags);
+    dv_memory_free(children);
+    return true;
+}
