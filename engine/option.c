@@ -16,7 +16,7 @@ struct reading {
     const char *what;
     struct dv_arena *arena;
     struct dv_diags *diags;
-    uint32_t before;
+    bool is_faulty;
 };
 
 static const struct dv_option *find_option(const struct dv_option *table, const char *name)
@@ -148,24 +148,28 @@ dv_rc dv_options_parse(const struct dv_option *table, void *state, const struct 
                        const char *what, struct dv_arena *arena, struct dv_diags *diags)
 {
     DV_ASSERT(table != NULL && state != NULL && what != NULL);
-    struct reading reading = { table, state, skip, what, arena, diags, diags->count };
+    uint32_t before = diags->count;
+    struct reading reading = { table, state, skip, what, arena, diags, false };
     struct dv_place place = { .length = 1 };
     if (node != NULL)
         place = node->key != NULL ? node->key_place : node->place;
     set_defaults(&reading, place);
     if (node != NULL && node->kind != DV_YAML_MAP && !dv_yaml_is_none(node)) {
-        dv_diags_add(diags, node->place, "C006", NULL, NULL, "%s needs a map of options", what);
+        if (!node->faulty)
+            dv_diags_add(diags, node->place, "C006", NULL, NULL, "%s needs a map of options", what);
         return DV_E_CONFIG;
     }
     for (const struct dv_yaml *child = node != NULL ? node->first : NULL; child != NULL; child = child->next) {
         const struct dv_option *option = find_option(table, child->key);
-        if (option != NULL && !dv_yaml_is_none(child))
+        if (child->faulty)
+            reading.is_faulty = true;
+        else if (option != NULL && !dv_yaml_is_none(child))
             read_value(&reading, option, child);
         else if (option == NULL && !is_skipped(skip, child->key))
             tell_unknown(&reading, child);
     }
     check_required(&reading, node, place);
-    return diags->count == reading.before ? DV_OK : DV_E_CONFIG;
+    return diags->count == before && !reading.is_faulty ? DV_OK : DV_E_CONFIG;
 }
 
 static const char *fault_of_row(const struct dv_option *table, const struct dv_option *option)

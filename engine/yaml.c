@@ -201,7 +201,8 @@ static void take_value(struct builder *builder, struct fy_token *token, struct d
     if (node == NULL || !scalar_text(builder, token, place, &raw))
         return;
     struct dv_span value;
-    if (!dv_expand(raw, place, builder->arena, builder->diags, &value))
+    node->faulty = !dv_expand(raw, place, builder->arena, builder->diags, &value);
+    if (node->faulty)
         value = raw;
     node->text = value.text;
     node->length = value.length;
@@ -230,6 +231,7 @@ static void take_alias(struct builder *builder, struct fy_token *token)
     if (node == NULL)
         return;
     node->text = "";
+    node->faulty = true;
     attach(builder, node);
 }
 

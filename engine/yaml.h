@@ -26,6 +26,7 @@ struct dv_yaml {
     size_t length;         /* of text */
     bool plain;            /* a scalar as it stands in the file, without quotes (so that `~` and an empty value mean
                               "none"); what a variable gave is plain only if it is empty */
+    bool faulty;           /* told to be wrong already (only in a partial tree): nothing more to say about its value */
     struct dv_yaml *first; /* a map's or list's children */
     struct dv_yaml *next;
     size_t count; /* of children */
