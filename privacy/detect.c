@@ -33,6 +33,8 @@ static const char *const names[DV_PII_COUNT] = {
 /* A window overlaps the next by one word, so that the digits after a mark are always known. */
 enum { WINDOW_WORDS = 64, WINDOW_BYTES = WINDOW_WORDS * 64, WINDOW_STEP = WINDOW_BYTES - 64 };
 
+enum { SURE_SCORE = 900 };
+
 /* One call of dv_detect(). */
 struct finder {
     const struct dv_detector *detector;
@@ -51,20 +53,26 @@ const char *dv_pii_name(enum dv_pii type)
     return names[type];
 }
 
+static void add_row(struct dv_detector *detector, const struct dv_detector_row *row)
+{
+    uint8_t *count = &detector->row_counts[row->trigger];
+    DV_ASSERT(*count < DV_DETECTOR_ROWS_MAX);
+    detector->rows[row->trigger][(*count)++] = row;
+    if (row->trigger == DV_TRIGGER_DIGIT && row->digits_min < detector->digits_min)
+        detector->digits_min = row->digits_min;
+}
+
 void dv_detector_init(struct dv_detector *detector, const struct dv_detector_options *options)
 {
     const struct dv_detector_options none = { 0 };
     if (options == NULL)
         options = &none;
-    *detector = (struct dv_detector){ .scan = dv_detect_scan_plain };
+    *detector = (struct dv_detector){ .scan = dv_detect_scan_plain, .digits_min = UINT8_MAX };
     if (!options->plain_c && dv_detect_has_avx2())
         detector->scan = dv_detect_scan_avx2;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if ((options->types_off & 1u << rows[i].type) != 0)
-            continue;
-        uint8_t *count = &detector->row_counts[rows[i].trigger];
-        DV_ASSERT(*count < DV_DETECTOR_ROWS_MAX);
-        detector->rows[rows[i].trigger][(*count)++] = &rows[i];
+        if ((options->types_off & 1u << rows[i].type) == 0)
+            add_row(detector, &rows[i]);
     }
 }
 
@@ -109,11 +117,14 @@ static void accept(struct finder *finder, struct dv_span *found)
     finder->covered_end = found->end;
 }
 
-static void try_row(struct finder *finder, const struct dv_detector_row *row)
+/* Whether the row gave a finding that leaves nothing to ask the others. */
+static bool try_row(struct finder *finder, const struct dv_detector_row *row)
 {
     struct dv_span found = { .type = row->type };
-    if (row->verify(&finder->candidate, &found))
-        accept(finder, &found);
+    if (!row->verify(&finder->candidate, &found))
+        return false;
+    accept(finder, &found);
+    return found.score >= SURE_SCORE;
 }
 
 /* The 64 bits from bit `bit` of word `word` on. */
@@ -123,11 +134,21 @@ static uint64_t bits_from(const uint64_t *words, uint32_t word, uint32_t bit)
     return bit == 0 ? low : low | words[word + 1] << (64 - bit);
 }
 
-/* How many of the DV_NEAR_BYTES bits from there on are set. */
-static uint32_t count_near(const uint64_t *words, uint32_t word, uint32_t bit)
+/* How many of the DV_NEAR_BYTES bits from there on are set; by hand, since not every x86-64 can popcount. */
+static inline uint32_t count_near(const uint64_t *words, uint32_t word, uint32_t bit)
 {
-    uint64_t near = bits_from(words, word, bit) & ((UINT64_C(1) << DV_NEAR_BYTES) - 1);
-    return (uint32_t)__builtin_popcountll(near);
+    uint32_t near = (uint32_t)(bits_from(words, word, bit) & ((UINT64_C(1) << DV_NEAR_BYTES) - 1));
+    near -= near >> 1 & 0x55555555;
+    near = (near & 0x33333333) + (near >> 2 & 0x33333333);
+    return ((near + (near >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+}
+
+/* Whether the surroundings of the candidate can satisfy the row. */
+static bool row_fits(const struct dv_detector_row *row, const struct dv_candidate *candidate, bool after_letter)
+{
+    if (candidate->digits_near < row->digits_min || candidate->marks_near < row->marks_min)
+        return false;
+    return after_letter || !row->after_letter;
 }
 
 static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
@@ -135,6 +156,8 @@ static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
     struct dv_candidate *candidate = &finder->candidate;
     const struct dv_detector *detector = finder->detector;
     candidate->digits_near = count_near(finder->digits, word, bit);
+    if (candidate->digits_near < detector->digits_min)
+        return;
     candidate->marks_near = count_near(finder->marks, word, bit);
     candidate->groups.count = 0;
     candidate->groups.total = 0;
@@ -143,9 +166,8 @@ static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
     bool after_letter = dv_is_letter(dv_byte_before(candidate, candidate->at, 1));
     for (uint32_t i = 0; i < detector->row_counts[DV_TRIGGER_DIGIT] && !finder->full; i++) {
         const struct dv_detector_row *row = detector->rows[DV_TRIGGER_DIGIT][i];
-        bool near = candidate->digits_near >= row->digits_min && candidate->marks_near >= row->marks_min;
-        if (near && (after_letter || !row->after_letter))
-            try_row(finder, row);
+        if (row_fits(row, candidate, after_letter) && try_row(finder, row))
+            break;
     }
 }
 
@@ -158,7 +180,8 @@ static void try_mark(struct finder *finder)
         return;
     enum dv_trigger trigger = byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;
     for (uint32_t i = 0; i < finder->detector->row_counts[trigger] && !finder->full; i++)
-        try_row(finder, finder->detector->rows[trigger][i]);
+        if (try_row(finder, finder->detector->rows[trigger][i]))
+            break;
 }
 
 /* Walks the marks of the first `words` words of the window that begins at byte `start`. */
@@ -185,7 +208,7 @@ static void walk(struct finder *finder, uint32_t start, uint32_t words)
 size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
     DV_ASSERT(max > 0 && length <= UINT32_MAX);
-    struct finder finder;
+    DV_UNINITIALIZED struct finder finder;
     finder.detector = detector;
     finder.spans = spans;
     finder.count = 0;

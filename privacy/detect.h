@@ -46,6 +46,7 @@ typedef void dv_detect_scan(const unsigned char *text, size_t length, uint64_t *
 /* A compiled detector: read-only once made, may be shared. Members are private. */
 struct dv_detector {
     dv_detect_scan *scan;
+    uint8_t digits_min; /* the least any row wants near a digit */
     uint8_t row_counts[DV_TRIGGER_COUNT];
     const struct dv_detector_row *rows[DV_TRIGGER_COUNT][DV_DETECTOR_ROWS_MAX];
 };

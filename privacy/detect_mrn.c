@@ -30,7 +30,7 @@ struct back {
 static bool is_among(const char *word, const char *const *words)
 {
     for (; *words != NULL; words++)
-        if (strcmp(word, *words) == 0)
+        if (*word == **words && strcmp(word, *words) == 0)
             return true;
     return false;
 }

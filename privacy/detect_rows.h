@@ -8,6 +8,9 @@
 
 #include "privacy/detect.h"
 
+/* For large locals that are filled before they are read: hardened builds would zero them once a text. */
+#define DV_UNINITIALIZED __attribute__((uninitialized))
+
 /* The byte a verifier is called for. */
 enum dv_trigger {
     DV_TRIGGER_DIGIT, /* the first digit of a run */
@@ -44,12 +47,12 @@ struct dv_groups {
     unsigned char digits[DV_GROUP_DIGITS_MAX]; /* '0'..'9', the groups joined */
 };
 
-/* The place a verifier is asked about. */
+/* The place a verifier is asked about. The three members after `at` are set for a digit only. */
 struct dv_candidate {
     const unsigned char *text;
     uint32_t length;
     uint32_t at;             /* the trigger */
-    uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on; 0 if the trigger is no digit */
+    uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on */
     uint32_t marks_near;     /* '.', ':' and '@' there */
     struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
 };

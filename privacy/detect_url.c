@@ -67,8 +67,10 @@ static uint32_t top_domain_end(const struct dv_candidate *candidate, uint32_t at
     uint32_t length = 0;
     while (length <= LABEL_MAX && (unsigned char)(dv_byte(candidate, at + length) - 'a') <= 25)
         length++;
+    if (length < 2)
+        return 0;
     for (const char *const *top = top_domains; *top != NULL; top++)
-        if (strlen(*top) == length && memcmp(candidate->text + at, *top, length) == 0)
+        if (**top == candidate->text[at] && strlen(*top) == length && memcmp(candidate->text + at, *top, length) == 0)
             return at + length;
     return 0;
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "privacy/detect_rows.h"
+
 static size_t redacted_length(const struct dv_span *spans, size_t count, size_t length)
 {
     for (size_t i = 0; i < count; i++)
@@ -34,7 +36,7 @@ static void write_redacted(char *at, const char *text, size_t length, const stru
 dv_rc dv_redact(const struct dv_detector *detector, struct dv_arena *arena, const char *text, size_t length,
                 struct dv_redacted *ret_redacted)
 {
-    struct dv_span spans[DV_REDACT_SPANS_MAX];
+    DV_UNINITIALIZED struct dv_span spans[DV_REDACT_SPANS_MAX];
     *ret_redacted = (struct dv_redacted){ .text = "" };
     if (length > UINT32_MAX)
         return DV_E_LIMIT;
