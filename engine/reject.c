@@ -39,9 +39,9 @@ void dv_reject_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, d
     put(node, batch, &batch->row[row], letter);
     explicit_bzero(payload, letter.length);
     dv_arena_trim(&node->scratch, payload, bound, 0);
-    bool private = batch->references == 1 || node->bisect.batch == batch;
-    DV_ASSERT(private || node->op->sink);
-    if (private) {
+    bool shared = batch->references > 1;
+    DV_ASSERT(!shared || node->op->sink);
+    if (!shared) { /* the other readers of a sink's batch still want the row */
         batch->rejected[row / 64] |= UINT64_C(1) << (row % 64);
         batch->rejected_count++;
     }

@@ -132,7 +132,7 @@ static void view_failed(struct dv_node *node, dv_rc rc)
         start_timer(node, 1);
     } else if (bisect->to - bisect->from > 1) {
         push_halves(bisect, bisect->from, bisect->to);
-    } else if (!dv_batch_rejected(bisect->batch, bisect->from)) {
+    } else {
         dv_reject_row(node, bisect->batch, bisect->from, rc, dv_rc_text(rc));
     }
 }
