@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sys.c - the real table, and what several connectors do with it. */
+#include "connectors/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int real_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+const struct dv_sys dv_sys_real = {
+    .open = real_open,
+    .pread = pread,
+    .pwrite = pwrite,
+    .write = write,
+    .ftruncate = ftruncate,
+    .fdatasync = fdatasync,
+    .fsync = fsync,
+    .rename = rename,
+    .close = close,
+};
+
+static void directory_of(const char *path, char *directory, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        (void)snprintf(directory, size, ".");
+    else
+        (void)snprintf(directory, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+int dv_sys_make_parents(const char *path)
+{
+    char copy[PATH_MAX];
+    size_t length = strlen(path);
+    if (length >= sizeof copy)
+        return ENAMETOOLONG;
+    memcpy(copy, path, length + 1);
+    for (char *at = strchr(copy + (copy[0] == '/'), '/'); at != NULL; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+            return errno;
+        *at = '/';
+    }
+    return 0;
+}
+
+int dv_sys_sync_directory(const struct dv_sys *sys, const char *path)
+{
+    char directory[PATH_MAX];
+    directory_of(path, directory, sizeof directory);
+    int fd = sys->open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = sys->fsync(fd) == 0 ? 0 : errno;
+    (void)sys->close(fd);
+    return error;
+}
+
+const char *dv_sys_reason(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "no space left on device";
+    case EROFS:
+        return "the file system is read-only";
+    case EACCES:
+    case EPERM:
+        return "permission denied";
+    case EPIPE:
+        return "the reader of the output has gone";
+    default:
+        return "the device reports an error";
+    }
+}

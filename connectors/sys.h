@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sys.h - the system calls by which connectors make bytes durable, as a table that a test can replace.
+ *
+ * A test's table fails the n-th call with the error it likes (no space left, a failed fdatasync, a short write) while
+ * the code under test stays the one that ships. */
+#ifndef DV_CONNECTORS_SYS_H
+#define DV_CONNECTORS_SYS_H
+
+#include <sys/types.h>
+
+/* Each is the system call of its name: -1 and errno on failure. Called from worker threads, too. */
+struct dv_sys {
+    int (*open)(const char *path, int flags, mode_t mode);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
+    ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
+    int (*ftruncate)(int fd, off_t length);
+    int (*fdatasync)(int fd);
+    int (*fsync)(int fd);
+    int (*rename)(const char *from, const char *to);
+    int (*close)(int fd);
+};
+
+/* The real ones. */
+extern const struct dv_sys dv_sys_real;
+
+/* Makes the directories above `path` that are missing, mode 0700. 0 or an errno. */
+int dv_sys_make_parents(const char *path);
+
+/* Opens the directory that holds `path` and syncs it, so that a file made or renamed there stays. 0 or an errno. */
+int dv_sys_sync_directory(const struct dv_sys *sys, const char *path);
+
+/* A literal for the state that an errno puts a connector into. */
+const char *dv_sys_reason(int error);
+
+#endif
