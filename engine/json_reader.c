@@ -5,10 +5,10 @@
  * compares a name with the expected one, whole words at a time. Only a surprise is looked up. */
 #include <string.h>
 
-#include "engine/base64.h"
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/json_read.h"
+#include "engine/json_value.h"
 #include "engine/json_walk.h"
 #include "engine/memory.h"
 
@@ -20,7 +20,7 @@ enum {
     MASK_WORDS = DV_COLUMNS_MAX / 64,
 };
 
-_Static_assert(KEY_BYTES <= DV_JSON_PADDING, "a name at the end of the text is compared by whole words");
+_Static_assert((int)KEY_BYTES <= (int)DV_JSON_PADDING, "a name at the end of the text is compared by whole words");
 
 /* A column's name with its quotes, to be compared with 8 bytes of the text at a time. */
 struct key {
@@ -199,178 +199,16 @@ static inline dv_rc take_name(struct record *record, uint32_t *ret_column)
     return DV_OK;
 }
 
-/* A value of another type than its column's, unless it is no JSON at all. */
-static dv_rc mismatch(struct record *record, const char *reason)
+static inline dv_rc take_value(struct record *record, const struct dv_column *column, struct dv_cell *cell)
 {
-    DV_TRY(dv_json_skip(&record->walk, 1));
-    return dv_json_refuse(&record->walk, DV_E_DATA, reason);
-}
-
-static inline dv_rc take_text(struct record *record, struct dv_cell *cell)
-{
+    /* Most values are texts without escapes: those never leave this file. */
     struct dv_json_span span;
-    if (!dv_json_take_string(&record->walk, &span))
-        return mismatch(record, "a text field holds another type");
+    if (column->type != DV_TYPE_TEXT || !dv_json_take_string(&record->walk, &span))
+        return dv_json_take_value(&record->walk, column, cell);
     if (span.escaped)
         DV_TRY(dv_json_unescape(&record->walk, &span));
     *cell = (struct dv_cell){ .text = span.start, .length = span.length, .present = 1 };
     return DV_OK;
-}
-
-/* Takes a number that ends where it should; *ret_start is its first byte. */
-static dv_rc take_number(struct record *record, const char **ret_start, const char **ret_end, bool *ret_whole)
-{
-    struct dv_json_walk *walk = &record->walk;
-    *ret_start = walk->text + *walk->at;
-    *ret_end = dv_json_number_end(*ret_start, ret_whole);
-    if (*ret_end == NULL)
-        return mismatch(record, "a number field holds another type");
-    return dv_json_scalar_ends(walk, *ret_end) ? DV_OK : dv_json_refuse(walk, DV_E_SYNTAX, "malformed number");
-}
-
-static dv_rc check_bounds(struct record *record, const struct dv_column *column, double value)
-{
-    if (column->bounded && (value < column->min || value > column->max))
-        return dv_json_refuse(&record->walk, DV_E_DATA, "a number is outside the schema's bounds");
-    return DV_OK;
-}
-
-/* The digits as a number that fits; negative numbers reach one further, so all are built as such. */
-static bool parse_int(const char *at, const char *end, int64_t *ret_value)
-{
-    bool negative = *at == '-';
-    int64_t value = 0;
-    for (at += negative; at < end; at++) {
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, *at - '0', &value))
-            return false;
-    }
-    if (!negative && value == INT64_MIN)
-        return false;
-    *ret_value = negative ? value : -value;
-    return true;
-}
-
-static dv_rc take_int(struct record *record, const struct dv_column *column, struct dv_cell *cell)
-{
-    const char *start = NULL;
-    const char *end = NULL;
-    bool whole = false;
-    int64_t value = 0;
-    DV_TRY(take_number(record, &start, &end, &whole));
-    if (!whole)
-        return dv_json_refuse(&record->walk, DV_E_DATA, "a whole number is expected");
-    if (!parse_int(start, end, &value))
-        return dv_json_refuse(&record->walk, DV_E_DATA, "a number is too large for 64 bits");
-    *cell = (struct dv_cell){ .integer = value, .present = 1 };
-    return check_bounds(record, column, (double)value);
-}
-
-enum { EXACT_DIGITS = 15 };
-
-/* Digits with a point among them: a whole number below 10^15 divided by a power of ten, both exact as double, so the
- * quotient is the nearest double. False for what needs more care. */
-static bool parse_decimal(const char *at, const char *end, double *ret_value)
-{
-    static const double powers[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
-    bool negative = *at == '-';
-    at += negative;
-    const char *point = memchr(at, '.', (size_t)(end - at));
-    if (end - at > EXACT_DIGITS + (point != NULL))
-        return false;
-    uint64_t digits = 0;
-    for (; at < end; at++) {
-        if (at == point)
-            continue;
-        if (*at < '0' || *at > '9')
-            return false;
-        digits = digits * 10 + (uint64_t)(*at - '0');
-    }
-    double value = (double)digits / powers[point != NULL ? end - point - 1 : 0];
-    *ret_value = negative ? -value : value;
-    return true;
-}
-
-static dv_rc take_float(struct record *record, const struct dv_column *column, struct dv_cell *cell)
-{
-    const char *start = NULL;
-    const char *end = NULL;
-    bool whole = false;
-    double value = 0;
-    DV_TRY(take_number(record, &start, &end, &whole));
-    if (!parse_decimal(start, end, &value) && !dv_json_parse_float(start, (size_t)(end - start), &value))
-        return dv_json_refuse(&record->walk, DV_E_DATA, "a number is too large for a double");
-    *cell = (struct dv_cell){ .number = value, .present = 1 };
-    return check_bounds(record, column, value);
-}
-
-static dv_rc take_bool(struct record *record, struct dv_cell *cell)
-{
-    char first = dv_json_peek(&record->walk);
-    if (first != 't' && first != 'f')
-        return mismatch(record, "a true-or-false field holds another type");
-    *cell = (struct dv_cell){ .integer = first == 't', .present = 1 };
-    return first == 't' ? dv_json_take_word(&record->walk, "true", 4) : dv_json_take_word(&record->walk, "false", 5);
-}
-
-static dv_rc take_bytes(struct record *record, struct dv_cell *cell)
-{
-    DV_TRY(take_text(record, cell));
-    char *bytes = dv_arena_text(record->walk.arena, cell->length);
-    if (bytes == NULL)
-        return dv_json_refuse(&record->walk, DV_E_MEMORY, "the batch's memory is used up");
-    size_t length = 0;
-    if (!dv_base64_decode(bytes, &length, cell->text, cell->length))
-        return dv_json_refuse(&record->walk, DV_E_DATA, "a bytes field is not base64");
-    dv_arena_trim(record->walk.arena, bytes, cell->length, length);
-    cell->text = bytes;
-    cell->length = (uint32_t)length;
-    return DV_OK;
-}
-
-/* Copies checked JSON. Line breaks can only stand between its tokens; as blanks they keep a record on one line. */
-static void copy_json(char *out, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        out[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
-}
-
-static bool holds_control(const char *text, size_t length)
-{
-    unsigned lowest = ' ';
-    for (size_t i = 0; i < length; i++)
-        lowest = (unsigned char)text[i] < lowest ? (unsigned char)text[i] : lowest;
-    return lowest < ' ';
-}
-
-static dv_rc take_json(struct record *record, struct dv_cell *cell)
-{
-    const char *start = record->walk.text + *record->walk.at;
-    DV_TRY(dv_json_skip(&record->walk, 1));
-    size_t length = (size_t)(dv_json_value_end(&record->walk) - start);
-    if (holds_control(start, length)) {
-        char *copy = dv_arena_text(record->walk.arena, length);
-        if (copy == NULL)
-            return dv_json_refuse(&record->walk, DV_E_MEMORY, "the batch's memory is used up");
-        copy_json(copy, start, length);
-        start = copy;
-    }
-    *cell = (struct dv_cell){ .text = start, .length = (uint32_t)length, .present = 1 };
-    return DV_OK;
-}
-
-static inline dv_rc take_value(struct record *record, const struct dv_column *column, struct dv_cell *cell)
-{
-    switch (column->type) {
-    case DV_TYPE_TEXT: return take_text(record, cell);
-    case DV_TYPE_INT: return take_int(record, column, cell);
-    case DV_TYPE_FLOAT: return take_float(record, column, cell);
-    case DV_TYPE_BOOL: return take_bool(record, cell);
-    case DV_TYPE_BYTES: return take_bytes(record, cell);
-    case DV_TYPE_JSON: return take_json(record, cell);
-    }
-    DV_ASSERT(!"a column type");
-    return DV_E_FAILED;
 }
 
 /* A member that no column takes is kept as it stands. The whole text is room enough for all of them. */
@@ -386,7 +224,7 @@ static dv_rc take_extra(struct record *record, const char *start)
         return dv_json_refuse(walk, DV_E_MEMORY, "the batch's memory is used up");
     size_t length = (size_t)(dv_json_value_end(walk) - start);
     record->extra[record->extra_length] = record->extra_length == 0 ? '{' : ',';
-    copy_json(record->extra + record->extra_length + 1, start, length);
+    dv_json_copy_flat(record->extra + record->extra_length + 1, start, length);
     record->extra_length += (uint32_t)length + 1;
     return DV_OK;
 }
