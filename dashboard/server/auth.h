@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * auth.h - the one place where a request is allowed or refused. */
+#ifndef DV_DASHBOARD_AUTH_H
+#define DV_DASHBOARD_AUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dashboard/server/head.h"
+#include "engine/error.h"
+
+enum { DV_TOKEN_MIN = 16, DV_TOKEN_MAX = 512, DV_TOKEN_DIGEST = 32 };
+
+/* What is needed to judge: only a digest of the token is kept. */
+struct dv_auth {
+    bool loopback;  /* the listener is on a loopback address */
+    bool has_token; /* one is configured */
+    uint8_t digest[DV_TOKEN_DIGEST];
+};
+
+/* Whom a route is for. */
+enum dv_access { DV_ACCESS_OPEN, DV_ACCESS_TOKEN };
+
+/* The judgement. */
+struct dv_verdict {
+    int status;         /* 0: allowed; else the answer's status */
+    const char *detail; /* a literal that says why not */
+    bool trusted;       /* may see details: it showed the token, or none is configured */
+};
+
+/* Reads the token behind `reference` (NULL: none is configured). DV_E_CONFIG if it is too weak. */
+DV_CHECKED dv_rc dv_auth_init(struct dv_auth *auth, bool loopback, const char *reference, struct dv_error *error);
+
+/* Judges one request by its head, the fault found in it, and whom the route is for. */
+struct dv_verdict dv_auth_judge(const struct dv_auth *auth, const struct dv_head *head, enum dv_head_fault fault,
+                                enum dv_access access);
+
+#endif

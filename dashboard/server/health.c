@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * health.c - what /readyz says: ready means that every node and the dead letters can go on. */
+#include "dashboard/server/server_internal.h"
+
+const char *dv_health_of(const struct dv_server *server, struct dv_node *node)
+{
+    /* A node that is not open yet cannot be asked. */
+    if (!server->ready)
+        return NULL;
+    const struct dv_operator *operator = dv_node_operator(node);
+    const char *reason = operator->waits != NULL ? operator->waits(node) : NULL;
+    if (reason != NULL)
+        return reason;
+    const char *status = dv_node_status(node);
+    return status != NULL && status[0] != '\0' ? status : NULL;
+}
+
+static const char *letters_reason(const struct dv_server *server)
+{
+    const struct dv_dead_letters *letters = server->letters;
+    if (letters == NULL || !server->ready)
+        return NULL;
+    const char *reason = letters->waits != NULL ? letters->waits(letters) : NULL;
+    if (reason != NULL)
+        return reason;
+    return letters->full != NULL && letters->full(letters) ? "full" : NULL;
+}
+
+bool dv_health_ready(const struct dv_server *server)
+{
+    if (!server->ready || letters_reason(server) != NULL)
+        return false;
+    for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++)
+        if (dv_health_of(server, dv_graph_node(server->graph, i)) != NULL)
+            return false;
+    return true;
+}
+
+static void write_check(struct dv_json *json, const char *name, const char *reason)
+{
+    dv_json_key(json, name);
+    dv_json_string(json, reason != NULL ? reason : "ok");
+}
+
+void dv_health_json(struct dv_json *json, const void *data)
+{
+    const struct dv_server *server = data;
+    dv_json_open(json, '{');
+    dv_json_key(json, "status");
+    dv_json_string(json, dv_health_ready(server) ? "ready" : "not ready");
+    write_check(json, "server", server->ready ? NULL : "starting or stopping");
+    write_check(json, "dead_letters", letters_reason(server));
+    dv_json_key(json, "nodes");
+    dv_json_open(json, '{');
+    for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++) {
+        struct dv_node *node = dv_graph_node(server->graph, i);
+        write_check(json, dv_node_name(node), dv_health_of(server, node));
+    }
+    dv_json_close(json, '}');
+    dv_json_close(json, '}');
+}

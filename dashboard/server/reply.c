@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * reply.c - nothing of a request is ever repeated in an answer. */
+#include "dashboard/server/reply.h"
+
+#include <string.h>
+
+#include "engine/error.h"
+
+enum { JSON_FIRST = 16 * 1024, JSON_MOST = 32 * 1024 * 1024, PROBLEM_BYTES = 1024 };
+
+struct phrase {
+    int status;
+    const char *text;
+};
+
+static const struct phrase phrases[] = {
+    { 200, "OK" },
+    { 304, "Not Modified" },
+    { 400, "Bad Request" },
+    { 401, "Unauthorized" },
+    { 404, "Not Found" },
+    { 405, "Method Not Allowed" },
+    { 413, "Content Too Large" },
+    { 414, "URI Too Long" },
+    { 421, "Misdirected Request" },
+    { 431, "Request Header Fields Too Large" },
+    { 503, "Service Unavailable" },
+};
+
+const char *dv_status_phrase(int status)
+{
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+        if (phrases[i].status == status)
+            return phrases[i].text;
+    return "Internal Server Error";
+}
+
+void dv_reply_header(h2o_req_t *request, const char *name, const char *value)
+{
+    h2o_add_header_by_str(&request->pool, &request->res.headers, name, strlen(name), 1, NULL, value, strlen(value));
+}
+
+void dv_reply_begin(h2o_req_t *request, int status, const char *type)
+{
+    request->res.status = status;
+    request->res.reason = dv_status_phrase(status);
+    if (type != NULL)
+        dv_reply_header(request, "content-type", type);
+    dv_reply_header(request, "x-content-type-options", "nosniff");
+    dv_reply_header(request, "referrer-policy", "no-referrer");
+    dv_reply_header(request, "cross-origin-resource-policy", "same-origin");
+    if (request->input.scheme == &H2O_URL_SCHEME_HTTPS)
+        dv_reply_header(request, "strict-transport-security", "max-age=31536000");
+}
+
+void dv_reply(h2o_req_t *request, int status, const char *type, const char *body, size_t length)
+{
+    dv_reply_begin(request, status, type);
+    if (status != 304)
+        request->res.content_length = length;
+    h2o_send_inline(request, body, length);
+}
+
+void dv_reply_problem(h2o_req_t *request, int status, const char *detail)
+{
+    char body[PROBLEM_BYTES];
+    struct dv_json json;
+    dv_json_init(&json, body, sizeof body);
+    dv_json_open(&json, '{');
+    dv_json_key(&json, "type");
+    dv_json_string(&json, "about:blank");
+    dv_json_key(&json, "title");
+    dv_json_string(&json, dv_status_phrase(status));
+    dv_json_key(&json, "status");
+    dv_json_int(&json, status);
+    dv_json_key(&json, "detail");
+    dv_json_string(&json, detail);
+    dv_json_close(&json, '}');
+    DV_ASSERT(!json.full);
+    dv_reply_header(request, "cache-control", "no-store");
+    dv_reply_header(request, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    dv_reply(request, status, "application/problem+json", body, dv_json_length(&json));
+}
+
+void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const void *data)
+{
+    for (size_t size = JSON_FIRST; size <= JSON_MOST; size *= 4) {
+        char *buffer = h2o_mem_alloc_pool(&request->pool, size);
+        struct dv_json json;
+        dv_json_init(&json, buffer, size);
+        make(&json, data);
+        if (json.full)
+            continue;
+        dv_reply_header(request, "cache-control", "no-store");
+        dv_reply_header(request, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+        dv_reply(request, status, "application/json", buffer, dv_json_length(&json));
+        return;
+    }
+    dv_reply_problem(request, 503, "The answer is too large.");
+}

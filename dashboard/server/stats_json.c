@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * stats_json.c - the body of /v1/stats, and of the `stats` event of every second. */
+#include "dashboard/server/server_internal.h"
+
+static void number(struct dv_json *json, const char *key, uint64_t value)
+{
+    dv_json_key(json, key);
+    dv_json_uint(json, value);
+}
+
+static void write_node(struct dv_json *json, const struct dv_server *server, struct dv_node *node)
+{
+    const struct dv_node_stats *stats = dv_node_stats(node);
+    const char *reason = dv_health_of(server, node);
+    dv_json_open(json, '{');
+    dv_json_key(json, "name");
+    dv_json_string(json, dv_node_name(node));
+    dv_json_key(json, "status");
+    dv_json_string(json, reason != NULL ? reason : "");
+    number(json, "batches_in", stats->batches_in);
+    number(json, "records_in", stats->records_in);
+    number(json, "batches_out", stats->batches_out);
+    number(json, "records_out", stats->records_out);
+    number(json, "rejected", stats->rejected);
+    number(json, "retries", stats->retries);
+    number(json, "stalls", stats->stalls);
+    number(json, "held", stats->held);
+    number(json, "queued", stats->queued);
+    number(json, "busy_ns", stats->busy_ns);
+    number(json, "process_p50_ns", dv_histogram_percentile(&stats->process, 50));
+    number(json, "process_p99_ns", dv_histogram_percentile(&stats->process, 99));
+    number(json, "wait_p99_ns", dv_histogram_percentile(&stats->wait, 99));
+    number(json, "hold_p99_ns", dv_histogram_percentile(&stats->hold, 99));
+    dv_json_close(json, '}');
+}
+
+static void write_histogram(struct dv_json *json, const struct dv_histogram *histogram)
+{
+    dv_json_open(json, '{');
+    number(json, "count", histogram->count);
+    number(json, "p50_ns", dv_histogram_percentile(histogram, 50));
+    number(json, "p99_ns", dv_histogram_percentile(histogram, 99));
+    number(json, "max_ns", histogram->max_ns);
+    dv_json_close(json, '}');
+}
+
+void dv_stats_json(struct dv_json *json, const void *data)
+{
+    const struct dv_server *server = data;
+    const struct dv_graph *graph = server->graph;
+    dv_json_open(json, '{');
+    dv_json_key(json, "time_ms");
+    dv_json_int(json, dv_wall_ms(server->loop));
+    number(json, "uptime_ms", (dv_now_ns(server->loop) - server->started_ns) / 1000000);
+    dv_json_key(json, "ready");
+    dv_json_bool(json, dv_health_ready(server));
+    dv_json_key(json, "latency");
+    write_histogram(json, dv_graph_latency(graph));
+    dv_json_key(json, "loop_lag");
+    write_histogram(json, &server->lag);
+    number(json, "batches_live", dv_graph_batches_live(graph));
+    number(json, "bytes_held", dv_graph_bytes_held(graph));
+    number(json, "streams", server->hub.live);
+    dv_json_key(json, "nodes");
+    dv_json_open(json, '[');
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++)
+        write_node(json, server, dv_graph_node(graph, i));
+    dv_json_close(json, ']');
+    dv_json_close(json, '}');
+}
