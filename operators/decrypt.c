@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * decrypt.c - opens sealed records again: blobs by the keyring, bare messages by a raw key.
+ *
+ * Ciphertext does not tell what is in it, so the graph says what was sealed: a schema, and the policy it went through,
+ * if any. Their labels are those of what comes out, and a record that does not fit them is rejected. The batch stays
+ * sealed until all its records are open, so that a rejected one reaches the dead letters as it came. */
+#include "engine/json.h"
+#include "operators/anonymize_plan.h"
+#include "operators/blob_schema.h"
+#include "operators/keys.h"
+#include "operators/schema_option.h"
+
+enum { RECORD_BYTES_MAX = DV_SEAL_MAX };
+
+struct decrypt {
+    const char *schema;
+    const char *policy;
+    const char *raw_key;
+    bool bare;
+    const struct dv_schema *out;
+    struct dv_anonymize_plan plan;
+    struct dv_opener *opener; /* of bare messages */
+    struct dv_keyring *keyring;
+    struct dv_json_reader *reader;
+};
+
+static const struct dv_option options[] = {
+    { "schema", DV_NAME, offsetof(struct decrypt, schema), .flags = DV_REQUIRED,
+      .help = "Schema of the records that were sealed: schemas/<name>.yaml beside the graph file." },
+    { "policy", DV_NAME, offsetof(struct decrypt, policy),
+      .help = "Policy they went through before; none: they were sealed as they came." },
+    { "raw_key", DV_SECRET, offsetof(struct decrypt, raw_key), .help = "The 32 bytes that sealed bare messages." },
+    { 0 },
+};
+
+static dv_rc shape_out(struct dv_node *node, struct dv_shape *shape)
+{
+    struct decrypt *decrypt = dv_state(node);
+    decrypt->out = dv_load_schema(node, "schema", decrypt->schema);
+    if (decrypt->out == NULL)
+        return DV_E_CONFIG;
+    if (decrypt->policy != NULL) {
+        DV_TRY(dv_anonymize_plan(node, "policy", decrypt->policy, decrypt->out, &decrypt->plan));
+        decrypt->out = decrypt->plan.columns.schema;
+    }
+    shape->out[0] = decrypt->out;
+    return DV_OK;
+}
+
+static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
+{
+    struct decrypt *decrypt = dv_state(node);
+    decrypt->bare = dv_schema_is_bare(shape->in);
+    if (!decrypt->bare && !dv_schema_is_blob(shape->in))
+        return dv_refuse(node, NULL, "C132", "put it after `encrypt`, or after a source of blobs",
+                         "what reaches '%s' is not sealed", dv_node_name(node));
+    if (decrypt->bare && decrypt->raw_key == NULL)
+        return dv_refuse(node, NULL, "C130", "name the key's file: raw_key: file:PATH",
+                         "the bare format needs `raw_key`");
+    return shape_out(node, shape);
+}
+
+static dv_rc open_bare(struct dv_node *node)
+{
+    struct decrypt *decrypt = dv_state(node);
+    struct dv_error error = { 0 };
+    uint8_t key[DV_RAW_KEY_MAX] = { 0 };
+    size_t length = 0;
+    dv_rc rc = dv_node_raw_key(node, decrypt->raw_key, key, &length);
+    if (!dv_is_error(rc) && length != DV_KEY_BYTES)
+        rc = dv_fail(node, DV_E_KEY, "`raw_key` has %zu bytes and needs %d", length, DV_KEY_BYTES);
+    if (!dv_is_error(rc)) {
+        rc = dv_opener_new(&decrypt->opener, &(struct dv_seal_key){ .key = key }, &error);
+        if (dv_is_error(rc))
+            (void)dv_fail(node, rc, "%s", error.text);
+    }
+    explicit_bzero(key, sizeof key);
+    return rc;
+}
+
+static dv_rc open_node(struct dv_node *node)
+{
+    struct decrypt *decrypt = dv_state(node);
+    decrypt->reader = dv_json_reader_new(decrypt->out, RECORD_BYTES_MAX);
+    if (decrypt->reader == NULL)
+        return dv_fail(node, DV_E_MEMORY, "no memory for a JSON reader");
+    if (decrypt->bare)
+        return open_bare(node);
+    decrypt->keyring = dv_node_keyring(node, "opening blobs needs their keys");
+    return decrypt->keyring != NULL ? DV_OK : DV_E_KEY;
+}
+
+static struct dv_bytes bytes_of(const struct dv_batch *batch, uint32_t column, uint32_t row)
+{
+    const struct dv_cell *cell = &dv_batch_cells(batch, column)[row];
+    if (!cell->present)
+        return (struct dv_bytes){ 0 };
+    return (struct dv_bytes){ (const uint8_t *)cell->text, cell->length };
+}
+
+/* The blob of a row; false if a part of it has a length that no blob has. */
+static bool take_blob(const struct dv_batch *batch, uint32_t row, struct dv_blob *blob)
+{
+    struct dv_bytes hash = bytes_of(batch, DV_BLOB_DATA_HASH, row);
+    struct dv_bytes nonce = bytes_of(batch, DV_BLOB_NONCE, row);
+    struct dv_bytes subject = bytes_of(batch, DV_BLOB_SUBJECT_REF, row);
+    *blob = (struct dv_blob){ .tenant = dv_bytes_text(batch->tenant),
+                              .schema = bytes_of(batch, DV_BLOB_SCHEMA_NAME, row),
+                              .key_ref = bytes_of(batch, DV_BLOB_KEY_REF, row),
+                              .ciphertext = bytes_of(batch, DV_BLOB_CIPHERTEXT, row),
+                              .created_ms = batch->row[row].created_ms };
+    if (hash.length != DV_HMAC_BYTES || nonce.length != DV_NONCE_BYTES || subject.length > DV_BLOB_SUBJECT_MAX ||
+        blob->ciphertext.length < DV_TAG_BYTES)
+        return false;
+    memcpy(blob->id, batch->row[row].id, sizeof blob->id);
+    memcpy(blob->data_hash, hash.at, DV_HMAC_BYTES);
+    memcpy(blob->nonce, nonce.at, DV_NONCE_BYTES);
+    (void)dv_bytes_put(blob->subject_ref, subject.at, subject.length);
+    blob->subject_ref_length = (uint8_t)subject.length;
+    return true;
+}
+
+/* The batch being opened: a stand-in with the schema that comes out, over the same arena. */
+struct run {
+    struct dv_batch opened;
+    struct dv_arena *scratch;
+    struct dv_error error;
+    const char *reason;
+};
+
+/* Room for a plaintext, with what the JSON reader wants behind it. */
+static char *room(struct run *run, size_t length)
+{
+    char *plain = dv_arena_text(run->scratch, length + DV_JSON_PADDING);
+    if (plain == NULL)
+        run->reason = "the record is too large to be opened";
+    return plain;
+}
+
+static dv_rc open_blob(const struct decrypt *decrypt, const struct dv_batch *batch, uint32_t row, struct run *run,
+                       struct dv_bytes *ret)
+{
+    struct dv_blob blob;
+    run->reason = "the blob was altered";
+    if (!take_blob(batch, row, &blob))
+        return DV_E_TAMPER;
+    size_t length = blob.ciphertext.length - DV_TAG_BYTES;
+    char *plain = room(run, length);
+    if (plain == NULL)
+        return DV_E_MEMORY;
+    *ret = (struct dv_bytes){ (const uint8_t *)plain, length };
+    dv_rc rc = dv_keyring_open_blob(decrypt->keyring, &blob, (uint8_t *)plain, &run->error);
+    if (rc == DV_E_KEY)
+        run->reason = "the keyring has no key for the blob";
+    if (!dv_is_error(rc) && !dv_bytes_equal(blob.schema, dv_bytes_text(decrypt->out->name))) {
+        run->reason = "the blob holds a record of another schema";
+        rc = DV_E_DATA;
+    }
+    return rc;
+}
+
+static dv_rc open_message(const struct decrypt *decrypt, const struct dv_batch *batch, uint32_t row, struct run *run,
+                          struct dv_bytes *ret)
+{
+    struct dv_bytes message = bytes_of(batch, DV_BARE_SEALED, row);
+    run->reason = "the message was altered, or is not for this key";
+    if (message.length < DV_BARE_BYTES)
+        return DV_E_TAMPER;
+    size_t length = message.length - DV_BARE_BYTES;
+    char *plain = room(run, length);
+    if (plain == NULL)
+        return DV_E_MEMORY;
+    *ret = (struct dv_bytes){ (const uint8_t *)plain, length };
+    return dv_unseal_bare(decrypt->opener, message, (uint8_t *)plain, &run->error);
+}
+
+static dv_rc open_row(const struct decrypt *decrypt, const struct dv_batch *batch, uint32_t row, struct run *run)
+{
+    struct dv_bytes plain = { 0 };
+    dv_rc rc = decrypt->bare ? open_message(decrypt, batch, row, run, &plain)
+                             : open_blob(decrypt, batch, row, run, &plain);
+    if (!dv_is_error(rc))
+        rc = dv_json_reader_record(decrypt->reader, (const char *)plain.at, plain.length, &run->opened, row,
+                                   &run->reason);
+    /* The reader has copied what it needs, so that every record can use the same room. */
+    if (plain.at != NULL) {
+        explicit_bzero((char *)(uintptr_t)plain.at, plain.length);
+        dv_arena_trim(run->scratch, (const char *)plain.at, plain.length + DV_JSON_PADDING, 0);
+    }
+    return rc;
+}
+
+/* Cells for the columns that come out, in the scratch. */
+static dv_rc start(struct dv_node *node, const struct dv_batch *batch, struct run *run)
+{
+    const struct decrypt *decrypt = dv_state(node);
+    run->scratch = dv_node_scratch(node);
+    run->opened = (struct dv_batch){ .schema = decrypt->out, .rows = batch->rows, .row = batch->row,
+                                     .tenant = batch->tenant, .references = 1, .arena = batch->arena };
+    for (uint32_t column = 0; column < decrypt->out->column_count; column++) {
+        run->opened.cells[column] = dv_arena_zeroed(run->scratch, DV_BATCH_ROWS, sizeof(struct dv_cell));
+        if (run->opened.cells[column] == NULL)
+            return dv_fail(node, DV_E_MEMORY, "no memory to open a batch");
+    }
+    return DV_OK;
+}
+
+static dv_rc finish(const struct decrypt *decrypt, struct dv_batch *batch, const struct run *run)
+{
+    int fresh[DV_COLUMNS_MAX];
+    memset(fresh, 0xff, sizeof fresh); /* all -1 */
+    DV_TRY(dv_batch_reshape(batch, decrypt->out, fresh));
+    for (uint32_t column = 0; column < decrypt->out->column_count; column++)
+        memcpy(dv_batch_edit(batch, column), run->opened.cells[column], batch->rows * sizeof(struct dv_cell));
+    return DV_OK;
+}
+
+static dv_rc process(struct dv_node *node, struct dv_batch *batch)
+{
+    const struct decrypt *decrypt = dv_state(node);
+    struct run run = { 0 };
+    DV_TRY(start(node, batch, &run));
+    for (uint32_t row = 0; row < batch->rows; row++) {
+        dv_rc rc = open_row(decrypt, batch, row, &run);
+        if (dv_is_error(rc))
+            dv_reject_row(node, batch, row, rc, run.reason);
+    }
+    /* The reader took memory of the stand-in's arena, which is the batch's. */
+    batch->arena = run.opened.arena;
+    return finish(decrypt, batch, &run);
+}
+
+static void close_node(struct dv_node *node)
+{
+    struct decrypt *decrypt = dv_state(node);
+    dv_json_reader_free(decrypt->reader);
+    dv_opener_free(decrypt->opener);
+    decrypt->reader = NULL;
+    decrypt->opener = NULL;
+}
+
+const struct dv_operator dv_operator_decrypt = {
+    .name = "decrypt",
+    .summary = "Opens sealed records again; what was altered is rejected.",
+    .options = options,
+    .size = sizeof(struct decrypt),
+    .edits = true,
+    .transfer = transfer,
+    .open = open_node,
+    .process = process,
+    .close = close_node,
+};
