@@ -41,7 +41,6 @@ struct finder {
     struct dv_span *spans;
     size_t count, max;
     uint32_t covered_end; /* marks before it lie in a finding */
-    bool full;
     struct dv_candidate candidate;
     uint64_t digits[WINDOW_WORDS + 1];
     uint64_t marks[WINDOW_WORDS + 1];
@@ -93,7 +92,8 @@ static void absorb(struct finder *finder, struct dv_span *found)
     }
 }
 
-/* No room for another finding: the last one takes the rest of the text. */
+/* No room for another finding: the last one takes the rest of the text. The walk goes on, since a later finding may still
+ * reach back before it. */
 static void cover_rest(struct finder *finder)
 {
     struct dv_span *last = &finder->spans[finder->max - 1];
@@ -101,20 +101,17 @@ static void cover_rest(struct finder *finder)
     last->end = finder->candidate.length;
     last->score = 1000;
     last->why = "too many findings: the rest is covered";
-    finder->count = finder->max;
-    finder->full = true;
 }
 
 static void accept(struct finder *finder, struct dv_span *found)
 {
     DV_ASSERT(found->start < found->end && found->end <= finder->candidate.length);
-    absorb(finder, found);
-    if (finder->count == finder->max) {
-        cover_rest(finder);
-        return;
-    }
-    finder->spans[finder->count++] = *found;
     finder->covered_end = found->end;
+    absorb(finder, found);
+    if (finder->count == finder->max)
+        cover_rest(finder);
+    else
+        finder->spans[finder->count++] = *found;
 }
 
 /* Whether the row gave a finding that leaves nothing to ask the others. */
@@ -123,8 +120,9 @@ static bool try_row(struct finder *finder, const struct dv_detector_row *row)
     struct dv_span found = { .type = row->type };
     if (!row->verify(&finder->candidate, &found))
         return false;
+    bool sure = found.score >= SURE_SCORE;
     accept(finder, &found);
-    return found.score >= SURE_SCORE;
+    return sure;
 }
 
 /* The 64 bits from bit `bit` of word `word` on. */
@@ -164,7 +162,7 @@ static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
     if (candidate->digits_near >= DV_GROUPED_MIN)
         dv_groups_read(candidate);
     bool after_letter = dv_is_letter(dv_byte_before(candidate, candidate->at, 1));
-    for (uint32_t i = 0; i < detector->row_counts[DV_TRIGGER_DIGIT] && !finder->full; i++) {
+    for (uint32_t i = 0; i < detector->row_counts[DV_TRIGGER_DIGIT]; i++) {
         const struct dv_detector_row *row = detector->rows[DV_TRIGGER_DIGIT][i];
         if (row_fits(row, candidate, after_letter) && try_row(finder, row))
             break;
@@ -179,7 +177,7 @@ static void try_mark(struct finder *finder)
     if (byte != '@' && dv_byte(candidate, candidate->at + 1) <= ' ')
         return;
     enum dv_trigger trigger = byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;
-    for (uint32_t i = 0; i < finder->detector->row_counts[trigger] && !finder->full; i++)
+    for (uint32_t i = 0; i < finder->detector->row_counts[trigger]; i++)
         if (try_row(finder, finder->detector->rows[trigger][i]))
             break;
 }
@@ -192,7 +190,7 @@ static void walk(struct finder *finder, uint32_t start, uint32_t words)
         uint64_t digits = finder->digits[word];
         uint64_t begins = digits & ~(digits << 1 | carry);
         carry = digits >> 63;
-        for (uint64_t todo = begins | finder->marks[word]; todo != 0 && !finder->full; todo &= todo - 1) {
+        for (uint64_t todo = begins | finder->marks[word]; todo != 0; todo &= todo - 1) {
             uint32_t bit = (uint32_t)__builtin_ctzll(todo);
             finder->candidate.at = start + word * 64 + bit;
             if (finder->candidate.at < finder->covered_end)
@@ -214,10 +212,9 @@ size_t dv_detect(const struct dv_detector *detector, const char *text, size_t le
     finder.count = 0;
     finder.max = max;
     finder.covered_end = 0;
-    finder.full = false;
     finder.candidate.text = (const unsigned char *)text;
     finder.candidate.length = (uint32_t)length;
-    for (size_t start = 0; start < length && !finder.full; start += WINDOW_STEP) {
+    for (size_t start = 0; start < length; start += WINDOW_STEP) {
         size_t left = length - start;
         size_t bytes = left < WINDOW_BYTES ? left : WINDOW_BYTES;
         size_t words = (bytes + 63) / 64;

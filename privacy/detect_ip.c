@@ -73,6 +73,7 @@ static bool read_group(const struct dv_candidate *candidate, struct v6 *v6)
     if (end == v6->at || (tail == 0 && end - v6->at > V6_GROUP_DIGITS))
         return false;
     v6->at = end;
+    v6->digit |= tail != 0;
     v6->groups += tail != 0 ? 2 : 1;
     return true;
 }

@@ -97,15 +97,22 @@ static uint16_t words_score(struct back *back)
     return is_among(word_before(back), medical_words) ? 820 : 0;
 }
 
-/* The start of the id: letters and digits right before the first digit belong to it, "mrn" itself does not. */
+static bool is_keyword(const char *word)
+{
+    return is_among(word, strong_words) || is_among(word, kind_words) || is_among(word, number_words);
+}
+
+/* The start of the id: letters right before the first digit belong to it, with a dash between too ("A-4711"); "MRN" in
+ * "MRN12345" and "MRN-12345" does not. */
 static uint32_t id_start(const struct dv_candidate *candidate)
 {
-    uint32_t start = candidate->at;
-    while (candidate->at - start < ID_MAX && dv_is_letter(dv_byte_before(candidate, start, 1)))
-        start--;
-    bool keyword = candidate->at - start == 3 && dv_lower(candidate->text[start]) == 'm' &&
-                   dv_lower(candidate->text[start + 1]) == 'r' && dv_lower(candidate->text[start + 2]) == 'n';
-    return keyword ? candidate->at : start;
+    struct back back = { .candidate = candidate, .at = candidate->at };
+    if (*read_word(&back) != '\0')
+        return is_keyword(back.word) ? candidate->at : back.at;
+    if (dv_byte_before(candidate, candidate->at, 1) != '-')
+        return candidate->at;
+    back.at = candidate->at - 1;
+    return *read_word(&back) == '\0' || is_keyword(back.word) ? candidate->at : back.at;
 }
 
 /* The end of the id: letters, digits, and single '-' or '/' between them. */

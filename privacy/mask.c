@@ -110,16 +110,24 @@ static const char *find_at(const char *value, size_t length)
     return at != NULL && at != value && is_domain(at + 1, value + length) ? at : NULL;
 }
 
+/* Bytes of the first `keep` characters of the local part; past the first one at most half of it. */
+static size_t kept_bytes(const char *local, size_t length, uint32_t keep)
+{
+    size_t half = count_hidden(DV_MASK_TEXT, local, length) / 2;
+    size_t most = half > 1 ? half : 1;
+    size_t kept = 0;
+    for (size_t i = 0; i < keep && i < most; i++)
+        kept += character_bytes(local + kept, length - kept);
+    return kept;
+}
+
 static dv_rc mask_email(const struct dv_mask *mask, const char *value, size_t length, struct dv_buffer *out)
 {
     const char *at = find_at(value, length);
     if (at == NULL)
         return put(out, "***@***", 7);
     size_t local = (size_t)(at - value);
-    size_t kept = 0;
-    for (uint32_t i = 0; i < mask->keep && kept < local; i++)
-        kept += character_bytes(value + kept, local - kept);
-    DV_TRY(put(out, value, kept));
+    DV_TRY(put(out, value, kept_bytes(value, local, mask->keep)));
     DV_TRY(put(out, "***", 3));
     return put(out, at, length - local);
 }

@@ -34,7 +34,7 @@ enum dv_mask_style {
     DV_MASK_ALNUM, /* the same for letters and digits; separators stay */
     DV_MASK_SSN,   /* ***-**-6789: the last `keep` ≤ 4 of nine digits */
     DV_MASK_PHONE, /* ***-***-4567: the last `keep` ≤ 4 of seven digits or more */
-    DV_MASK_EMAIL, /* j***@example.com: the first `keep` characters and the domain */
+    DV_MASK_EMAIL, /* j***@example.com: the first `keep` characters (at most half, at least one) and the domain */
 };
 
 struct dv_mask {
