@@ -43,16 +43,6 @@ static const char *path_text(struct dv_arena *arena, const struct dv_node *const
     return text;
 }
 
-static const char *exit_words(enum dv_exit exit)
-{
-    static const char *const words[DV_EXIT_COUNT] = {
-        [DV_EXIT_FILE] = "file",  [DV_EXIT_STORE] = "store",  [DV_EXIT_SSE] = "live stream",
-        [DV_EXIT_LOG] = "log",    [DV_EXIT_LLM] = "LLM prompt", [DV_EXIT_REPLY] = "reply",
-        [DV_EXIT_DEAD_LETTER] = "dead letters",
-    };
-    return words[exit] != NULL ? words[exit] : "exit";
-}
-
 static void report(const struct dv_node *exit, const struct dv_column *column, struct dv_diags *diags, const char *why)
 {
     const struct dv_node *path[PATH_MAX_NODES];
@@ -68,7 +58,7 @@ static void report(const struct dv_node *exit, const struct dv_column *column, s
                                        "put `anonymize` before `%s`, or drop the field: { op: project, drop: [%s] }",
                                        before, column->name);
     dv_diags_add(diags, exit->yaml->key_place, "P001", detail, help, "`%s` (%s) would reach `%s` (%s): %s", column->name,
-                 label, exit->name, exit_words(exit->op->exit), why);
+                 label, exit->name, dv_exit_name(exit->op->exit), why);
 }
 
 dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
@@ -138,7 +128,7 @@ void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
     }
     if (json)
         return;
-    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead-letter", "(whole record)", "sealed",
+    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead letter", "(whole record)", "sealed",
                   "rejected records are sealed before they are written");
     (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "log", "(none)", "public",
                   "logs, metrics and errors hold names, numbers and codes only");
