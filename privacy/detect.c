@@ -23,11 +23,10 @@ static const struct dv_detector_row rows[] = {
 };
 
 static const char *const names[DV_PII_COUNT] = {
-    [DV_PII_OTHER] = "REDACTED", [DV_PII_EMAIL] = "EMAIL",
-    [DV_PII_PHONE] = "PHONE",    [DV_PII_SSN] = "SSN",
-    [DV_PII_IBAN] = "IBAN",      [DV_PII_CREDIT_CARD] = "CREDIT_CARD",
-    [DV_PII_IP] = "IP",          [DV_PII_MAC] = "MAC",
-    [DV_PII_URL] = "URL",        [DV_PII_MRN] = "MRN",
+    [DV_PII_OTHER] = "REDACTED", [DV_PII_EMAIL] = "EMAIL", [DV_PII_PHONE] = "PHONE",
+    [DV_PII_SSN] = "SSN",        [DV_PII_IBAN] = "IBAN",   [DV_PII_CREDIT_CARD] = "CREDIT_CARD",
+    [DV_PII_IP] = "IP",          [DV_PII_MAC] = "MAC",     [DV_PII_URL] = "URL",
+    [DV_PII_MRN] = "MRN",
 };
 
 /* A window overlaps the next by one word, so that the digits after a mark are always known. */
@@ -92,8 +91,8 @@ static void absorb(struct finder *finder, struct dv_span *found)
     }
 }
 
-/* No room for another finding: the last one takes the rest of the text. The walk goes on, since a later finding may still
- * reach back before it. */
+/* No room for another finding: the last one takes the rest of the text. The walk goes on, since a later finding may
+ * still reach back before it. */
 static void cover_rest(struct finder *finder)
 {
     struct dv_span *last = &finder->spans[finder->max - 1];
@@ -173,7 +172,7 @@ static void try_mark(struct finder *finder)
 {
     struct dv_candidate *candidate = &finder->candidate;
     unsigned char byte = candidate->text[candidate->at];
-    /* Most dots and colons end a sentence or a heading. */
+    /* The prefilter cannot tell at the end of a block. */
     if (byte != '@' && dv_byte(candidate, candidate->at + 1) <= ' ')
         return;
     enum dv_trigger trigger = byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;

@@ -3,7 +3,8 @@
  *
  * Two stages: a prefilter marks the bytes a finding can hang on (the first digit of a run, '@', ':' and '.') with one
  * pass of vector instructions, and a verifier per kind of data looks at the text around each mark. Clean text costs
- * little more than the prefilter. The kinds are rows of one table in detect.c: a name, a type, a trigger and a verifier.
+ * little more than the prefilter. The kinds are rows of one table in detect.c: a name, a type, a trigger and a
+ * verifier.
  *
  * Works on bytes, whatever they are: NUL and invalid UTF-8 are text like any other. Time is linear in the length. */
 #ifndef DV_PRIVACY_DETECT_H
@@ -60,8 +61,8 @@ struct dv_detector_options {
 /* Compiles the table for this machine; `options` may be NULL. */
 void dv_detector_init(struct dv_detector *detector, const struct dv_detector_options *options);
 
-/* Finds personal data in text[0..length), length ≤ UINT32_MAX, and writes up to `max` ≥ 1 spans: sorted, not touching each
- * other's bytes. Where findings overlap, one span covers them all under the type of the stronger, then the longer.
+/* Finds personal data in text[0..length), length ≤ UINT32_MAX, and writes up to `max` ≥ 1 spans: sorted, not touching
+ * each other's bytes. Where findings overlap, one span covers them all under the type of the stronger, then the longer.
  * If there are more than `max`, the last span is of type DV_PII_OTHER and reaches to the end of the text: nothing found
  * or unread stays uncovered. Returns the number of spans. */
 size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * detect_mrn.c - medical record numbers: an id behind words that name one.
  *
- *   MRN 3561168 · MR# 12345 · Medical record number: A-4711 · chart no. 88123 · unit number 12-34-56 · patient_id=P00007
+ *   MRN 3561168 · MR# 12345 · Medical record number: A-4711 · chart no. 88123 · unit number 12-34-56 ·
+ * patient_id=P00007
  *
  * The words are read backwards from the id: [kind] [number word or '#'] [separators] id. */
 #include <string.h>
@@ -37,9 +38,10 @@ static bool is_among(const char *word, const char *const *words)
 
 static bool is_separator(unsigned char byte)
 {
-    static const bool separators[256] = { [' '] = true, ['\t'] = true, [':'] = true, ['#'] = true,  ['='] = true,
-                                          ['.'] = true, ['_'] = true,  ['-'] = true, ['"'] = true,  ['\''] = true,
-                                          ['('] = true, ['['] = true,  ['>'] = true };
+    static const bool separators[256] = {
+        [' '] = true, ['\t'] = true, [':'] = true,  ['#'] = true, ['='] = true, ['.'] = true, ['_'] = true,
+        ['-'] = true, ['"'] = true,  ['\''] = true, ['('] = true, ['['] = true, ['>'] = true
+    };
     return separators[byte];
 }
 
@@ -130,21 +132,37 @@ static uint32_t id_end(const struct dv_candidate *candidate, uint32_t *digits)
     return end;
 }
 
-/* Any of the words above ends in one of these; most words before a number in a note do not. */
-static bool may_end_keyword(unsigned char byte)
+#define LETTER(letter) (1u << ((letter) - 'a'))
+
+/* Whether any word above ends in these two letters: most words before a number in a note do not. */
+static bool may_end_keyword(unsigned char last_but_one, unsigned char last)
 {
-    static const bool ends[256] = { ['n'] = true, ['s'] = true, ['c'] = true, ['r'] = true, ['o'] = true, ['d'] = true,
-                                    ['t'] = true, ['e'] = true, ['m'] = true, ['l'] = true };
-    return ends[dv_lower(byte)];
+    static const uint32_t pairs[26] = {
+        ['c' - 'a'] = LETTER('h') | LETTER('e'),
+        ['d' - 'a'] = LETTER('r') | LETTER('e') | LETTER('i'),
+        ['e' - 'a'] = LETTER('s') | LETTER('l'),
+        ['l' - 'a'] = LETTER('a'),
+        ['m' - 'a'] = LETTER('u'),
+        ['n' - 'a'] = LETTER('r'),
+        ['o' - 'a'] = LETTER('n'),
+        ['r' - 'a'] = LETTER('m') | LETTER('e') | LETTER('n') | LETTER('b'),
+        ['s' - 'a'] = LETTER('n') | LETTER('i') | LETTER('a'),
+        ['t' - 'a'] = LETTER('r') | LETTER('i') | LETTER('n') | LETTER('a'),
+    };
+    if (!dv_is_letter(last) || !dv_is_letter(last_but_one))
+        return false;
+    return (pairs[(last | 0x20) - 'a'] & LETTER(last_but_one | 0x20)) != 0;
 }
 
 bool dv_verify_mrn(const struct dv_candidate *candidate, struct dv_span *span)
 {
+    unsigned char joint = dv_byte_before(candidate, candidate->at, 1);
+    if ((joint == '-' || joint == '/' || joint == '.') && dv_is_digit(dv_byte_before(candidate, candidate->at, 2)))
+        return false; /* the middle of a number: its first run was asked about */
     struct back back = { .candidate = candidate, .at = id_start(candidate) };
     uint32_t start = back.at;
     skip_separators(&back);
-    unsigned char before = dv_byte_before(candidate, back.at, 1);
-    if (!dv_is_letter(before) || !may_end_keyword(before))
+    if (!may_end_keyword(dv_byte_before(candidate, back.at, 2), dv_byte_before(candidate, back.at, 1)))
         return false;
     uint16_t score = words_score(&back);
     uint32_t digits = 0;

@@ -7,8 +7,8 @@
 
 #include "privacy/detect_rows.h"
 
-static const char *const phone_words[] = { "phone", "tel",   "call",    "cell", "mobile", "mobil", "fax",
-                                           "dial",  "contact", "pager", "reach", "handy", "whatsapp", NULL };
+static const char *const phone_words[] = { "phone", "tel",     "call",  "cell",  "mobile", "mobil",    "fax",
+                                           "dial",  "contact", "pager", "reach", "handy",  "whatsapp", NULL };
 
 /* A country code and how many digits may follow it, without a trunk 0. */
 struct country {
@@ -134,8 +134,8 @@ static uint32_t last_group_within(const struct dv_groups *groups, uint32_t min, 
 static bool verify_international(const struct dv_candidate *candidate, struct dv_span *span)
 {
     const struct dv_groups *groups = &candidate->groups;
-    bool plus = dv_byte_before(candidate, candidate->at, 1) == '+' &&
-                !dv_is_digit(dv_byte_before(candidate, candidate->at, 2));
+    bool plus =
+        dv_byte_before(candidate, candidate->at, 1) == '+' && !dv_is_digit(dv_byte_before(candidate, candidate->at, 2));
     uint32_t prefix = !plus && groups->total > 2 && groups->digits[0] == '0' && groups->digits[1] == '0' ? 2 : 0;
     if (!plus && prefix == 0)
         return false;
@@ -156,7 +156,8 @@ static bool begins_inside(const struct dv_candidate *candidate)
 {
     unsigned char before = dv_byte_before(candidate, candidate->at, 1);
     bool fraction = (before == '.' || before == ',') && dv_is_digit(dv_byte_before(candidate, candidate->at, 2));
-    return fraction || dv_is_alnum(before) || before == '_';
+    bool order = before == '-' && dv_is_letter(dv_byte_before(candidate, candidate->at, 2)); /* "PO-2258428" */
+    return fraction || order || dv_is_alnum(before) || before == '_';
 }
 
 static bool verify_trunk_zero(const struct dv_candidate *candidate, struct dv_span *span)

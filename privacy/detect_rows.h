@@ -53,7 +53,7 @@ struct dv_candidate {
     uint32_t length;
     uint32_t at;             /* the trigger */
     uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on */
-    uint32_t marks_near;     /* '.', ':' and '@' there */
+    uint32_t marks_near;     /* '@' there, and '.' and ':' before a non-blank */
     struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
 };
 
@@ -143,7 +143,8 @@ static inline uint32_t dv_group_end(const struct dv_groups *groups, uint32_t ind
 /* Whether the groups begin with a date: 2024-03-18, 3/18/2024, 18.03.24. */
 bool dv_groups_are_date(const struct dv_groups *groups);
 
-/* Whether one of `words` (lower-case, NULL-terminated) begins a word in the 40 bytes before `at`, on the same line. */
+/* Whether one of `words` (lower-case, NULL-terminated) begins a word in the 40 bytes before `at`, on the same line
+ * or in a line before it that ends with a colon. */
 bool dv_context_has(const struct dv_candidate *candidate, uint32_t at, const char *const *words);
 
 #endif

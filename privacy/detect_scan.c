@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * detect_scan.c - the prefilter: one bit a byte for digits, and one for '@', ':' and '.'. */
+ * detect_scan.c - the prefilter: one bit a byte for digits, and one for '@', ':' and '.'.
+ *
+ * A ':' or '.' before a blank or the end, as in any sentence, is no mark; at the end of a block of 64 it stays one. */
 #include <immintrin.h>
 #include <string.h>
 
 #include "privacy/detect_rows.h"
 
-static bool is_mark(unsigned char byte)
+/* Whether byte `i` of a block of `bytes` is a mark. */
+static bool is_mark(const unsigned char *block, size_t i, size_t bytes)
 {
-    return byte == '@' || byte == ':' || byte == '.';
+    if (block[i] != ':' && block[i] != '.')
+        return block[i] == '@';
+    return i == 63 || (i + 1 < bytes && block[i + 1] > ' ');
 }
 
 void dv_detect_scan_plain(const unsigned char *text, size_t length, uint64_t *digits, uint64_t *marks)
@@ -18,7 +23,7 @@ void dv_detect_scan_plain(const unsigned char *text, size_t length, uint64_t *di
         uint64_t mark = 0;
         for (size_t i = 0; i < bytes; i++) {
             digit |= (uint64_t)dv_is_digit(text[at + i]) << i;
-            mark |= (uint64_t)is_mark(text[at + i]) << i;
+            mark |= (uint64_t)is_mark(text + at, i, bytes) << i;
         }
         *digits++ = digit;
         *marks++ = mark;
@@ -39,20 +44,33 @@ AVX2 static inline uint32_t digit_bits(__m256i bytes)
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(offset, capped));
 }
 
-AVX2 static inline uint32_t mark_bits(__m256i bytes)
+AVX2 static inline uint32_t equal_bits(__m256i bytes, char byte)
 {
-    __m256i at = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('@'));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte)));
+}
+
+AVX2 static inline uint32_t joint_bits(__m256i bytes)
+{
     __m256i colon = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(':'));
     __m256i dot = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('.'));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(at, _mm256_or_si256(colon, dot)));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(colon, dot));
+}
+
+AVX2 static inline uint32_t blank_bits(__m256i bytes)
+{
+    __m256i capped = _mm256_min_epu8(bytes, _mm256_set1_epi8(' '));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, capped));
 }
 
 AVX2 static inline void scan_block(const unsigned char *text, uint64_t *digits, uint64_t *marks)
 {
     __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)text);
     __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(text + 32));
+    uint64_t joints = joint_bits(low) | (uint64_t)joint_bits(high) << 32;
+    uint64_t blanks = blank_bits(low) | (uint64_t)blank_bits(high) << 32;
+    uint64_t ats = equal_bits(low, '@') | (uint64_t)equal_bits(high, '@') << 32;
     *digits = digit_bits(low) | (uint64_t)digit_bits(high) << 32;
-    *marks = mark_bits(low) | (uint64_t)mark_bits(high) << 32;
+    *marks = ats | (joints & ~(blanks >> 1));
 }
 
 AVX2 void dv_detect_scan_avx2(const unsigned char *text, size_t length, uint64_t *digits, uint64_t *marks)

@@ -8,9 +8,10 @@ enum { GAP_CHARS_MAX = 3, CONTEXT_BYTES = 40 };
 
 static uint8_t ascii_gap(unsigned char byte)
 {
-    static const uint8_t gaps[256] = { [' '] = DV_GAP_SPACE, ['\t'] = DV_GAP_SPACE, ['-'] = DV_GAP_DASH,
-                                       ['.'] = DV_GAP_DOT,   ['/'] = DV_GAP_SLASH,  ['('] = DV_GAP_OPEN,
-                                       [')'] = DV_GAP_CLOSE };
+    static const uint8_t gaps[256] = {
+        [' '] = DV_GAP_SPACE, ['\t'] = DV_GAP_SPACE, ['-'] = DV_GAP_DASH, ['.'] = DV_GAP_DOT,
+        ['/'] = DV_GAP_SLASH, ['('] = DV_GAP_OPEN,   [')'] = DV_GAP_CLOSE
+    };
     return gaps[byte];
 }
 
@@ -138,7 +139,7 @@ bool dv_context_has(const struct dv_candidate *candidate, uint32_t at, const cha
     bool found = false;
     bool in_word = start != 0 && dv_is_letter(candidate->text[start - 1]);
     for (const unsigned char *next = candidate->text + start; next < end; next++) {
-        if (*next == '\n')
+        if (*next == '\n' && (next == candidate->text + start || next[-1] != ':'))
             found = false;
         bool letter = dv_is_letter(*next);
         if (letter && !in_word && begins_with_any(next, end, words))

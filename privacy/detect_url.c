@@ -7,10 +7,10 @@
 enum { SCHEME_MAX = 16, LABEL_MAX = 24, NAME_MAX_BYTES = 253, URL_MIN = 4 };
 
 /* Only those that are no word at the start of a sentence whose space is missing. */
-static const char *const top_domains[] = { "com", "org",  "net", "edu", "gov", "mil",  "info", "biz", "io",
-                                           "dev", "app",  "uk",  "de",  "fr",  "nl",   "ch",   "se",  "dk",
-                                           "pl",  "cz",   "ru",  "cn",  "jp",  "eu",   "us",   "ca",  "au",
-                                           "br",  "mx",   "nz",  "ie",  "health", "hospital", NULL };
+static const char *const top_domains[] = { "com", "org", "net", "edu", "gov",    "mil",      "info", "biz", "io",
+                                           "dev", "app", "uk",  "de",  "fr",     "nl",       "ch",   "se",  "dk",
+                                           "pl",  "cz",  "ru",  "cn",  "jp",     "eu",       "us",   "ca",  "au",
+                                           "br",  "mx",  "nz",  "ie",  "health", "hospital", NULL };
 
 static bool ends_url(unsigned char byte)
 {

@@ -12,8 +12,7 @@ const struct dv_rule *dv_policy_rule(const struct dv_privacy_policy *policy, con
     return NULL;
 }
 
-const struct dv_rule *dv_policy_rule_for(const struct dv_privacy_policy *policy, const char *field,
-                                         enum dv_class class)
+const struct dv_rule *dv_policy_rule_for(const struct dv_privacy_policy *policy, const char *field, enum dv_class class)
 {
     DV_ASSERT((unsigned)class < DV_POLICY_CLASSES);
     const struct dv_rule *rule = dv_policy_rule(policy, field);
@@ -42,8 +41,7 @@ enum dv_date_part dv_rule_date_part(const struct dv_rule *rule)
 
 const char *dv_action_name(enum dv_action action)
 {
-    static const char *const names[DV_ACTION_COUNT] = { "keep",      "drop",       "mask",
-                                                        "pseudonym", "generalize", "redact" };
+    static const char *const names[DV_ACTION_COUNT] = { "keep", "drop", "mask", "pseudonym", "generalize", "redact" };
     DV_ASSERT((unsigned)action < DV_ACTION_COUNT);
     return names[action];
 }

@@ -110,7 +110,8 @@ static dv_rc read_pseudonym(const struct loading *loading, const struct dv_yaml 
     /* The maker knows best what it takes. */
     dv_rc rc = dv_pseudonym_init(&probe, probe_key, sizeof probe_key, &rule->pseudonym);
     dv_pseudonym_wipe(&probe);
-    return rc == DV_OK ? DV_OK : wrong(loading, node->place, "use at most 24 of a-z 0-9 _ -", "bad prefix for", rule->field);
+    return rc == DV_OK ? DV_OK
+                       : wrong(loading, node->place, "use at most 24 of a-z 0-9 _ -", "bad prefix for", rule->field);
 }
 
 /* Finds the action of that name; a wrong one is told with the nearest right one. */
@@ -155,7 +156,8 @@ static dv_rc read_map_rule(const struct loading *loading, const struct dv_yaml *
     case DV_ACTION_GENERALIZE:
         return read_generalize(loading, action, rule);
     default:
-        return wrong(loading, action->key_place, "write the action alone", "the action takes no options for", rule->field);
+        return wrong(loading, action->key_place, "write the action alone", "the action takes no options for",
+                     rule->field);
     }
 }
 
@@ -201,7 +203,8 @@ static bool place_class(const struct loading *loading, struct dv_privacy_policy 
         return true;
     }
     dv_diags_add(loading->diags, rule->place, "C004", NULL,
-                 dv_diags_suggest(loading->diags, rule->field, names, DV_POLICY_CLASSES), "unknown class '%s'", rule->field);
+                 dv_diags_suggest(loading->diags, rule->field, names, DV_POLICY_CLASSES), "unknown class '%s'",
+                 rule->field);
     return false;
 }
 
@@ -225,7 +228,8 @@ struct policy_options {
 
 static const struct dv_option policy_table[] = {
     { "name", DV_NAME, offsetof(struct policy_options, name), .flags = DV_REQUIRED, .help = "The policy's name." },
-    { "fields", DV_TREE, offsetof(struct policy_options, fields), .flags = DV_REQUIRED, .help = "A rule for each field." },
+    { "fields", DV_TREE, offsetof(struct policy_options, fields), .flags = DV_REQUIRED,
+      .help = "A rule for each field." },
     { "classes", DV_TREE, offsetof(struct policy_options, classes), .help = "Rules by class, for fields without one." },
     { 0 },
 };

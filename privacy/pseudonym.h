@@ -41,8 +41,8 @@ struct dv_pseudonym_options {
     bool bare;
 };
 
-/* A keyed maker of tokens: the key has been hashed in once, so that a token costs two or three blocks of SHA-256. Secret
- * as the key itself; read-only once made. The caller owns it and wipes it. Members are private. */
+/* A keyed maker of tokens: the key has been hashed in once, so that a token costs two or three blocks of SHA-256.
+ * Secret as the key itself; read-only once made. The caller owns it and wipes it. Members are private. */
 struct dv_pseudonym {
     _Alignas(8) unsigned char inner[DV_PSEUDONYM_STATE];
     _Alignas(8) unsigned char outer[DV_PSEUDONYM_STATE];
@@ -52,8 +52,8 @@ struct dv_pseudonym {
     enum dv_pseudonym_encoding encoding;
 };
 
-/* Keys a maker. Errors: DV_E_KEY for a key under DV_PSEUDONYM_KEY_MIN bytes; DV_E_CONFIG for a missing domain, a malformed
- * prefix or a size out of range. *pseudonym is wiped then. */
+/* Keys a maker. Errors: DV_E_KEY for a key under DV_PSEUDONYM_KEY_MIN bytes; DV_E_CONFIG for a missing domain, a
+ * malformed prefix or a size out of range. *pseudonym is wiped then. */
 DV_CHECKED dv_rc dv_pseudonym_init(struct dv_pseudonym *pseudonym, const unsigned char *key, size_t key_length,
                                    const struct dv_pseudonym_options *options);
 

@@ -9,8 +9,8 @@
  * | ZIP3        | 123, or 000 where fewer than 20,000 people live | generalized      |
  * | number      | [30,40)                                        | generalized       |
  *
- * No transform ever gives its input back: on an error the result is empty, and the caller rejects the record. Masks have
- * no error for odd values: what is not shaped as the style expects is hidden whole. */
+ * No transform ever gives its input back: on an error the result is empty, and the caller rejects the record. Masks
+ * have no error for odd values: what is not shaped as the style expects is hidden whole. */
 #ifndef DV_PRIVACY_TRANSFORM_H
 #define DV_PRIVACY_TRANSFORM_H
 
@@ -68,11 +68,12 @@ enum dv_date_part { DV_DATE_YEAR, DV_DATE_QUARTER, DV_DATE_MONTH };
 DV_CHECKED dv_rc dv_date_cut(enum dv_date_part part, const char *value, size_t length, struct dv_buffer *out);
 
 /* The first three digits of a United States ZIP code (12345, 123456789, 12345-6789); "000" for the 17 prefixes with at
- * most 20,000 people in the 2000 census (45 CFR 164.514(b)(2)(i)(B), guidance of the HHS). Errors: DV_E_DATA, DV_E_LIMIT. */
+ * most 20,000 people in the 2000 census (45 CFR 164.514(b)(2)(i)(B), guidance of the HHS). Errors: DV_E_DATA,
+ * DV_E_LIMIT. */
 DV_CHECKED dv_rc dv_zip3(const char *value, size_t length, struct dv_buffer *out);
 
-/* The half-open bucket of `width` ≥ 1 that holds the number: -3.5 by 10 is "[-10,0)". Errors: DV_E_DATA for NaN, infinity
- * and magnitudes over 2^53, DV_E_LIMIT for a small buffer. */
+/* The half-open bucket of `width` ≥ 1 that holds the number: -3.5 by 10 is "[-10,0)". Errors: DV_E_DATA for NaN,
+ * infinity and magnitudes over 2^53, DV_E_LIMIT for a small buffer. */
 DV_CHECKED dv_rc dv_number_bucket(uint32_t width, double number, struct dv_buffer *out);
 
 /* The same from a JSON number. DV_E_DATA for anything else. */

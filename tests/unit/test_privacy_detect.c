@@ -44,7 +44,10 @@ static void finds_ssn(void **state)
         { "(SSN 000-00-0000)", "(SSN [SSN])" },
         { "ssn 078 05 1120.", "ssn [SSN]." },
         { "ssn 078.05.1120", "ssn [SSN]" },
-        { "078\xE2\x80\x91" "05\xE2\x80\x91" "1120", "[SSN]" },
+        { "078\xE2\x80\x91"
+          "05\xE2\x80\x91"
+          "1120",
+          "[SSN]" },
         { "SSN: 078051120", "SSN: [SSN]" },
         { "social security number 078051120", "social security number [SSN]" },
         { "000 12 3456 beds", "000 12 3456 beds" },
@@ -76,6 +79,9 @@ static void finds_phone(void **state)
         { "on 07292 293843", "on [PHONE]" },
         { "caller 5086448613", "caller [PHONE]" },
         { "call 555-0123 today", "call [PHONE] today" },
+        { "Phone:\n358 0594\n", "Phone:\n[PHONE]\n" },
+        { "please call\n358 0594", "please call\n358 0594" },
+        { "calling about order PO-2258428", "calling about order PO-2258428" },
         { "heart rate 76. (451) 428-2286", "heart rate 76. [PHONE]" },
     };
     (void)state;

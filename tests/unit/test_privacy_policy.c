@@ -161,8 +161,8 @@ static void tells_all_errors_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_action), cmocka_unit_test(unnamed_field_has_no_rule),
-        cmocka_unit_test(labels_follow_actions), cmocka_unit_test(tells_errors),
+        cmocka_unit_test(reads_every_action),       cmocka_unit_test(unnamed_field_has_no_rule),
+        cmocka_unit_test(labels_follow_actions),    cmocka_unit_test(tells_errors),
         cmocka_unit_test(tells_all_errors_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_privacy_property.c - the detector against simple references on random input: the two prefilters against each other,
- * and findings in notes against three regular expressions. DV_SEED repeats a run.
+ * test_privacy_property.c - the detector against simple references on random input: the two prefilters against each
+ * other, and findings in notes against three regular expressions. DV_SEED repeats a run.
  *
  * shows: ANO-1 ANO-2 PRV-5 */
 #include <setjmp.h>
@@ -45,9 +45,21 @@ static uint64_t start_seed(void)
 /* Bytes that make findings and near misses likely. */
 static size_t random_text(uint64_t *seed, char *text)
 {
-    static const char *const parts[] = { "078-05-1120", "451-428-2286", "@",   "a@b.de", "4111 1111 1111 1111",
-                                         "http://x/y",  "2001:db8::1",  "MRN ", "12345",  "+44 20 7946 0958",
-                                         "DE89370400440532013000", "1.2.3.4", "www.x.org", ":", "." };
+    static const char *const parts[] = { "078-05-1120",
+                                         "451-428-2286",
+                                         "@",
+                                         "a@b.de",
+                                         "4111 1111 1111 1111",
+                                         "http://x/y",
+                                         "2001:db8::1",
+                                         "MRN ",
+                                         "12345",
+                                         "+44 20 7946 0958",
+                                         "DE89370400440532013000",
+                                         "1.2.3.4",
+                                         "www.x.org",
+                                         ":",
+                                         "." };
     size_t length = 0;
     size_t wanted = below(seed, TEXT_MAX - 32);
     while (length < wanted) {
@@ -100,8 +112,10 @@ static void prefilters_agree(void **state)
 /* A finding stays covered whatever stands around it, as long as that is neither letter, digit nor joint. */
 static void text_around_hides_nothing(void **state)
 {
-    static const char *const findings[] = { "178-05-1120", "(451) 428-2286", "jo.k@mail.example.org",
-                                            "4111111111111111", "DE89 3704 0044 0532 0130 00", "203.145.72.40" };
+    static const char *const findings[] = {
+        "178-05-1120",  "(451) 428-2286", "jo.k@mail.example.org", "4111111111111111", "DE89 3704 0044 0532 0130 00",
+        "203.145.72.40"
+    };
     struct dv_detector detector;
     struct dv_span spans[SPANS];
     uint64_t seed = start_seed();
@@ -163,7 +177,8 @@ static int put_identifier(uint64_t *seed, char *at, size_t size)
         return snprintf(at, size, "%s.khan%u@mail.example.org", names[below(seed, 4)], below(seed, 1000));
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    return snprintf(at, size, phones[below(seed, 4)], 201 + below(seed, 789), 200 + below(seed, 800), below(seed, 10000));
+    return snprintf(at, size, phones[below(seed, 4)], 201 + below(seed, 789), 200 + below(seed, 800),
+                    below(seed, 10000));
 #pragma GCC diagnostic pop
 }
 

@@ -42,7 +42,8 @@ static void bare_equals_hmac(void **state)
             unsigned char mac[32];
             memset(secret, (int)key_length, sizeof secret);
             memset(value, (int)length, sizeof value);
-            assert_non_null(HMAC(EVP_sha256(), secret, (int)key_length, (const unsigned char *)value, length, mac, NULL));
+            assert_non_null(
+                HMAC(EVP_sha256(), secret, (int)key_length, (const unsigned char *)value, length, mac, NULL));
             for (int i = 0; i < 32; i++)
                 (void)snprintf(expected + 2 * i, 3, "%02x", (unsigned)mac[i]);
             assert_string_equal(token(&bare, secret, key_length, value, length, text), expected);
@@ -157,9 +158,9 @@ static void small_buffer_stays_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bare_equals_hmac),      cmocka_unit_test(bare_equals_rfc4231),
-        cmocka_unit_test(domain_goes_first),     cmocka_unit_test(domains_do_not_link),
-        cmocka_unit_test(base32_is_rfc4648),     cmocka_unit_test(refuses_wrong_options),
+        cmocka_unit_test(bare_equals_hmac),         cmocka_unit_test(bare_equals_rfc4231),
+        cmocka_unit_test(domain_goes_first),        cmocka_unit_test(domains_do_not_link),
+        cmocka_unit_test(base32_is_rfc4648),        cmocka_unit_test(refuses_wrong_options),
         cmocka_unit_test(small_buffer_stays_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,10 +172,14 @@ static void cuts_dates(void **state)
 static void cuts_zips(void **state)
 {
     static const char *const rows[][2] = {
-        { "12345", "123" },      { "12345-6789", "123" }, { "123456789", "123" }, { "03601", "000" },
-        { "05912", "000" },      { "89399", "000" },      { "82190", "000" },     { "00501", "005" },
-        { "1234", NULL },        { "123456", NULL },      { "12345-678", NULL },  { "12345 6789", NULL },
-        { "1234a", NULL },       { "", NULL },            { "SW1A 1AA", NULL },
+        { "12345", "123" },     { "12345-6789", "123" },
+        { "123456789", "123" }, { "03601", "000" },
+        { "05912", "000" },     { "89399", "000" },
+        { "82190", "000" },     { "00501", "005" },
+        { "1234", NULL },       { "123456", NULL },
+        { "12345-678", NULL },  { "12345 6789", NULL },
+        { "1234a", NULL },      { "", NULL },
+        { "SW1A 1AA", NULL },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -205,11 +209,26 @@ static void buckets_numbers(void **state)
         uint32_t width;
         const char *number, *result;
     } rows[] = {
-        { 10, "37", "[30,40)" },   { 10, "-3.5", "[-10,0)" },  { 10, "-10", "[-10,0)" }, { 100, "325.69", "[300,400)" },
-        { 10, "0", "[0,10)" },     { 10, "1e3", "[1000,1010)" }, { 10, "-0", "[0,10)" },   { 10, "1.5E+1", "[10,20)" },
-        { 10, "", NULL },          { 10, "-", NULL },          { 10, "1.", NULL },       { 10, ".5", NULL },
-        { 10, "01", NULL },        { 10, "1e", NULL },         { 10, "0x10", NULL },     { 10, "inf", NULL },
-        { 10, "nan", NULL },       { 10, "1 ", NULL },         { 10, "1e300", NULL },    { 10, "1,5", NULL },
+        { 10, "37", "[30,40)" },
+        { 10, "-3.5", "[-10,0)" },
+        { 10, "-10", "[-10,0)" },
+        { 100, "325.69", "[300,400)" },
+        { 10, "0", "[0,10)" },
+        { 10, "1e3", "[1000,1010)" },
+        { 10, "-0", "[0,10)" },
+        { 10, "1.5E+1", "[10,20)" },
+        { 10, "", NULL },
+        { 10, "-", NULL },
+        { 10, "1.", NULL },
+        { 10, ".5", NULL },
+        { 10, "01", NULL },
+        { 10, "1e", NULL },
+        { 10, "0x10", NULL },
+        { 10, "inf", NULL },
+        { 10, "nan", NULL },
+        { 10, "1 ", NULL },
+        { 10, "1e300", NULL },
+        { 10, "1,5", NULL },
         { 10, "111111111111111111111111111111111111111111111111111", NULL },
     };
     (void)state;
@@ -221,14 +240,16 @@ static void buckets_numbers(void **state)
     struct dv_buffer out = room(sizeof memory);
     expect(dv_number_bucket(10, NAN, &out), &out, "NaN", NULL);
     expect(dv_number_bucket(10, -INFINITY, &out), &out, "-infinity", NULL);
-    expect(dv_number_bucket(UINT32_MAX, -9007199254740992.0, &out), &out, "-2^53", "[-9007203547611135,-9007199252643840)");
+    expect(dv_number_bucket(UINT32_MAX, -9007199254740992.0, &out), &out, "-2^53",
+           "[-9007203547611135,-9007199252643840)");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks),           cmocka_unit_test(small_buffers_stay_empty), cmocka_unit_test(bands_ages),
-        cmocka_unit_test(cuts_dates),      cmocka_unit_test(cuts_zips),                cmocka_unit_test(restricts_17_zips),
+        cmocka_unit_test(masks),           cmocka_unit_test(small_buffers_stay_empty),
+        cmocka_unit_test(bands_ages),      cmocka_unit_test(cuts_dates),
+        cmocka_unit_test(cuts_zips),       cmocka_unit_test(restricts_17_zips),
         cmocka_unit_test(buckets_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
