@@ -2,7 +2,6 @@
  * text.c - the UTF-8 table of RFC 3629 and two printers. */
 #include "engine/text.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "engine/error.h"
@@ -72,16 +71,19 @@ size_t dv_utf8_count(const char *text, size_t length)
     return count;
 }
 
-/* C0, DEL, C1 (U+0080..9F), U+2028..202E and U+2066..2069: lines, terminal commands, reordering. */
-static bool steers(const unsigned char *at, size_t step)
+/* C0, DEL, C1 (U+0080..9F), U+200E..200F, U+2028..202E, U+2066..2069 and U+FEFF. */
+bool dv_utf8_steers(const char *text, size_t step)
 {
+    const unsigned char *at = (const unsigned char *)text;
     if (step <= 1)
         return step == 0 || at[0] < 0x20 || at[0] == 0x7F;
     if (step == 2)
         return at[0] == 0xC2 && at[1] < 0xA0;
-    if (step == 3 && at[0] == 0xE2)
-        return (at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE) || (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
-    return false;
+    if (step != 3)
+        return false;
+    unsigned code = (at[0] & 0x0Fu) << 12 | (at[1] & 0x3Fu) << 6 | (at[2] & 0x3Fu);
+    return code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
 }
 
 void dv_put_clean(FILE *out, const char *text, size_t length)
@@ -91,7 +93,7 @@ void dv_put_clean(FILE *out, const char *text, size_t length)
         size_t step = dv_utf8_step(text + at, length - at);
         if (text[at] == '\t')
             (void)fputc(' ', out);
-        else if (steers((const unsigned char *)text + at, step))
+        else if (dv_utf8_steers(text + at, step))
             (void)fputc('?', out);
         else
             (void)fwrite(text + at, 1, step, out);

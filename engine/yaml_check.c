@@ -24,10 +24,31 @@ static struct dv_place place_of_byte(const char *name, const char *text, size_t 
     return place;
 }
 
-static bool is_text_byte(char byte)
+static bool is_blank(char byte)
 {
-    unsigned char c = (unsigned char)byte;
-    return c >= 0x20 ? c != 0x7F : c == '\n' || c == '\r' || c == '\t';
+    return byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+/* Where the first character is that no configuration needs, or `length`. */
+static size_t first_unwanted(const char *text, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        size_t step = dv_utf8_step(text + at, length - at);
+        if (!is_blank(text[at]) && dv_utf8_steers(text + at, step))
+            return at;
+        at += step;
+    }
+    return length;
+}
+
+/* A '%' that begins a line, or `length`. libfyaml 0.7.12 reads past the end of malformed directives. */
+static size_t first_directive(const char *text, size_t length)
+{
+    for (size_t at = 0; at < length; at++) {
+        if (text[at] == '%' && (at == 0 || text[at - 1] == '\n' || text[at - 1] == '\r'))
+            return at;
+    }
+    return length;
 }
 
 bool dv_yaml_check_text(const char *name, const char *text, size_t length, struct dv_diags *diags)
@@ -37,18 +58,21 @@ bool dv_yaml_check_text(const char *name, const char *text, size_t length, struc
                      "the file is over 1 MiB");
         return false;
     }
-    size_t valid = dv_utf8_valid(text, length);
-    size_t at = 0;
-    while (at < valid && is_text_byte(text[at]))
-        at++;
-    if (at == length)
-        return true;
-    if (at == valid)
-        dv_diags_add(diags, place_of_byte(name, text, at), "C001", NULL, "save the file as UTF-8", "not UTF-8");
-    else
-        dv_diags_add(diags, place_of_byte(name, text, at), "C002", NULL, NULL,
-                     text[at] == '\0' ? "NUL characters are not allowed" : "control characters are not allowed");
-    return false;
+    size_t at = first_unwanted(text, length);
+    if (at < length) {
+        struct dv_place place = place_of_byte(name, text, at);
+        if (dv_utf8_step(text + at, length - at) == 0)
+            dv_diags_add(diags, place, "C001", NULL, "save the file as UTF-8", "not UTF-8");
+        else
+            dv_diags_add(diags, place, "C002", NULL, NULL, "%s characters are not allowed",
+                         text[at] == '\0' ? "NUL" : "control");
+        return false;
+    }
+    at = first_directive(text, length);
+    if (at < length)
+        dv_diags_add(diags, place_of_byte(name, text, at), "C002", NULL, "quote the value, or indent the line",
+                     "a line must not begin with %%: directives are not allowed");
+    return at == length;
 }
 
 static bool is_before(struct dv_place a, struct dv_place b)
