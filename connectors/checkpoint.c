@@ -127,10 +127,13 @@ static void after_save(struct dv_job *job)
 {
     struct dv_checkpoints *checkpoints = job->data;
     bool failed = checkpoints->error != 0;
+    bool resumes = !failed && checkpoints->reason != NULL;
     checkpoints->dirty = checkpoints->dirty || failed;
     note_outcome(checkpoints);
     move(checkpoints, DV_CHECKPOINT_PAUSING);
     dv_timer_start(&checkpoints->timer, failed ? DV_CHECKPOINT_RETRY_MS : DV_CHECKPOINT_EVERY_MS);
+    if (resumes && checkpoints->options.resumed != NULL)
+        checkpoints->options.resumed(checkpoints->options.data);
 }
 
 static void on_timer(struct dv_timer *timer)

@@ -48,6 +48,8 @@ struct dv_checkpoint_options {
     const struct dv_sys *sys; /* &dv_sys_real */
     const char *directory;    /* made with mode 0700 if it is missing */
     const char *name;         /* of the node: a DV_NAME */
+    void (*resumed)(void *data); /* from the loop: saves succeed again; may be NULL */
+    void *data;
 };
 
 /* Lives in memory of the owner's that must stay until the loop has run dry after close(). */

@@ -129,7 +129,8 @@ static inline void dv_reader_take(struct dv_reader *reader, size_t length)
 /* Puts the next bytes behind the unread ones, of which at most `record_max` may be left. */
 enum dv_more dv_reader_more(struct dv_reader *reader);
 
-/* After DV_MORE_LATER: calls back once, from the loop, when more() has something else to say. */
+/* After DV_MORE_LATER: calls back once, from the loop, when more() has something else to say. A second request takes the
+ * place of the first. */
 void dv_reader_request(struct dv_reader *reader, dv_file_callback callback, void *data);
 
 /* After DV_MORE_RESTART: drops what is unread and begins at the start of the new file, whose facts are set. */

@@ -305,7 +305,7 @@ enum dv_more dv_reader_more(struct dv_reader *reader)
 
 void dv_reader_request(struct dv_reader *reader, dv_file_callback callback, void *data)
 {
-    DV_ASSERT(reader->callback == NULL && callback != NULL);
+    DV_ASSERT(callback != NULL);
     DV_ASSERT(reader->state == DV_READER_FILLING || reader->state == DV_READER_WAITING);
     reader->callback = callback;
     reader->data = data;

@@ -93,10 +93,9 @@ static const char *reason_of(dv_rc rc, bool sync_failed)
 {
     if (sync_failed)
         return "a sync of the store failed: what is on the disk is unknown";
+    if (rc == DV_OK || rc == DV_E_MISSING || dv_rc_policy(rc) == DV_POLICY_REJECT)
+        return NULL; /* the store is well */
     switch (rc) {
-    case DV_OK:
-    case DV_E_MISSING:
-        return NULL;
     case DV_E_FULL:
         return "no space left on device";
     case DV_E_DEPENDENCY:
