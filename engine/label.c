@@ -104,10 +104,10 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
 
 _Static_assert(DV_K_MIN == 5, "the rules above say k >= 5");
 
-/* Two of a kind: the smaller group and the larger ε reveal more. */
+/* Two of a kind: the smaller group and the larger ε reveal more. An ε of 0 is one that nobody stated: the worst. */
 static uint16_t worse_parameter(enum dv_form form, uint16_t a, uint16_t b)
 {
-    if (form == DV_FORM_AGGREGATE)
+    if (form == DV_FORM_AGGREGATE || (form == DV_FORM_NOISED && (a == 0 || b == 0)))
         return a < b ? a : b;
     return a > b ? a : b;
 }

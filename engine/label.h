@@ -30,7 +30,7 @@ enum dv_form {
 struct dv_label {
     uint8_t class;
     uint8_t form;
-    uint16_t parameter; /* k or ε/1000; 0 for other forms */
+    uint16_t parameter; /* k, or ε in thousandths (0: nobody stated it, cleared as plain); 0 for other forms */
 };
 
 /* Anywhere bytes leave. */

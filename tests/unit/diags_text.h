@@ -64,14 +64,14 @@ static inline const char *findings_text(struct world *world)
 /* Runs `work` with the 1st, 2nd, … allocation failing, and at last with none. `work` answers whether it succeeded. */
 static inline void fail_every_allocation(bool (*work)(void))
 {
-    bool first_succeeded = true;
+    bool all_succeeded = true;
     for (uint64_t nth = 1; nth <= 64; nth++) {
         dv_memory_fail_at(nth);
         bool succeeded = work();
         dv_memory_fail_at(0);
-        first_succeeded = nth == 1 ? succeeded : first_succeeded;
+        all_succeeded = all_succeeded && succeeded;
     }
-    assert_false(first_succeeded); /* else the hook does not reach the work, and the test shows nothing */
+    assert_false(all_succeeded); /* else the hook does not reach the work, and the test shows nothing */
     assert_true(work());
 }
 
