@@ -4,15 +4,8 @@
 
 const char *dv_health_of(const struct dv_server *server, struct dv_node *node)
 {
-    /* A node that is not open yet cannot be asked. */
-    if (!server->ready)
-        return NULL;
-    const struct dv_operator *operator = dv_node_operator(node);
-    const char *reason = operator->waits != NULL ? operator->waits(node) : NULL;
-    if (reason != NULL)
-        return reason;
-    const char *status = dv_node_status(node);
-    return status != NULL && status[0] != '\0' ? status : NULL;
+    const char *status = server->ready ? dv_node_status(node) : "";
+    return status[0] != '\0' ? status : NULL;
 }
 
 static const char *letters_reason(const struct dv_server *server)

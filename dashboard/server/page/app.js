@@ -163,7 +163,7 @@ function html(name, className, text) {
   return element;
 }
 
-const BOX = { width: 176, height: 84, across: 84, down: 26 };
+const BOX = { width: 176, height: 84, across: 112, down: 26 };
 const CHANGED = ["masked", "pseudonym", "generalized", "redacted"];
 
 /* What a link carries, at its worst. */
@@ -369,12 +369,15 @@ function drawSpark(rates) {
 /* ---- aggregates: the first text column names a group, `count` is its size ---- */
 
 function rowsOf(data) {
-  const keys = Object.keys(data.rows[0] ?? {});
-  const label = keys.find((key) => data.rows.some((row) => typeof row[key] === "string"));
-  const value = keys.includes("count") ? "count" : keys.find((key) => data.rows.some((row) => typeof row[key] === "number"));
-  const shown = data.rows.filter((row) => !row.suppressed).map((row) => ({ what: String(row[label] ?? "all"), much: Number(row[value]) || 0 }));
+  const rows = data.rows.filter((row) => row && row.suppressed !== true);
+  const keys = [...new Set(rows.flatMap(Object.keys))];
+  const label = keys.find((key) => rows.some((row) => typeof row[key] === "string"));
+  const value = keys.includes("count") ? "count" : keys.find((key) => !/_ms$/.test(key) && rows.some((row) => typeof row[key] === "number"));
+  const shown = rows.filter((row) => typeof row[value] === "number")
+    .map((row) => ({ what: row.other === true ? "other groups" : String(row[label] ?? "all"), much: row[value] }));
   shown.sort((a, b) => b.much - a.much);
-  const hidden = data.rows.filter((row) => row.suppressed === true).length + (Number(data.suppressed) || 0);
+  const told = rows.map((row) => Number(row.suppressed) || 0);
+  const hidden = data.rows.length - rows.length + Math.max(0, ...told) + (Number(data.suppressed) || 0);
   return { label, shown: shown.slice(0, 10), hidden };
 }
 
@@ -402,7 +405,10 @@ function drawBars({ shown, hidden }) {
 function showTrend(node, data) {
   state.trends.set(node, data);
   const clock = (ms) => new Date(ms).toLocaleTimeString();
-  byId("window").textContent = data.window ? `${clock(data.window.start_ms)} – ${clock(data.window.end_ms)}` : "";
+  const first = data.rows[0] ?? {};
+  const start = data.window?.start_ms ?? first.window_start_ms ?? data.window;
+  const end = data.window?.end_ms ?? first.window_end_ms;
+  byId("window").textContent = [start, end].filter(Number.isFinite).map(clock).join(" – ");
   byId("trends").replaceChildren(...[...state.trends].map(([name, trend]) => {
     const rows = rowsOf(trend);
     const box = html("div", "trend");
