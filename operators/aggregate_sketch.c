@@ -20,10 +20,10 @@ static int32_t halve(int32_t key)
 
 static int32_t key_of(const struct dv_sketch *sketch, double value)
 {
-    double magnitude = fabs(value) / SMALLEST;
-    if (magnitude < 1)
+    if (fabs(value) < SMALLEST)
         return 0;
-    int32_t key = (int32_t)fmax(1, ceil(log(magnitude) / LOG_GAMMA));
+    /* Not the logarithm of the quotient: that may be infinite. */
+    int32_t key = (int32_t)fmax(1, ceil((log(fabs(value)) - log(SMALLEST)) / LOG_GAMMA));
     key = value < 0 ? -key : key;
     for (uint32_t i = 0; i < sketch->merges; i++)
         key = halve(key);

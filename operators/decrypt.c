@@ -6,6 +6,7 @@
  * sealed until all its records are open, so that a rejected one reaches the dead letters as it came. */
 #include "engine/json.h"
 #include "operators/anonymize_plan.h"
+#include "operators/blob_row.h"
 #include "operators/blob_schema.h"
 #include "operators/keys.h"
 #include "operators/schema_option.h"
@@ -90,36 +91,6 @@ static dv_rc open_node(struct dv_node *node)
     return decrypt->keyring != NULL ? DV_OK : DV_E_KEY;
 }
 
-static struct dv_bytes bytes_of(const struct dv_batch *batch, uint32_t column, uint32_t row)
-{
-    const struct dv_cell *cell = &dv_batch_cells(batch, column)[row];
-    if (!cell->present)
-        return (struct dv_bytes){ 0 };
-    return (struct dv_bytes){ (const uint8_t *)cell->text, cell->length };
-}
-
-/* The blob of a row; false if a part of it has a length that no blob has. */
-static bool take_blob(const struct dv_batch *batch, uint32_t row, struct dv_blob *blob)
-{
-    struct dv_bytes hash = bytes_of(batch, DV_BLOB_DATA_HASH, row);
-    struct dv_bytes nonce = bytes_of(batch, DV_BLOB_NONCE, row);
-    struct dv_bytes subject = bytes_of(batch, DV_BLOB_SUBJECT_REF, row);
-    *blob = (struct dv_blob){ .tenant = dv_bytes_text(batch->tenant),
-                              .schema = bytes_of(batch, DV_BLOB_SCHEMA_NAME, row),
-                              .key_ref = bytes_of(batch, DV_BLOB_KEY_REF, row),
-                              .ciphertext = bytes_of(batch, DV_BLOB_CIPHERTEXT, row),
-                              .created_ms = batch->row[row].created_ms };
-    if (hash.length != DV_HMAC_BYTES || nonce.length != DV_NONCE_BYTES || subject.length > DV_BLOB_SUBJECT_MAX ||
-        blob->ciphertext.length < DV_TAG_BYTES)
-        return false;
-    memcpy(blob->id, batch->row[row].id, sizeof blob->id);
-    memcpy(blob->data_hash, hash.at, DV_HMAC_BYTES);
-    memcpy(blob->nonce, nonce.at, DV_NONCE_BYTES);
-    (void)dv_bytes_put(blob->subject_ref, subject.at, subject.length);
-    blob->subject_ref_length = (uint8_t)subject.length;
-    return true;
-}
-
 /* The batch being opened: a stand-in with the schema that comes out, over the same arena. */
 struct run {
     struct dv_batch opened;
@@ -142,7 +113,7 @@ static dv_rc open_blob(const struct decrypt *decrypt, const struct dv_batch *bat
 {
     struct dv_blob blob;
     run->reason = "the blob was altered";
-    if (!take_blob(batch, row, &blob))
+    if (dv_is_error(dv_blob_of_row(batch, row, &blob)))
         return DV_E_TAMPER;
     size_t length = blob.ciphertext.length - DV_TAG_BYTES;
     char *plain = room(run, length);
@@ -162,9 +133,10 @@ static dv_rc open_blob(const struct decrypt *decrypt, const struct dv_batch *bat
 static dv_rc open_message(const struct decrypt *decrypt, const struct dv_batch *batch, uint32_t row, struct run *run,
                           struct dv_bytes *ret)
 {
-    struct dv_bytes message = bytes_of(batch, DV_BARE_SEALED, row);
+    const struct dv_cell *cell = &dv_batch_cells(batch, DV_BARE_SEALED)[row];
+    struct dv_bytes message = { (const uint8_t *)cell->text, cell->length };
     run->reason = "the message was altered, or is not for this key";
-    if (message.length < DV_BARE_BYTES)
+    if (!cell->present || message.length < DV_BARE_BYTES)
         return DV_E_TAMPER;
     size_t length = message.length - DV_BARE_BYTES;
     char *plain = room(run, length);

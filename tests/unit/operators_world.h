@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * operators_world.h - operators under test between a source that reads lines from a text and a sink that writes lines.
+ *
+ * A graph file in a string names the nodes; `{ op: source, from: text, schema: NAME }` reads the world's input as JSON
+ * lines, one batch for each paragraph, and `{ op: lines, after: NODE }` writes "NODE.schema {json}" lines to the
+ * world's output. Time is simulated: a paragraph that begins with "@SECONDS" is read then. Schemas and policies are
+ * files in a directory of the world's own, which is also where its keyring is. */
+#ifndef DV_TESTS_OPERATORS_WORLD_H
+#define DV_TESTS_OPERATORS_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/graph.h"
+
+enum { WORLD_TEXT = 1 << 20, WORLD_LETTERS = 64 };
+
+/* A rejected record. */
+struct world_letter {
+    char node[32];
+    dv_rc code;
+    const char *reason;
+    char payload[1024];
+};
+
+/* One test's world; big, so it is kept on the heap by cmocka's state. */
+struct world {
+    char directory[64];
+    struct dv_arena arena;
+    struct dv_diags diags;
+    struct dv_loop_sim loop;
+    struct dv_graph *graph; /* NULL after findings */
+    struct dv_keyring *keyring;
+    struct dv_dead_letters letters;
+    struct world_letter letter[WORLD_LETTERS];
+    unsigned letter_count;
+    struct dv_error error;
+    bool done;
+    dv_rc rc; /* how the run ended */
+    unsigned claimed, settled;
+    const char *input; /* what is left of it */
+    char findings[8192];
+    size_t output_length;
+    char output[WORLD_TEXT];
+    void (*tamper)(struct dv_batch *batch); /* what node `{ op: tamper }` does to each batch */
+};
+
+/* cmocka's setup and teardown: *state is a struct world. */
+int world_setup(void **state);
+int world_teardown(void **state);
+
+/* Writes a file below the world's directory: "schemas/x.yaml", "policies/x.yaml". */
+void world_file(struct world *world, const char *path, const char *text);
+
+/* Opens a keyring in the world's directory and lends it to the graphs loaded later. */
+void world_keyring(struct world *world);
+
+/* Loads the nodes (YAML, one line each) and proves them; findings are printed to world->findings. False if any. */
+bool world_load(struct world *world, const char *nodes);
+
+/* Runs the loaded graph on `input` to its end and gives back the output. */
+const char *world_run(struct world *world, const char *input);
+
+/* The label of a column of the schema that enters `node`, as text; "-" if there is no such column. */
+const char *world_label(struct world *world, const char *node, const char *column);
+
+/* A column's type there, or "-". */
+const char *world_type(struct world *world, const char *node, const char *column);
+
+#endif
