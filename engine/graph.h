@@ -93,7 +93,7 @@ const struct dv_schema *dv_node_schema_in(const struct dv_node *node);
 const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t output);
 
 /* Why the node waits or failed last, for /readyz and the page: "" if all is well. Never a field's value. */
-const char *dv_node_status(const struct dv_node *node);
+const char *dv_node_status(struct dv_node *node);
 
 /* Why the run stopped, when done() was given an error. */
 const struct dv_error *dv_graph_error(const struct dv_graph *graph);

@@ -39,10 +39,15 @@ const struct dv_option *dv_graph_options(void)
 static const char *const node_keys[] = { "op", "from", "after", NULL };
 
 static void finding(struct dv_graph *graph, const struct dv_yaml *at, const char *code, const char *help,
-                    const char *format, const char *word)
+                    const char *format, ...) DV_FORMAT(5, 6);
+static void finding(struct dv_graph *graph, const struct dv_yaml *at, const char *code, const char *help,
+                    const char *format, ...)
 {
     char text[DV_ERROR_TEXT_MAX];
-    (void)snprintf(text, sizeof text, format, word);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     dv_diags_add(graph->diags, at->place, code, NULL, help, "%s", text);
 }
 

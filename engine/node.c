@@ -167,9 +167,9 @@ const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t 
     return node->out[output];
 }
 
-const char *dv_node_status(const struct dv_node *node)
+const char *dv_node_status(struct dv_node *node)
 {
-    const char *waits = node->opened && node->op->waits != NULL ? node->op->waits((struct dv_node *)node) : NULL;
+    const char *waits = node->opened && node->op->waits != NULL ? node->op->waits(node) : NULL;
     if (waits != NULL)
         return waits;
     if (node->retry_count > 0 || node->retry_timer.active)

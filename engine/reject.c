@@ -1,17 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  * reject.c - takes bad records out of their batch and hands them to the dead letters with their receipt. */
 #include "engine/json.h"
+#include "engine/log.h"
 #include "engine/node.h"
+
+enum { LOGGED_MAX = 20 }; /* rejected records of a node that are logged one by one; all are counted */
+
+/* Where and why, never what. */
+static void tell(const struct dv_node *node, const struct dv_letter *letter)
+{
+    if (node->stats.rejected > LOGGED_MAX)
+        return;
+    const struct dv_log_pair reason = { "reason", DV_LOG_WORD, 0, letter->reason };
+    dv_log(DV_LOG_WARN, "record.rejected", DV_LOG_NAMED("node", node->name), DV_LOG_NUMBER("line", letter->line),
+           DV_LOG_NUMBER("offset", letter->offset), DV_LOG_REASON("code", letter->code), reason);
+    if (node->stats.rejected == LOGGED_MAX)
+        dv_log(DV_LOG_WARN, "record.rejected.more", DV_LOG_NAMED("node", node->name));
+}
 
 static void put(struct dv_node *node, const struct dv_batch *batch, const struct dv_row *place, struct dv_letter letter)
 {
     struct dv_dead_letters *letters = node->graph->letters;
     node->stats.rejected++;
-    if (letters == NULL)
-        return;
     letter.node = node->name;
     letter.offset = place->offset;
     letter.line = place->line;
+    tell(node, &letter);
+    if (letters == NULL)
+        return;
     letter.created_ms = place->created_ms;
     memcpy(letter.id, place->id, sizeof letter.id);
     const struct dv_batch *owner = batch;

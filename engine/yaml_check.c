@@ -8,6 +8,8 @@
 #include "engine/memory.h"
 #include "engine/text.h"
 
+enum { EMPTY_LINES_MAX = 256 };
+
 /* The place of a byte, counted from the start: only for the one finding that ends the parse. */
 static struct dv_place place_of_byte(const char *name, const char *text, size_t offset)
 {
@@ -51,6 +53,22 @@ static size_t first_directive(const char *text, size_t length)
     return length;
 }
 
+/* Where a run of more than EMPTY_LINES_MAX empty lines passes its limit, or `length`. libfyaml 0.7.12 looks ahead anew
+ * from each of them, and puts those that end a block on the stack. */
+static size_t first_endless_gap(const char *text, size_t length)
+{
+    size_t breaks = 0;
+    for (size_t at = 0; at < length; at++) {
+        if (text[at] == '\n' || (text[at] == '\r' && (at + 1 == length || text[at + 1] != '\n')))
+            breaks++;
+        else if (text[at] != ' ' && !is_blank(text[at]))
+            breaks = 0;
+        if (breaks > EMPTY_LINES_MAX)
+            return at;
+    }
+    return length;
+}
+
 bool dv_yaml_check_text(const char *name, const char *text, size_t length, struct dv_diags *diags)
 {
     if (length > DV_YAML_BYTES_MAX) {
@@ -68,11 +86,15 @@ bool dv_yaml_check_text(const char *name, const char *text, size_t length, struc
                          text[at] == '\0' ? "NUL" : "control");
         return false;
     }
-    at = first_directive(text, length);
-    if (at < length)
-        dv_diags_add(diags, place_of_byte(name, text, at), "C002", NULL, "quote the value, or indent the line",
+    size_t directive = first_directive(text, length);
+    if (directive < length)
+        dv_diags_add(diags, place_of_byte(name, text, directive), "C002", NULL, "quote the value, or indent the line",
                      "a line must not begin with %%: directives are not allowed");
-    return at == length;
+    size_t gap = first_endless_gap(text, length);
+    if (gap < length)
+        dv_diags_add(diags, place_of_byte(name, text, gap), "C007", NULL, NULL, "more than %d empty lines in a row",
+                     EMPTY_LINES_MAX);
+    return directive == length && gap == length;
 }
 
 static bool is_before(struct dv_place a, struct dv_place b)

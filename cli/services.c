@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * services.c - opens the keyring, the feed and the dead letters of a graph. */
+#include "cli/services.h"
+
+#include <stdio.h>
+
+#include "cli/keyring.h"
+#include "connectors/sys.h"
+
+enum { FEED_EVENTS = 1024, FEED_BYTES = 4 * 1024 * 1024 };
+
+static dv_rc open_state(struct dv_services *services, const struct dv_graph_settings *settings, struct dv_error *error)
+{
+    int length = snprintf(services->state, sizeof services->state, "%s/%s", settings->state, settings->name);
+    if (length < 0 || (size_t)length >= sizeof services->state)
+        return dv_error_set(error, DV_E_CONFIG, "the path of `state` is too long");
+    char inside[DV_STATE_PATH_MAX + 2];
+    (void)snprintf(inside, sizeof inside, "%s/x", services->state);
+    if (dv_sys_make_parents(inside) != 0)
+        return dv_error_set(error, DV_E_IO, "cannot make the state directory '%s'", services->state);
+    return DV_OK;
+}
+
+static dv_rc open_letters(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
+                          struct dv_error *error)
+{
+    const struct dv_graph_settings *settings = dv_graph_settings(graph);
+    char path[DV_STATE_PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/dead-letters.msgpack", services->state);
+    const struct dv_dead_letter_options options = {
+        .loop = loop,
+        .sys = &dv_sys_real,
+        .path = settings->dead_letters != NULL ? settings->dead_letters : path,
+        .tenant = settings->tenant,
+        .keyring = services->keyring,
+    };
+    DV_TRY(dv_dead_letter_file_open(&services->letters, &options, error));
+    dv_graph_dead_letters(graph, dv_dead_letter_file_base(services->letters));
+    return DV_OK;
+}
+
+dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
+                       struct dv_error *error)
+{
+    const struct dv_graph_settings *settings = dv_graph_settings(graph);
+    DV_TRY(open_state(services, settings, error));
+    dv_graph_provide(graph, DV_SERVICE_DIRECTORY, services->state);
+    services->feed = dv_feed_new(FEED_EVENTS, FEED_BYTES);
+    if (services->feed == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "no memory for the live feed");
+    dv_graph_provide(graph, DV_SERVICE_FEED, services->feed);
+    if (settings->keyring == NULL)
+        return DV_OK;
+    DV_TRY(dv_keyring_open_named(&services->keyring, settings->keyring, settings->passphrase, error));
+    dv_graph_provide(graph, DV_SERVICE_KEYRING, services->keyring);
+    return open_letters(services, graph, loop, error);
+}
+
+void dv_services_close(struct dv_services *services)
+{
+    dv_dead_letter_file_close(services->letters);
+}
+
+void dv_services_free(struct dv_services *services)
+{
+    dv_dead_letter_file_free(services->letters);
+    dv_keyring_close(services->keyring);
+    if (services->feed != NULL)
+        dv_feed_free(services->feed);
+    *services = (struct dv_services){ 0 };
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * services.h - what a running graph is lent: keyring, feed, dead letters, state directory. */
+#ifndef DV_CLI_SERVICES_H
+#define DV_CLI_SERVICES_H
+
+#include "engine/feed.h"
+#include "engine/graph.h"
+#include "operators/dead_letter_file.h"
+#include "vault/keyring.h"
+
+enum { DV_STATE_PATH_MAX = 1024 };
+
+/* All of them; zero-initialise. */
+struct dv_services {
+    struct dv_keyring *keyring;
+    struct dv_feed *feed;
+    struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
+    char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */
+};
+
+/* Opens what the graph's settings name and lends it. On an error what was opened stays for dv_services_free(). */
+DV_CHECKED dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
+                                  struct dv_error *error);
+
+/* Closes the dead letters; before the loop runs dry. */
+void dv_services_close(struct dv_services *services);
+
+/* Gives everything back; after the loop has run dry. */
+void dv_services_free(struct dv_services *services);
+
+#endif

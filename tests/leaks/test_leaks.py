@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_leaks.py - every graph in this folder leaks: `datavault check` must refuse it and show the path of the leak.
+
+shows: ANO-6 PRV-15 ING-13 MIS-3
+"""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+LEAKS = sorted(HERE.glob("*.yaml"))
+DATAVAULT = os.environ["DATAVAULT"]
+
+
+def said(text, word):
+    return re.search(rf"^# {word}: (.*)$", text, re.M).group(1)
+
+
+def test_there_are_at_least_thirty():
+    assert len(LEAKS) >= 30
+
+
+@pytest.mark.parametrize("graph", LEAKS, ids=lambda path: path.stem)
+def test_leak_is_refused_with_its_path(graph):
+    text = graph.read_text()
+    field, exit_node = said(text, "leaks").split(" at ")
+    done = subprocess.run([DATAVAULT, "check", str(graph)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert f"error[P001]: `{field}`" in done.stderr
+    assert f"would reach `{exit_node}`" in done.stderr
+    assert said(text, "path") in done.stderr
+    assert "help:" in done.stderr
+
+
+@pytest.mark.parametrize("graph", LEAKS[:3], ids=lambda path: path.stem)
+def test_leaking_graph_does_not_start(graph, tmp_path):
+    done = subprocess.run([DATAVAULT, "run", "--once", str(graph)], capture_output=True, text=True, timeout=60, cwd=HERE,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert not list(HERE.glob("out.*"))
