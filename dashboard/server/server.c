@@ -192,6 +192,21 @@ static dv_rc prepare(struct dv_server *server, const struct dv_server_config *co
     return DV_OK;
 }
 
+/* Connections and the listener keep the loop alive, and nothing else of h2o's may: not the queue between threads, which
+ * nobody uses here (its handle is its first member), and not its timers, which run on for 10 s after the last connection
+ * that they watched. */
+static void let_loop_end(h2o_context_t *context)
+{
+    h2o_timeout_t *const timeouts[] = {
+        &context->zero_timeout,       &context->one_sec_timeout,    &context->hundred_ms_timeout,
+        &context->handshake_timeout,  &context->http1.req_timeout,  &context->http2.idle_timeout,
+        &context->proxy.io_timeout,   &context->http2.graceful_shutdown_timeout,
+    };
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++)
+        uv_unref((uv_handle_t *)&timeouts[i]->_backend.timer);
+    uv_unref((uv_handle_t *)context->queue);
+}
+
 static void start_h2o(struct dv_server *server)
 {
     h2o_config_init(&server->config);
@@ -204,9 +219,7 @@ static void start_h2o(struct dv_server *server)
     h2o_hostconf_t *host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     dv_routes_register(server, h2o_config_register_path(host, "/", 0));
     h2o_context_init(&server->context, server->uv, &server->config);
-    /* The queue between threads, which nobody here uses, would keep the loop alive for ever; its handle is its first
-     * member. */
-    uv_unref((uv_handle_t *)server->context.queue);
+    let_loop_end(&server->context);
     server->accept.ctx = &server->context;
     server->accept.hosts = server->config.hosts;
 }
