@@ -19,7 +19,7 @@ struct dv_hidden {
 };
 
 /* How much of a long line is shown, and how much of that stands before the caret. */
-enum { SHOWN_MAX = 160, SHOWN_BEFORE = 80 };
+enum { SHOWN_MAX = 160, SHOWN_BEFORE = 80, MESSAGE_MAX = 512 };
 
 void dv_diags_init(struct dv_diags *diags, struct dv_arena *arena)
 {
@@ -53,16 +53,16 @@ static const char *keep_text(struct dv_arena *arena, const char *text)
     return text != NULL ? dv_arena_copy(arena, text, strlen(text)) : NULL;
 }
 
+/* A name in a message may be as long as the file: what is too long is cut, between two characters. */
 static const char *keep_message(struct dv_arena *arena, const char *format, va_list arguments)
 {
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    char *text = length < 0 ? NULL : dv_arena_text(arena, (size_t)length + 1);
-    if (text != NULL)
-        (void)vsnprintf(text, (size_t)length + 1, format, arguments);
-    return text;
+    char text[MESSAGE_MAX + 1];
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    if (length < 0)
+        return NULL;
+    if (length <= MESSAGE_MAX)
+        return dv_arena_copy(arena, text, (size_t)length);
+    return dv_arena_printf(arena, "%.*s…", (int)dv_utf8_valid(text, MESSAGE_MAX), text);
 }
 
 void dv_diags_add(struct dv_diags *diags, struct dv_place place, const char *code, const char *detail, const char *help,

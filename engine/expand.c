@@ -91,7 +91,8 @@ static void complain_unset(struct walk *walk, const struct reference *reference)
                      (int)reference->word.length, reference->word.text);
         return;
     }
-    const char *help = dv_arena_printf(walk->diags->arena, "set it, or give a default: ${%s:-default}", reference->name);
+    const char *help =
+        dv_arena_printf(walk->diags->arena, "set it, or give a default: ${%s:-default}", reference->name);
     dv_diags_add(walk->diags, walk->place, "C003", NULL, help, "variable '%s' is not set%s", reference->name,
                  reference->mark == '?' ? " or is empty" : "");
 }

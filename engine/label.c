@@ -29,8 +29,8 @@ struct clearance {
  *
  * FILE         Leaves our hands for good, so nothing in it may tell who somebody is. Sensitive values may stay plain:
  *              without an identity beside them they say nothing about a person. Plain quasi-identifiers link people.
- * STORE        Holds ciphertext or anonymous aggregates, so that a stolen database is worth nothing; pseudonyms are what
- *              blobs are found and erased by.
+ * STORE        Holds ciphertext or anonymous aggregates, so that a stolen database is worth nothing; pseudonyms are
+ *              what blobs are found and erased by.
  * SSE          Anybody who may see the dashboard: groups only. Redacted text may still hold what no finder found.
  *              A sealed value is of no use there, so that it can only be a mistake.
  * LOG          Logs travel far and live long: nothing about a person, in no form.
@@ -93,12 +93,12 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
     },
     [DV_EXIT_REPLY] = {
         [DV_CLASS_PUBLIC] = { ANY, "public values may be in an answer" },
-        [DV_CLASS_SENSITIVE] = { ANY, "sensitive values may be in an answer: nothing beside them tells whose they are" },
-        [DV_CLASS_QUASI_ID] = { UNLINKED | FORM(REDACTED), "a quasi-id in an answer must be masked, pseudonym, redacted, "
-                                                           "generalized, aggregate of k >= 5, noised or sealed" },
+        [DV_CLASS_SENSITIVE] = { ANY, "sensitive values may be in an answer: nothing beside them tells whose" },
+        [DV_CLASS_QUASI_ID] = { UNLINKED | FORM(REDACTED), "a quasi-id in an answer must be masked, pseudonym, "
+                                                           "redacted, generalized, aggregate of k >= 5, noised or sealed" },
         [DV_CLASS_FREE_TEXT] = { SCRUBBED, "free text in an answer must be redacted, masked, pseudonym or sealed" },
-        [DV_CLASS_DIRECT_ID] = { UNLINKED | FORM(REDACTED), "a direct-id in an answer must be masked, pseudonym, redacted, "
-                                                            "generalized, aggregate of k >= 5, noised or sealed" },
+        [DV_CLASS_DIRECT_ID] = { UNLINKED | FORM(REDACTED), "a direct-id in an answer must be masked, pseudonym, "
+                                                            "redacted, generalized, aggregate of k >= 5, noised or sealed" },
     },
 };
 

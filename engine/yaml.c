@@ -381,7 +381,7 @@ static void parse(struct builder *builder)
     fy_diag_destroy(diag);
 }
 
-/* libfyaml gets a copy that ends with a newline and a NUL: 0.7.12 reads past an escape or a block sign at the very end. */
+/* libfyaml gets a copy that ends with a newline and a NUL: 0.7.12 reads past an escape or a block sign at the end. */
 struct dv_yaml *dv_yaml_parse_partial(const char *name, const char *text, size_t length, struct dv_arena *arena,
                                       struct dv_diags *diags)
 {
@@ -405,7 +405,9 @@ struct dv_yaml *dv_yaml_parse_partial(const char *name, const char *text, size_t
         dv_diags_add(diags, whole_file(kept_name), "C007", NULL, NULL, "out of memory");
         return NULL;
     }
-    *builder = (struct builder){ .arena = arena, .diags = diags, .name = kept_name, .text = { ended, length + !has_end } };
+    *builder = (struct builder){
+        .arena = arena, .diags = diags, .name = kept_name, .text = { ended, has_end ? length : length + 1 }
+    };
     parse(builder);
     return builder->stopped ? NULL : builder->root;
 }

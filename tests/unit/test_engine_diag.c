@@ -121,6 +121,22 @@ static void long_lines_are_cut_around_the_caret(void **state)
     end_world(&world);
 }
 
+static void long_messages_are_cut(void **state)
+{
+    (void)state;
+    struct world world;
+    start_world(&world);
+    static char name[5001];
+    for (size_t i = 0; i < 5000; i += 2)
+        memcpy(name + i, "ü", 2);
+    dv_diags_add(&world.diags, at(1, 1, 1), "C004", NULL, NULL, "unknown '%s'", name);
+    const char *message = world.diags.first->message;
+    assert_true(strlen(message) < 520);
+    assert_int_equal(dv_utf8_valid(message, strlen(message)), strlen(message));
+    assert_string_equal(message + strlen(message) - strlen("ü…"), "ü…");
+    end_world(&world);
+}
+
 static void nothing_steers_the_terminal(void **state)
 {
     (void)state;
@@ -286,6 +302,7 @@ int main(void)
         cmocka_unit_test(caret_counts_characters),
         cmocka_unit_test(missing_lines_are_left_out),
         cmocka_unit_test(long_lines_are_cut_around_the_caret),
+        cmocka_unit_test(long_messages_are_cut),
         cmocka_unit_test(nothing_steers_the_terminal),
         cmocka_unit_test(secrets_are_hidden),
         cmocka_unit_test(too_many_are_counted),

@@ -154,6 +154,9 @@ static void limits_hold(void **state)
         { "[", 100000, "error[C007]: more than 64 levels deep" },
         { "{a: ", 1000, "error[C007]: more than 64 levels deep" },
         { "- a\n", 100001, "error[C007]: the file has more than 100,000 values" },
+        { "\n", 257, "x.yaml:257:1: error[C007]: more than 256 empty lines in a row" },
+        { " \t\r\n", 257, "error[C007]: more than 256 empty lines in a row" },
+        { "\r", 300, "error[C007]: more than 256 empty lines in a row" },
         { "# a comment that fills the file\n", 40000, "x.yaml: error[C007]: the file is over 1 MiB" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
