@@ -33,6 +33,8 @@ dv_rc dv_aead_init(struct dv_aead *ret, const uint8_t key[DV_KEY_BYTES], enum dv
 /* Nonce, additional data and text, which both directions do alike. */
 static int run(EVP_CIPHER_CTX *context, const uint8_t *nonce, struct dv_bytes aad, struct dv_bytes in, uint8_t *out)
 {
+    DV_ASSERT(in.at != NULL || in.length == 0);
+    DV_ASSERT(aad.at != NULL || aad.length == 0);
     int written = 0;
     return EVP_CipherInit_ex2(context, NULL, NULL, nonce, -1, NULL) == 1 &&
            (aad.length == 0 || EVP_CipherUpdate(context, NULL, &written, aad.at, (int)aad.length) == 1) &&
@@ -42,7 +44,9 @@ static int run(EVP_CIPHER_CTX *context, const uint8_t *nonce, struct dv_bytes aa
 dv_rc dv_aead_seal(struct dv_aead *aead, const uint8_t nonce[DV_NONCE_BYTES], struct dv_bytes aad,
                    struct dv_bytes plaintext, uint8_t *sealed)
 {
-    DV_ASSERT(aead->context != NULL && plaintext.length <= DV_SEAL_MAX && aad.length <= DV_SEAL_MAX);
+    DV_ASSERT(aead->context != NULL);
+    DV_ASSERT(EVP_CIPHER_CTX_is_encrypting(aead->context));
+    DV_ASSERT(plaintext.length <= DV_SEAL_MAX && aad.length <= DV_SEAL_MAX);
     int written = 0;
     uint8_t *tag = sealed + plaintext.length;
     aead->tag[0].data = tag;
@@ -57,6 +61,7 @@ dv_rc dv_aead_open(struct dv_aead *aead, const uint8_t nonce[DV_NONCE_BYTES], st
                    struct dv_bytes sealed, uint8_t *plaintext)
 {
     DV_ASSERT(aead->context != NULL && aad.length <= DV_SEAL_MAX);
+    DV_ASSERT(!EVP_CIPHER_CTX_is_encrypting(aead->context));
     if (sealed.length < DV_TAG_BYTES || sealed.length > (size_t)DV_SEAL_MAX + DV_TAG_BYTES)
         return DV_E_TAMPER;
     struct dv_bytes text = { sealed.at, sealed.length - DV_TAG_BYTES };
@@ -75,6 +80,7 @@ dv_rc dv_aead_open(struct dv_aead *aead, const uint8_t nonce[DV_NONCE_BYTES], st
 
 void dv_aead_wipe(struct dv_aead *aead)
 {
+    DV_ASSERT(aead != NULL);
     EVP_CIPHER_CTX_free(aead->context);
     *aead = (struct dv_aead){ 0 };
 }

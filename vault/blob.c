@@ -12,6 +12,7 @@ enum {
 /* Whether the fields have the sizes that the additional data has room for. Rows of a store come here unparsed. */
 static bool in_range(const struct dv_blob *blob)
 {
+    DV_ASSERT(blob != NULL);
     uint8_t subject = blob->subject_ref_length;
     return blob->tenant.length != 0 && blob->tenant.length <= DV_BLOB_TENANT_MAX && blob->schema.length != 0 &&
            blob->schema.length <= DV_BLOB_SCHEMA_MAX && blob->key_ref.length <= DV_KEY_REF_MAX &&
@@ -21,6 +22,8 @@ static bool in_range(const struct dv_blob *blob)
 
 static struct dv_bytes bound_fields(const struct dv_blob *blob, uint8_t aad[AAD_MAX])
 {
+    DV_ASSERT(blob->tenant.length <= UINT8_MAX && blob->schema.length <= UINT8_MAX);
+    DV_ASSERT(blob->key_ref.length <= UINT8_MAX);
     uint8_t *end = dv_bytes_put(aad, "DVB1", 4);
     end = dv_bytes_put(end, blob->id, sizeof blob->id);
     end = dv_bytes_put64(end, (uint64_t)blob->created_ms);
@@ -36,6 +39,8 @@ static struct dv_bytes bound_fields(const struct dv_blob *blob, uint8_t aad[AAD_
 dv_rc dv_blob_seal(struct dv_blob *blob, struct dv_sealer *sealer, struct dv_bytes plaintext, uint8_t *sealed,
                    struct dv_error *error)
 {
+    DV_ASSERT(sealer != NULL);
+    DV_ASSERT(plaintext.at != NULL || plaintext.length == 0);
     blob->key_ref = dv_sealer_key_ref(sealer);
     if (!in_range(blob))
         return dv_error_set(error, DV_E_DATA, "a record's tenant, schema, subject or date does not fit a blob");
@@ -54,6 +59,7 @@ static dv_rc altered(struct dv_error *error)
 
 dv_rc dv_blob_open(const struct dv_blob *blob, struct dv_opener *opener, uint8_t *plaintext, struct dv_error *error)
 {
+    DV_ASSERT(blob->ciphertext.at != NULL || blob->ciphertext.length == 0);
     DV_ASSERT(opener != NULL);
     if (!in_range(blob))
         return altered(error);

@@ -18,16 +18,19 @@ enum {
 
 static size_t text_size(size_t length)
 {
+    DV_ASSERT(length < 256);
     return length + (length < 32 ? 1 : 2);
 }
 
 static size_t bin_size(size_t length)
 {
+    DV_ASSERT(length <= UINT32_MAX);
     return length + (length < 256 ? 2 : length < 65536 ? 3 : 5);
 }
 
 size_t dv_blob_size(const struct dv_blob *blob)
 {
+    DV_ASSERT(blob != NULL);
     return 2 + bin_size(DV_BLOB_ID_BYTES) + text_size(blob->tenant.length) + text_size(blob->schema.length) + 9 +
            bin_size(DV_HMAC_BYTES) + text_size(blob->key_ref.length) + bin_size(blob->subject_ref_length) +
            bin_size(DV_NONCE_BYTES) + bin_size(blob->ciphertext.length);
@@ -64,6 +67,9 @@ static uint8_t *put_bin(uint8_t *to, const uint8_t *at, size_t length)
 
 size_t dv_blob_pack(const struct dv_blob *blob, uint8_t *buffer)
 {
+    DV_ASSERT(buffer != NULL);
+    DV_ASSERT(blob->created_ms >= 0 && blob->created_ms <= DV_BLOB_CREATED_MAX_MS);
+    DV_ASSERT(blob->subject_ref_length <= DV_BLOB_SUBJECT_MAX);
     uint8_t *to = buffer;
     *to++ = ARRAY_OF_TEN;
     *to++ = VERSION;
@@ -99,6 +105,7 @@ static bool take(struct reader *reader, size_t length, const uint8_t **ret)
 
 static bool take_byte(struct reader *reader, uint8_t expected)
 {
+    DV_ASSERT(reader->at <= reader->end);
     if (reader->at == reader->end || *reader->at != expected)
         return false;
     reader->at++;
@@ -150,6 +157,7 @@ static bool take_bin(struct reader *reader, size_t min, size_t max, struct dv_by
 /* A bin whose size is known: copied out. */
 static bool take_fixed(struct reader *reader, uint8_t *ret, size_t length)
 {
+    DV_ASSERT(ret != NULL && length != 0);
     struct dv_bytes bin = { 0 };
     if (!take_bin(reader, length, length, &bin))
         return false;
@@ -191,6 +199,7 @@ static bool take_blob(struct reader *reader, struct dv_blob *blob)
 
 dv_rc dv_blob_parse(struct dv_blob *ret, struct dv_bytes bytes, struct dv_error *error)
 {
+    DV_ASSERT(ret != NULL);
     DV_ASSERT(bytes.at != NULL || bytes.length == 0);
     if (bytes.length == 0) /* NULL + 0 is not C */
         bytes.at = (const uint8_t *)"";

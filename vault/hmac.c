@@ -17,6 +17,7 @@ _Static_assert(sizeof(SHA256_CTX) == DV_HMAC_STATE_BYTES, "the public struct hol
 
 static void absorb_pad(uint8_t state[DV_HMAC_STATE_BYTES], const uint8_t key[BLOCK_BYTES], uint8_t pad)
 {
+    DV_ASSERT(pad == 0x36 || pad == 0x5c);
     uint8_t block[BLOCK_BYTES];
     for (size_t i = 0; i < BLOCK_BYTES; i++)
         block[i] = key[i] ^ pad;
@@ -29,6 +30,7 @@ static void absorb_pad(uint8_t state[DV_HMAC_STATE_BYTES], const uint8_t key[BLO
 
 void dv_hmac_init(struct dv_hmac *ret, struct dv_bytes key)
 {
+    DV_ASSERT(key.at != NULL || key.length == 0);
     uint8_t block[BLOCK_BYTES] = { 0 };
     if (key.length > BLOCK_BYTES)
         DV_ASSERT(SHA256(key.at, key.length, block) != NULL);
@@ -43,6 +45,7 @@ void dv_hmac_init(struct dv_hmac *ret, struct dv_bytes key)
  */
 void dv_hmac(const struct dv_hmac *hmac, const void *data, size_t length, uint8_t ret[DV_HMAC_BYTES])
 {
+    DV_ASSERT(ret != NULL);
     DV_ASSERT(data != NULL || length == 0);
     SHA256_CTX context;
     uint8_t digest[SHA256_DIGEST_LENGTH];
@@ -57,11 +60,13 @@ void dv_hmac(const struct dv_hmac *hmac, const void *data, size_t length, uint8_
 
 void dv_hmac_wipe(struct dv_hmac *hmac)
 {
+    DV_ASSERT(hmac != NULL);
     OPENSSL_cleanse(hmac, sizeof *hmac);
 }
 
 void dv_hkdf(struct dv_bytes key, struct dv_bytes salt, struct dv_bytes info, uint8_t ret[DV_HMAC_BYTES])
 {
+    DV_ASSERT(key.at != NULL && key.length != 0);
     DV_ASSERT(info.length <= DV_HKDF_INFO_MAX);
     struct dv_hmac hmac;
     uint8_t extracted[DV_HMAC_BYTES];

@@ -13,6 +13,7 @@ static const char machine_file[] = "machine.key";
 
 dv_rc dv_keyring_forget(struct dv_keyring *keyring, dv_rc rc)
 {
+    DV_ASSERT(keyring->secrets != NULL);
     OPENSSL_cleanse(&keyring->secrets->now, sizeof keyring->secrets->now);
     return rc;
 }
@@ -36,6 +37,7 @@ dv_rc dv_keyring_check_names(struct dv_bytes tenant, struct dv_bytes name, struc
 dv_rc dv_keyring_find(const struct dv_ring *ring, enum dv_key_kind kind, struct dv_bytes tenant, struct dv_bytes name,
                       struct dv_ring_key **ret, struct dv_error *error)
 {
+    DV_ASSERT(ret != NULL);
     DV_TRY(dv_keyring_check_names(tenant, name, error));
     *ret = dv_ring_find(ring, kind, tenant, name);
     if (*ret != NULL)
@@ -48,6 +50,7 @@ dv_rc dv_keyring_find(const struct dv_ring *ring, enum dv_key_kind kind, struct 
 struct dv_wrap_label dv_keyring_label(const struct dv_keyring *keyring, const struct dv_ring_key *key,
                                       enum dv_wrap_purpose purpose, uint32_t version)
 {
+    DV_ASSERT(key->tenant.length != 0 && key->name.length != 0);
     return (struct dv_wrap_label){ .keyring_id = keyring->ring.root.keyring_id,
                                    .purpose = purpose,
                                    .version = version,
@@ -75,6 +78,7 @@ dv_rc dv_keyring_unwrap_dek(const struct dv_keyring *keyring, const struct dv_ri
 /* The two keys that are kept, from the root. */
 static void derive_from_root(struct dv_keyring *keyring)
 {
+    DV_ASSERT(!keyring->secrets->alive);
     struct dv_keyring_secrets *secrets = keyring->secrets;
     struct dv_bytes root = { secrets->now.root, DV_KEY_BYTES };
     struct dv_bytes salt = { keyring->ring.root.keyring_id, DV_KEYRING_ID_BYTES };
@@ -87,6 +91,7 @@ static void derive_from_root(struct dv_keyring *keyring)
 /* Puts the machine key into `ret`; DV_E_MISSING if there is none. */
 static dv_rc read_machine_key(const struct dv_private_dir *directory, uint8_t ret[DV_KEY_BYTES], struct dv_error *error)
 {
+    DV_ASSERT(directory->fd >= 0);
     int fd = -1;
     size_t size = 0;
     DV_TRY(dv_private_open(directory, machine_file, &fd, &size, error));
@@ -101,6 +106,7 @@ static dv_rc read_machine_key(const struct dv_private_dir *directory, uint8_t re
 /* The key that seals the root, from the passphrase or the machine key. */
 static dv_rc unlock(struct dv_keyring *keyring, const struct dv_passphrase *passphrase, struct dv_error *error)
 {
+    DV_ASSERT(keyring->secrets != NULL);
     const struct dv_root *root = &keyring->ring.root;
     struct dv_keyring_secrets *secrets = keyring->secrets;
     bool wanted = root->kind == DV_ROOT_PASSPHRASE;
@@ -120,6 +126,7 @@ static dv_rc unlock(struct dv_keyring *keyring, const struct dv_passphrase *pass
 
 static dv_rc random_bytes(uint8_t *ret, size_t size, struct dv_error *error)
 {
+    DV_ASSERT(size != 0 && size <= 1024);
     if (RAND_priv_bytes(ret, (int)size) == 1)
         return DV_OK;
     return dv_error_set(error, DV_E_FAILED, "the system gives no randomness");
@@ -170,6 +177,7 @@ static dv_rc make_machine_key(struct dv_keyring *keyring, struct dv_error *error
 /* DV_E_USAGE if the directory has a keyring already: making another would lose every key of the first. */
 static dv_rc check_absent(struct dv_keyring *keyring, struct dv_error *error)
 {
+    DV_ASSERT(keyring->ring.key_count == 0);
     struct dv_ring other;
     dv_ring_init(&other);
     dv_rc rc = dv_ring_read(&other, &keyring->directory, error);
@@ -207,6 +215,7 @@ dv_rc dv_keyring_create(const char *directory, const struct dv_passphrase *passp
     struct dv_keyring *keyring = NULL;
     int lock = -1;
     DV_TRY(keyring_new(&keyring, directory, true, error));
+    DV_ASSERT(keyring != NULL);
     dv_rc rc = dv_private_dir_lock(&keyring->directory, &lock, error);
     if (!dv_is_error(rc)) {
         rc = fill_new(keyring, passphrase, error);
@@ -218,6 +227,7 @@ dv_rc dv_keyring_create(const char *directory, const struct dv_passphrase *passp
 
 static dv_rc fill_from_file(struct dv_keyring *keyring, const struct dv_passphrase *passphrase, struct dv_error *error)
 {
+    DV_ASSERT(keyring->ring.key_count == 0);
     DV_TRY(dv_ring_read(&keyring->ring, &keyring->directory, error));
     DV_TRY(unlock(keyring, passphrase, error));
     struct dv_keyring_secrets *secrets = keyring->secrets;
@@ -232,6 +242,7 @@ dv_rc dv_keyring_open(struct dv_keyring **ret, const char *directory, const stru
     DV_ASSERT(ret != NULL && directory != NULL);
     struct dv_keyring *keyring = NULL;
     DV_TRY(keyring_new(&keyring, directory, false, error));
+    DV_ASSERT(keyring != NULL);
     dv_rc rc = dv_keyring_forget(keyring, fill_from_file(keyring, passphrase, error));
     if (dv_is_error(rc)) {
         dv_keyring_close(keyring);

@@ -22,6 +22,7 @@ struct change {
 /* Reads the file into `next` and checks that it is this keyring's and not an older state of it. */
 static dv_rc read_next(struct dv_keyring *keyring, struct dv_ring *next, struct dv_error *error)
 {
+    DV_ASSERT(next->key_count == 0);
     DV_TRY(dv_ring_read(next, &keyring->directory, error));
     if (memcmp(next->root.keyring_id, keyring->ring.root.keyring_id, DV_KEYRING_ID_BYTES) != 0)
         return dv_error_set(error, DV_E_TAMPER, "%s now holds another keyring", keyring->directory.path);
@@ -41,6 +42,7 @@ static void take_over(struct dv_keyring *keyring, const struct dv_ring *next)
 
 dv_rc dv_keyring_reload(struct dv_keyring *keyring, struct dv_error *error)
 {
+    DV_ASSERT(keyring != NULL);
     struct dv_ring next;
     DV_TRY(dv_keyring_check_alive(keyring, error));
     dv_ring_init(&next);
@@ -55,6 +57,7 @@ dv_rc dv_keyring_reload(struct dv_keyring *keyring, struct dv_error *error)
 static dv_rc make_next(struct dv_keyring *keyring, struct dv_ring *next, const struct change *change,
                        struct dv_error *error)
 {
+    DV_ASSERT(change->apply != NULL);
     DV_TRY(read_next(keyring, next, error));
     DV_TRY(change->apply(keyring, next, change, error));
     return dv_ring_write(next, &keyring->directory, &keyring->secrets->file, error);
@@ -82,6 +85,7 @@ static dv_rc make(struct dv_keyring *keyring, const struct change *change, struc
 static dv_rc fresh(const uint8_t *under, const struct dv_wrap_label *label, uint8_t *key, uint8_t *wrapped,
                    struct dv_error *error)
 {
+    DV_ASSERT(under != key);
     if (RAND_priv_bytes(key, DV_KEY_BYTES) != 1)
         return dv_error_set(error, DV_E_FAILED, "the system gives no randomness");
     return dv_wrap(under, label, key, wrapped, error);
@@ -91,6 +95,7 @@ static dv_rc fresh(const uint8_t *under, const struct dv_wrap_label *label, uint
 static dv_rc add_version(struct dv_keyring *keyring, struct dv_ring *next, struct dv_ring_key *key, int64_t now_ms,
                          struct dv_error *error)
 {
+    DV_ASSERT(now_ms >= 0);
     struct dv_keyring_secrets *secrets = keyring->secrets;
     struct dv_ring_version *version = NULL;
     DV_TRY(dv_ring_add_version(next, key, &version, error));
@@ -128,6 +133,7 @@ static dv_rc add_standard_purposes(struct dv_keyring *keyring, struct dv_ring *n
 static dv_rc apply_add(struct dv_keyring *keyring, struct dv_ring *next, const struct change *change,
                        struct dv_error *error)
 {
+    DV_ASSERT(change->tenant.length != 0 && change->name.length != 0);
     if (dv_ring_find(next, change->kind, change->tenant, change->name) != NULL)
         return dv_error_set(error, DV_E_USAGE, "the keyring has this key already; rotate it to get a new version");
     if (change->kind == DV_KEY_DATASET)
@@ -151,6 +157,7 @@ static dv_rc rewrap(struct dv_keyring *keyring, struct dv_ring_key *key, uint32_
 static dv_rc apply_rotate(struct dv_keyring *keyring, struct dv_ring *next, const struct change *change,
                           struct dv_error *error)
 {
+    DV_ASSERT(change->kind == DV_KEY_DATASET || change->kind == DV_KEY_DERIVE);
     struct dv_ring_key *key = NULL;
     DV_TRY(dv_keyring_find(next, change->kind, change->tenant, change->name, &key, error));
     uint32_t count = key->version_count;

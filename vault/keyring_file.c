@@ -33,6 +33,7 @@ static dv_rc no_memory(struct dv_error *error)
 
 static void read_head(struct dv_ring *ring, const uint8_t *at)
 {
+    DV_ASSERT(ring->image.length >= FILE_BYTES_MIN);
     struct dv_root *root = &ring->root;
     at += sizeof magic;
     root->kind = dv_bytes_get32(at) == DV_ROOT_MACHINE      ? DV_ROOT_MACHINE
@@ -54,6 +55,8 @@ static void read_head(struct dv_ring *ring, const uint8_t *at)
 
 dv_rc dv_ring_take(struct dv_ring *ring, struct dv_bytes image, struct dv_error *error)
 {
+    DV_ASSERT(image.at != NULL || image.length == 0);
+    DV_ASSERT(ring->key_count == 0);
     if (image.length < FILE_BYTES_MIN || image.length > DV_RING_BYTES_MAX || memcmp(image.at, magic, sizeof magic) != 0)
         return dv_error_set(error, DV_E_TAMPER, "%s is not a keyring of format 01, or was altered or cut", file_name);
     ring->image = image;
@@ -108,6 +111,7 @@ static size_t version_bytes(enum dv_key_kind kind)
 
 static bool take_version(struct reader *reader, enum dv_key_kind kind, struct dv_ring_version *version)
 {
+    DV_ASSERT(version != NULL);
     const uint8_t *at = take(reader, version_bytes(kind));
     if (at == NULL || dv_bytes_get64(at) > INT64_MAX)
         return false;
@@ -129,8 +133,6 @@ static bool take_key(struct reader *reader, struct dv_arena *arena, struct dv_ri
         key->version_count > DV_RING_VERSIONS_MAX || !take_name(reader, &key->tenant) || !take_name(reader, &key->name))
         return false;
     key->kind = (enum dv_key_kind)kind;
-    if ((size_t)(reader->end - reader->at) < key->version_count * version_bytes(key->kind))
-        return false;
     key->versions = dv_arena_zeroed(arena, key->version_count, sizeof *key->versions);
     bool fine = key->versions != NULL;
     for (uint32_t i = 0; fine && i < key->version_count; i++)
@@ -140,6 +142,7 @@ static bool take_key(struct reader *reader, struct dv_arena *arena, struct dv_ri
 
 static bool take_keys(struct reader *reader, struct dv_ring *ring, uint32_t count)
 {
+    DV_ASSERT(ring->keys == NULL);
     if (count > DV_RING_KEYS_MAX)
         return false;
     ring->keys = dv_arena_zeroed(&ring->arena, count, sizeof *ring->keys);
@@ -193,6 +196,8 @@ static uint8_t *put_head(uint8_t *to, const struct dv_ring *ring)
 
 static uint8_t *put_key(uint8_t *to, const struct dv_ring_key *key)
 {
+    DV_ASSERT(key->version_count >= 1 && key->version_count <= DV_RING_VERSIONS_MAX);
+    DV_ASSERT(key->tenant.length <= DV_KEY_NAME_MAX && key->name.length <= DV_KEY_NAME_MAX);
     to = dv_bytes_put32(to, (uint32_t)key->kind);
     to = dv_bytes_put32(to, key->version_count);
     to = dv_bytes_put_counted(to, key->tenant);
@@ -209,6 +214,7 @@ static uint8_t *put_key(uint8_t *to, const struct dv_ring_key *key)
 
 dv_rc dv_ring_print(struct dv_ring *ring, const struct dv_hmac *hmac, struct dv_bytes *ret, struct dv_error *error)
 {
+    DV_ASSERT(ring->key_count <= DV_RING_KEYS_MAX);
     size_t size = image_bytes(ring);
     if (size > DV_RING_BYTES_MAX)
         return dv_error_set(error, DV_E_LIMIT, "the keyring would pass %d bytes", DV_RING_BYTES_MAX);
@@ -236,6 +242,7 @@ dv_rc dv_ring_write(struct dv_ring *ring, const struct dv_private_dir *directory
 struct dv_ring_key *dv_ring_find(const struct dv_ring *ring, enum dv_key_kind kind, struct dv_bytes tenant,
                                  struct dv_bytes name)
 {
+    DV_ASSERT(ring->keys != NULL || ring->key_count == 0);
     for (uint32_t i = 0; i < ring->key_count; i++) {
         struct dv_ring_key *key = &ring->keys[i];
         if (key->kind == kind && dv_bytes_equal(key->tenant, tenant) && dv_bytes_equal(key->name, name))
@@ -246,6 +253,7 @@ struct dv_ring_key *dv_ring_find(const struct dv_ring *ring, enum dv_key_kind ki
 
 static struct dv_bytes copied(struct dv_arena *arena, struct dv_bytes bytes)
 {
+    DV_ASSERT(bytes.at != NULL);
     char *copy = dv_arena_copy(arena, (const char *)bytes.at, bytes.length);
     return (struct dv_bytes){ (const uint8_t *)copy, bytes.length };
 }

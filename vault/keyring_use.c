@@ -19,6 +19,7 @@ struct reference {
 /* The part of `rest` before the next '/', which is passed over; empty if there is none. */
 static struct dv_bytes take_part(struct dv_bytes *rest)
 {
+    DV_ASSERT(rest->at != NULL || rest->length == 0);
     const uint8_t *slash = rest->length != 0 ? memchr(rest->at, '/', rest->length) : NULL;
     size_t length = slash != NULL ? (size_t)(slash - rest->at) : 0;
     struct dv_bytes part = { rest->at, length };
@@ -76,6 +77,7 @@ static bool parse_reference(struct dv_bytes text, struct reference *ret)
 static size_t print_reference(const struct dv_ring_key *key, uint32_t version, const uint8_t salt[SALT_BYTES],
                               char ret[DV_KEY_REF_MAX + 1])
 {
+    DV_ASSERT(version >= 1 && version <= key->version_count);
     int length = snprintf(ret, DV_KEY_REF_MAX + 1, "%.*s/%.*s/%" PRIu32 "/", (int)key->tenant.length,
                           (const char *)key->tenant.at, (int)key->name.length, (const char *)key->name.at, version);
     DV_ASSERT(length > 0 && length + SALT_DIGITS <= DV_KEY_REF_MAX);
@@ -88,6 +90,7 @@ static size_t print_reference(const struct dv_ring_key *key, uint32_t version, c
 static dv_rc derive_seal_key(struct dv_keyring *keyring, const struct dv_ring_key *key, uint32_t version,
                              const uint8_t salt[SALT_BYTES], struct dv_seal_key *ret, struct dv_error *error)
 {
+    DV_ASSERT(key->kind == DV_KEY_DATASET);
     struct dv_keyring_secrets *secrets = keyring->secrets;
     DV_TRY(dv_keyring_unwrap_top(keyring, key, key->version_count, secrets->now.kek, error));
     DV_TRY(dv_keyring_unwrap_dek(keyring, key, version, secrets->now.kek, secrets->now.dek, error));
@@ -102,6 +105,7 @@ static dv_rc derive_seal_key(struct dv_keyring *keyring, const struct dv_ring_ke
 static dv_rc make_sealer(struct dv_keyring *keyring, const struct dv_ring_key *key, struct dv_sealer **ret,
                          struct dv_error *error)
 {
+    DV_ASSERT(key->version_count != 0);
     uint8_t salt[SALT_BYTES];
     char key_ref[DV_KEY_REF_MAX + 1];
     struct dv_seal_key seal = { 0 };
@@ -147,6 +151,7 @@ static struct dv_opener *cached(struct dv_keyring *keyring, struct dv_bytes key_
 
 static struct dv_opener *keep(struct dv_keyring *keyring, struct dv_opener *opener)
 {
+    DV_ASSERT(opener != NULL);
     struct dv_opener **openers = keyring->openers;
     dv_opener_free(openers[DV_OPENERS - 1]);
     memmove(openers + 1, openers, (DV_OPENERS - 1) * sizeof *openers);
@@ -178,6 +183,7 @@ static dv_rc make_opener(struct dv_keyring *keyring, struct dv_bytes key_ref, st
 dv_rc dv_keyring_opener(struct dv_keyring *keyring, struct dv_bytes key_ref, struct dv_opener **ret,
                         struct dv_error *error)
 {
+    DV_ASSERT(ret != NULL);
     DV_TRY(dv_keyring_check_alive(keyring, error));
     struct dv_opener *opener = cached(keyring, key_ref);
     if (opener == NULL)
@@ -189,6 +195,7 @@ dv_rc dv_keyring_opener(struct dv_keyring *keyring, struct dv_bytes key_ref, str
 dv_rc dv_keyring_open_blob(struct dv_keyring *keyring, const struct dv_blob *blob, uint8_t *plaintext,
                            struct dv_error *error)
 {
+    DV_ASSERT(blob != NULL);
     struct dv_opener *opener = NULL;
     struct dv_bytes rest = blob->key_ref;
     if (!dv_bytes_equal(take_part(&rest), blob->tenant))
@@ -200,6 +207,7 @@ dv_rc dv_keyring_open_blob(struct dv_keyring *keyring, const struct dv_blob *blo
 dv_rc dv_keyring_derive(struct dv_keyring *keyring, const char *tenant, const char *purpose, uint32_t *version,
                         uint8_t ret[DV_KEY_BYTES], struct dv_error *error)
 {
+    DV_ASSERT(version != NULL && ret != NULL);
     struct dv_ring_key *key = NULL;
     uint8_t *secret = keyring->secrets->now.kek;
     DV_TRY(dv_keyring_check_alive(keyring, error));
@@ -217,6 +225,7 @@ dv_rc dv_keyring_derive(struct dv_keyring *keyring, const char *tenant, const ch
 static struct dv_wrap_label outside_label(const struct dv_keyring *keyring, const struct dv_ring_key *key,
                                           uint32_t version, struct dv_bytes which)
 {
+    DV_ASSERT(which.length <= DV_KEY_NAME_MAX);
     struct dv_wrap_label label = dv_keyring_label(keyring, key, DV_WRAP_OUTSIDE, version);
     label.context = which;
     return label;

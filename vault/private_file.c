@@ -13,6 +13,7 @@ enum { OTHERS = 077, NAME_MAX_BYTES = 64 };
 
 static dv_rc system_error(struct dv_error *error, const char *act, const char *what)
 {
+    DV_ASSERT(act != NULL && what != NULL);
     DV_ASSERT(errno != 0);
     dv_rc code = errno == ENOENT ? DV_E_MISSING : errno == ENOSPC || errno == EDQUOT ? DV_E_FULL : DV_E_IO;
     return dv_error_set(error, code, "cannot %s %s: %s", act, what, strerrordesc_np(errno));
@@ -20,6 +21,7 @@ static dv_rc system_error(struct dv_error *error, const char *act, const char *w
 
 static dv_rc closing(int fd, dv_rc rc)
 {
+    DV_ASSERT(fd >= 0);
     (void)close(fd);
     return rc;
 }
@@ -27,6 +29,7 @@ static dv_rc closing(int fd, dv_rc rc)
 /* Whether what is open at `fd` is of `type` and nobody else's business. */
 static dv_rc check_private(int fd, mode_t type, const char *path, struct stat *ret, struct dv_error *error)
 {
+    DV_ASSERT(type == S_IFDIR || type == S_IFREG);
     if (fstat(fd, ret) != 0)
         return system_error(error, "look at", path);
     if ((ret->st_mode & S_IFMT) != type)
@@ -39,6 +42,7 @@ static dv_rc check_private(int fd, mode_t type, const char *path, struct stat *r
 
 dv_rc dv_private_dir_open(struct dv_private_dir *ret, const char *path, bool create, struct dv_error *error)
 {
+    DV_ASSERT(ret != NULL && path != NULL);
     struct dv_private_dir directory = { .fd = -1 };
     if (strlen(path) >= sizeof directory.path)
         return dv_error_set(error, DV_E_CONFIG, "the path of the keyring has over %d bytes", DV_PRIVATE_PATH_MAX - 1);
@@ -65,6 +69,7 @@ void dv_private_dir_close(struct dv_private_dir *directory)
 
 dv_rc dv_private_dir_lock(const struct dv_private_dir *directory, int *ret, struct dv_error *error)
 {
+    DV_ASSERT(directory->fd >= 0);
     /* A descriptor of its own: a lock belongs to the open file, and `directory->fd` may be shared with a child. */
     int fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -96,6 +101,7 @@ static dv_rc open_at(int directory, const char *name, const char *path, int *ret
 dv_rc dv_private_open(const struct dv_private_dir *directory, const char *name, int *ret_fd, size_t *ret_size,
                       struct dv_error *error)
 {
+    DV_ASSERT(directory->fd >= 0 && strchr(name, '/') == NULL);
     char path[DV_PRIVATE_PATH_MAX + NAME_MAX_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", directory->path, name);
     return open_at(directory->fd, name, path, ret_fd, ret_size, error);
@@ -119,6 +125,7 @@ dv_rc dv_private_read(int fd, void *buffer, size_t size, const char *name, struc
 
 static bool write_all(int fd, struct dv_bytes bytes)
 {
+    DV_ASSERT(bytes.at != NULL || bytes.length == 0);
     for (size_t done = 0; done < bytes.length;) {
         ssize_t put = write(fd, bytes.at + done, bytes.length - done);
         if (put < 0 && errno != EINTR)
@@ -131,6 +138,7 @@ static bool write_all(int fd, struct dv_bytes bytes)
 dv_rc dv_private_write(const struct dv_private_dir *directory, const char *name, struct dv_bytes bytes,
                        struct dv_error *error)
 {
+    DV_ASSERT(directory->fd >= 0 && strchr(name, '/') == NULL);
     char beside[NAME_MAX_BYTES];
     int length = snprintf(beside, sizeof beside, "%s.new", name);
     DV_ASSERT(length > 0 && (size_t)length < sizeof beside);

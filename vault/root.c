@@ -12,6 +12,7 @@ enum { BOUND_BYTES = 4 + 4 * 4 + DV_ROOT_SALT_BYTES + DV_KEYRING_ID_BYTES };
 
 dv_rc dv_root_check(const struct dv_root *root, struct dv_error *error)
 {
+    DV_ASSERT(root != NULL);
     if (root->kind == DV_ROOT_MACHINE && (root->passes | root->memory_kib | root->lanes) == 0)
         return DV_OK;
     if (root->kind == DV_ROOT_PASSPHRASE && root->passes >= DV_ROOT_PASSES_MIN && root->passes <= DV_ROOT_PASSES_MAX &&
@@ -27,6 +28,7 @@ dv_rc dv_root_check(const struct dv_root *root, struct dv_error *error)
 
 static int allocate(uint8_t **ret, size_t size)
 {
+    DV_ASSERT(size != 0 && size <= (size_t)DV_ROOT_MEMORY_MAX_KIB * 1024);
     *ret = dv_memory_alloc(size);
     return *ret != NULL ? ARGON2_OK : ARGON2_MEMORY_ALLOCATION_ERROR;
 }
@@ -46,6 +48,7 @@ static uint8_t *as_input(const void *bytes)
 static dv_rc argon2(const struct dv_root *root, struct dv_bytes secret, uint8_t ret[DV_KEY_BYTES],
                     struct dv_error *error)
 {
+    DV_ASSERT(root->kind == DV_ROOT_PASSPHRASE);
     DV_ASSERT(secret.length <= DV_PASSPHRASE_MAX);
     argon2_context context = {
         .out = ret,
@@ -72,6 +75,7 @@ static dv_rc argon2(const struct dv_root *root, struct dv_bytes secret, uint8_t 
 dv_rc dv_root_sealing_key(const struct dv_root *root, struct dv_bytes secret, uint8_t ret[DV_KEY_BYTES],
                           struct dv_error *error)
 {
+    DV_ASSERT(secret.at != NULL && ret != NULL);
     DV_TRY(dv_root_check(root, error));
     if (root->kind == DV_ROOT_PASSPHRASE)
         return argon2(root, secret, ret, error);
@@ -83,6 +87,7 @@ dv_rc dv_root_sealing_key(const struct dv_root *root, struct dv_bytes secret, ui
 
 static struct dv_bytes bound(const struct dv_root *root, uint8_t aad[BOUND_BYTES])
 {
+    DV_ASSERT(root->kind == DV_ROOT_PASSPHRASE || root->kind == DV_ROOT_MACHINE);
     uint8_t *end = dv_bytes_put(aad, "DVR1", 4);
     end = dv_bytes_put32(end, (uint32_t)root->kind);
     end = dv_bytes_put32(end, root->passes);
@@ -97,6 +102,7 @@ static struct dv_bytes bound(const struct dv_root *root, uint8_t aad[BOUND_BYTES
 dv_rc dv_root_seal(struct dv_root *root, const uint8_t sealing_key[DV_KEY_BYTES], const uint8_t key[DV_KEY_BYTES],
                    struct dv_error *error)
 {
+    DV_ASSERT(sealing_key != key);
     struct dv_aead aead;
     uint8_t aad[BOUND_BYTES];
     if (RAND_bytes(root->sealed, DV_NONCE_BYTES) != 1)
@@ -111,6 +117,7 @@ dv_rc dv_root_seal(struct dv_root *root, const uint8_t sealing_key[DV_KEY_BYTES]
 dv_rc dv_root_open(const struct dv_root *root, const uint8_t sealing_key[DV_KEY_BYTES], uint8_t ret[DV_KEY_BYTES],
                    struct dv_error *error)
 {
+    DV_ASSERT(sealing_key != ret);
     struct dv_aead aead;
     uint8_t aad[BOUND_BYTES];
     struct dv_bytes sealed = { root->sealed + DV_NONCE_BYTES, DV_WRAPPED_BYTES - DV_NONCE_BYTES };

@@ -36,6 +36,7 @@ _Static_assert(sizeof(struct dv_sealer) <= 4096, "locked memory is scarce: a sea
 static dv_rc keyed_init(struct keyed *keyed, const struct dv_seal_key *key, enum dv_aead_direction direction,
                         struct dv_error *error)
 {
+    DV_ASSERT(keyed->aead.context == NULL);
     DV_ASSERT(key->key != NULL && key->key_ref.length <= DV_KEY_REF_MAX);
     DV_TRY(dv_aead_init(&keyed->aead, key->key, direction, error));
     keyed->hashes = key->hash_key != NULL;
@@ -65,6 +66,7 @@ static dv_rc forked(struct dv_error *error)
 
 dv_rc dv_sealer_new(struct dv_sealer **ret, const struct dv_seal_key *key, struct dv_error *error)
 {
+    DV_ASSERT(ret != NULL);
     DV_ASSERT(key->records_max <= records_limit);
     struct dv_sealer *sealer = dv_memory_secret(sizeof *sealer);
     if (sealer == NULL)
@@ -95,6 +97,7 @@ uint64_t dv_sealer_left(const struct dv_sealer *sealer)
 
 struct dv_bytes dv_sealer_key_ref(const struct dv_sealer *sealer)
 {
+    DV_ASSERT(sealer->keyed.key_ref_length <= DV_KEY_REF_MAX);
     return (struct dv_bytes){ sealer->keyed.key_ref, sealer->keyed.key_ref_length };
 }
 
@@ -105,6 +108,7 @@ void dv_sealer_hash(const struct dv_sealer *sealer, struct dv_bytes plaintext, u
 
 static dv_rc refill(struct dv_sealer *sealer, struct dv_error *error)
 {
+    DV_ASSERT(sealer->nonces_left == 0);
     if (RAND_bytes(sealer->nonces[0], (int)sizeof sealer->nonces) != 1)
         return dv_error_set(error, DV_E_FAILED, "the system gives no randomness");
     sealer->nonces_left = NONCES;
@@ -114,6 +118,7 @@ static dv_rc refill(struct dv_sealer *sealer, struct dv_error *error)
 /* Why a message is refused; DV_OK if it is not. */
 static dv_rc may_seal(const struct dv_sealer *sealer, size_t length, struct dv_error *error)
 {
+    DV_ASSERT(sealer->nonces_left <= NONCES);
     if (sealer->keyed.aead.context == NULL)
         return forked(error);
     if (sealer->records_left == 0)
@@ -128,6 +133,8 @@ static dv_rc may_seal(const struct dv_sealer *sealer, size_t length, struct dv_e
 dv_rc dv_seal(struct dv_sealer *sealer, struct dv_bytes aad, struct dv_bytes plaintext, uint8_t nonce[DV_NONCE_BYTES],
               uint8_t *sealed, struct dv_error *error)
 {
+    DV_ASSERT(nonce != NULL && sealed != NULL);
+    DV_ASSERT(plaintext.at != NULL || plaintext.length == 0);
     DV_TRY(may_seal(sealer, plaintext.length, error));
     if (sealer->nonces_left == 0)
         DV_TRY(refill(sealer, error));
@@ -170,6 +177,7 @@ void dv_opener_free(struct dv_opener *opener)
 
 struct dv_bytes dv_opener_key_ref(const struct dv_opener *opener)
 {
+    DV_ASSERT(opener->keyed.key_ref_length <= DV_KEY_REF_MAX);
     return (struct dv_bytes){ opener->keyed.key_ref, opener->keyed.key_ref_length };
 }
 
@@ -181,6 +189,8 @@ void dv_opener_hash(const struct dv_opener *opener, struct dv_bytes plaintext, u
 dv_rc dv_unseal(struct dv_opener *opener, struct dv_bytes aad, const uint8_t nonce[DV_NONCE_BYTES],
                 struct dv_bytes sealed, uint8_t *plaintext, struct dv_error *error)
 {
+    DV_ASSERT(sealed.at != NULL || sealed.length == 0);
+    DV_ASSERT(plaintext != NULL || sealed.length <= DV_TAG_BYTES);
     if (opener->keyed.aead.context == NULL)
         return forked(error);
     dv_rc rc = dv_aead_open(&opener->keyed.aead, nonce, aad, sealed, plaintext);

@@ -8,6 +8,9 @@ enum { LABEL_MAX = 4 + DV_KEYRING_ID_BYTES + 8 + 3 * (1 + DV_KEY_NAME_MAX) };
 
 static struct dv_bytes bound(const struct dv_wrap_label *label, uint8_t aad[LABEL_MAX])
 {
+    DV_ASSERT(label->keyring_id != NULL);
+    DV_ASSERT((label->purpose == DV_WRAP_OUTSIDE) || label->context.length == 0);
+    DV_ASSERT(label->purpose >= DV_WRAP_KEK && label->purpose <= DV_WRAP_OUTSIDE);
     DV_ASSERT(label->tenant.length <= DV_KEY_NAME_MAX && label->name.length <= DV_KEY_NAME_MAX);
     DV_ASSERT(label->context.length <= DV_KEY_NAME_MAX);
     uint8_t *end = dv_bytes_put(aad, "DVW1", 4);
@@ -23,6 +26,7 @@ static struct dv_bytes bound(const struct dv_wrap_label *label, uint8_t aad[LABE
 dv_rc dv_wrap(const uint8_t under[DV_KEY_BYTES], const struct dv_wrap_label *label, const uint8_t key[DV_KEY_BYTES],
               uint8_t ret[DV_WRAPPED_BYTES], struct dv_error *error)
 {
+    DV_ASSERT(under != key);
     DV_ASSERT(label->version != 0);
     struct dv_aead aead;
     uint8_t aad[LABEL_MAX];
@@ -38,6 +42,7 @@ dv_rc dv_wrap(const uint8_t under[DV_KEY_BYTES], const struct dv_wrap_label *lab
 dv_rc dv_unwrap(const uint8_t under[DV_KEY_BYTES], const struct dv_wrap_label *label,
                 const uint8_t wrapped[DV_WRAPPED_BYTES], uint8_t ret[DV_KEY_BYTES], struct dv_error *error)
 {
+    DV_ASSERT(under != ret);
     DV_ASSERT(label->version != 0);
     struct dv_aead aead;
     uint8_t aad[LABEL_MAX];

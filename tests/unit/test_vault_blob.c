@@ -267,6 +267,21 @@ static void test_swapped_fields(void **state)
     assert_int_equal(dv_blob_open(other, fixture->opener, fixture->plaintext, NULL), DV_OK);
 }
 
+/* Names whose bytes look like the count before their neighbour. */
+static void test_sliding_fields(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t sealed[16];
+    struct dv_blob blob = new_blob(1);
+    blob.tenant = dv_bytes_text("a");
+    blob.schema = dv_bytes_text("\x01"
+                                "b");
+    assert_int_equal(dv_blob_seal(&blob, fixture->sealer, (struct dv_bytes){ 0 }, sealed, NULL), DV_OK);
+    blob.tenant = dv_bytes_text("a\x02");
+    blob.schema = dv_bytes_text("b");
+    assert_int_equal(dv_blob_open(&blob, fixture->opener, fixture->plaintext, NULL), DV_E_TAMPER);
+}
+
 /* A blob whose ciphertext is authentic, but whose data hash was made under another hash key. */
 static void test_wrong_data_hash(void **state)
 {
@@ -399,6 +414,7 @@ static void test_other_spellings(void **state)
         { "\xc4\x0c", "\xc5\x00\x0c", 2, 3 },         /* bin 16 */
         { "\xc4\x0c", "\xc6\xff\xff\xff\xff", 2, 5 }, /* a hostile count */
         { "\xc4\x0c", "\xc7\x0c\x00", 2, 3 },         /* an extension */
+        { "\xc4\x10RRRR", "\xc4\x11RRRRR", 6, 7 },    /* a subject of 17 bytes */
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         uint8_t bytes[PACKED_MAX];
@@ -425,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_or_longer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_swapped_fields, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sliding_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_data_hash, set_up, tear_down),
         cmocka_unit_test(test_used_up_sealer),
         cmocka_unit_test(test_bytes_on_the_wire),

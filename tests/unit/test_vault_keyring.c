@@ -307,7 +307,9 @@ static void test_malformed_bodies(void **state)
     const struct dv_hmac *hmac = &fixture->keyring->secrets->file;
     uint8_t bytes[FILE_BYTES_MAX];
     size_t body = load(fixture->file, bytes) - DV_HMAC_BYTES;
-    for (size_t length = HEAD_BYTES; length < body; length++) {
+    bytes[body] = 0;
+    for (size_t length = HEAD_BYTES; length <= body + 1;
+         length += length + 1 == body ? 2 : 1) { /* cut, or one longer */
         struct dv_ring ring;
         uint8_t *exact = dv_memory_alloc(length + DV_HMAC_BYTES);
         memcpy(exact, bytes, length);
@@ -398,6 +400,28 @@ static void test_rotation_keeps_old_blobs(void **state)
     }
 }
 
+/* Wrapped keys that changed places in memory, as they could in a file whose HMAC somebody can make. */
+static void test_versions_keep_their_places(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dv_keyring *keyring = fixture->keyring;
+    struct dv_sealer *sealer = NULL;
+    uint8_t key[32];
+    assert_int_equal(dv_keyring_rotate(keyring, "acme", "patients", 1, NULL), DV_OK);
+    struct dv_ring_key *patients =
+        dv_ring_find(&keyring->ring, DV_KEY_DATASET, dv_bytes_text("acme"), dv_bytes_text("patients"));
+    struct dv_ring_key *trials =
+        dv_ring_find(&keyring->ring, DV_KEY_DATASET, dv_bytes_text("acme"), dv_bytes_text("trials"));
+    struct dv_ring_version first = patients->versions[0];
+    memcpy(patients->versions[0].under_root, patients->versions[1].under_root, DV_WRAPPED_BYTES);
+    assert_int_equal(dv_keyring_unwrap_top(keyring, patients, 1, key, &fixture->error), DV_E_TAMPER);
+    memcpy(patients->versions[1].under_kek, first.under_kek, DV_WRAPPED_BYTES);
+    assert_int_equal(dv_keyring_sealer(keyring, "acme", "patients", &sealer, &fixture->error), DV_E_TAMPER);
+    memcpy(trials->versions[0].under_root, first.under_root, DV_WRAPPED_BYTES);
+    assert_int_equal(dv_keyring_unwrap_top(keyring, trials, 1, key, &fixture->error), DV_E_TAMPER);
+    assert_null(sealer);
+}
+
 static void test_bad_references(void **state)
 {
     struct fixture *fixture = *state;
@@ -440,6 +464,8 @@ static void test_tenants_are_apart(void **state)
     assert_int_equal(dv_keyring_add(fixture->keyring, "other", "patients", 1, NULL), DV_OK);
     struct dv_blob blob = seal_text(fixture->keyring, "patients", "mine", sealed, &sealer);
     blob.tenant = dv_bytes_text("other");
+    assert_int_equal(dv_keyring_open_blob(fixture->keyring, &blob, out, &fixture->error), DV_E_TAMPER);
+    assert_int_equal(dv_blob_seal(&blob, sealer, dv_bytes_text("sealed by the wrong one"), sealed, NULL), DV_OK);
     assert_int_equal(dv_keyring_open_blob(fixture->keyring, &blob, out, &fixture->error), DV_E_TAMPER);
     dv_sealer_free(sealer);
     uint8_t keys[2][32];
@@ -776,6 +802,7 @@ int main(void)
         TEST(test_blobs),
         TEST(test_sealers_of_one_dek),
         TEST(test_rotation_keeps_old_blobs),
+        TEST(test_versions_keep_their_places),
         TEST(test_bad_references),
         TEST(test_tenants_are_apart),
         TEST(test_many_references),
