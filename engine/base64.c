@@ -6,6 +6,10 @@
 
 #include "engine/error.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static void put_four(char *out, uint32_t bits)
@@ -16,11 +20,52 @@ static void put_four(char *out, uint32_t bits)
     out[3] = alphabet[bits & 63];
 }
 
+#if defined(__x86_64__)
+/* 24 bytes as 32 characters: bytes are spread over sextets by two multiplications, and to each sextet is added the
+ * distance from its value to its letter (Muła and Lemire, "Faster Base64 Encoding and Decoding Using AVX2
+ * Instructions", 2018). Reads 32 bytes. */
+__attribute__((target("avx2"))) static inline void put_block(char *out, const uint8_t *from)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6);
+    const __m256i spread = _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10, 1, 0, 2, 1, 4, 3, 5, 4, 7,
+                                            6, 8, 7, 10, 9, 11, 10);
+    const __m256i distance = _mm256_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0, 65, 71, -4,
+                                              -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0);
+    __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)from), lanes);
+    bytes = _mm256_shuffle_epi8(bytes, spread);
+    __m256i high = _mm256_mulhi_epu16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x0fc0fc00)),
+                                      _mm256_set1_epi32(0x04000040));
+    __m256i low = _mm256_mullo_epi16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x003f03f0)),
+                                     _mm256_set1_epi32(0x01000010));
+    __m256i sextets = _mm256_or_si256(high, low);
+    __m256i range = _mm256_subs_epu8(sextets, _mm256_set1_epi8(51));
+    range = _mm256_sub_epi8(range, _mm256_cmpgt_epi8(sextets, _mm256_set1_epi8(25)));
+    _mm256_storeu_si256((__m256i *)out, _mm256_add_epi8(sextets, _mm256_shuffle_epi8(distance, range)));
+}
+
+/* As many whole blocks as can be read without passing the end; returns the bytes they took. */
+__attribute__((target("avx2"))) static size_t put_blocks(char *out, const uint8_t *from, size_t length)
+{
+    size_t done = 0;
+    for (; length - done >= 32; done += 24)
+        put_block(out + done / 3 * 4, from + done);
+    return done;
+}
+#endif
+
 size_t dv_base64_encode(char *out, const void *bytes, size_t length)
 {
     DV_ASSERT(out != NULL && (bytes != NULL || length == 0));
     const uint8_t *from = bytes;
     char *at = out;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        size_t done = put_blocks(at, from, length);
+        from += done;
+        length -= done;
+        at += done / 3 * 4;
+    }
+#endif
     for (; length >= 3; from += 3, length -= 3, at += 4)
         put_four(at, (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2]);
     if (length > 0) {

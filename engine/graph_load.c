@@ -180,6 +180,13 @@ static size_t possible_inputs(const struct dv_graph *graph, uint32_t limit, cons
     return count;
 }
 
+/* Whether the file has a node of this name that could not be loaded. */
+static bool is_broken(struct dv_graph *graph, const char *word)
+{
+    const char *name = dv_arena_copy(graph->arena, word, strcspn(word, "."));
+    return name != NULL && dv_yaml_get(graph->settings.graph, name) != NULL && name_is_free(graph, name);
+}
+
 static void add_link(struct dv_graph *graph, struct dv_node *node, const struct dv_yaml *word)
 {
     struct dv_link link = { .to = node->index };
@@ -188,6 +195,8 @@ static void add_link(struct dv_graph *graph, struct dv_node *node, const struct 
         return;
     }
     if (!resolve(graph, word->text, node->index, &link.from, &link.output)) {
+        if (is_broken(graph, word->text))
+            return; /* what is wrong with it was told already */
         const char *words[DV_LINKS_MAX];
         size_t count = possible_inputs(graph, node->index, words, DV_LINKS_MAX);
         const char *help = dv_diags_suggest(graph->diags, word->text, words, count);
