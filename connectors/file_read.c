@@ -332,7 +332,9 @@ void dv_reader_restart(struct dv_reader *reader)
     DV_ASSERT(reader->state == DV_READER_RESTARTED);
     if (reader->fill == DV_FILL_REPLACED)
         open_successor(reader);
-    (void)dv_file_facts(reader->fd, &reader->facts);
+    struct dv_file_facts facts;
+    if (dv_file_facts(reader->fd, &facts) == DV_OK)
+        reader->facts = facts;
     reader->gone = 0;
     reader->offset = 0;
     reader->read_offset = 0;
