@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * moment.h - what the making of one record stands on: its number, its dice, its time; and slow drift. */
+#ifndef DV_OPERATORS_GENERATE_MOMENT_H
+#define DV_OPERATORS_GENERATE_MOMENT_H
+
+#include <stdint.h>
+
+#include "engine/json.h"
+#include "engine/random.h"
+#include "operators/generate/person.h"
+
+/* One record being made. */
+struct dv_moment {
+    uint64_t seed;
+    uint64_t number; /* from 0 */
+    struct dv_random random;
+    struct dv_json json; /* where it is written */
+};
+
+/* A domain writes its record, one object, to moment->json. */
+typedef void (*dv_domain_record)(struct dv_moment *moment);
+void dv_healthcare_record(struct dv_moment *moment);
+void dv_finance_record(struct dv_moment *moment);
+
+/* Swings evenly between -1000 and 1000 and back while `number` passes through `period`; `phase` is where it begins. */
+static inline int64_t dv_swing(uint64_t number, uint64_t period, uint64_t phase)
+{
+    uint64_t half = period / 2;
+    uint64_t at = (number + phase) % period;
+    uint64_t height = at < half ? at : period - at;
+    return (int64_t)(2000 * height / half) - 1000;
+}
+
+/* One of `count`, each as likely as `weight(i)` says; all weights together are above 0. */
+static inline uint32_t dv_pick_weighted(struct dv_moment *moment, const uint32_t *weights, uint32_t count)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += weights[i];
+    uint64_t drawn = dv_random_below(&moment->random, total);
+    uint32_t picked = 0;
+    for (; drawn >= weights[picked]; picked++)
+        drawn -= weights[picked];
+    DV_ASSERT(picked < count);
+    return picked;
+}
+
+/* One of the texts of a list that ends with NULL. */
+static inline const char *dv_pick_text(struct dv_moment *moment, const char *const *texts)
+{
+    uint64_t count = 0;
+    while (texts[count] != NULL)
+        count++;
+    return texts[dv_random_below(&moment->random, count)];
+}
+
+static inline void dv_put_text(struct dv_moment *moment, const char *key, const char *text)
+{
+    dv_json_key(&moment->json, key);
+    dv_json_string(&moment->json, text);
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * generator.h - invented records of a domain, one JSON object at a time.
+ *
+ * Record number n of a seed is the same on every machine, whether or not the records before it were made. */
+#ifndef DV_OPERATORS_GENERATOR_H
+#define DV_OPERATORS_GENERATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum dv_domain { DV_DOMAIN_HEALTHCARE, DV_DOMAIN_FINANCE, DV_DOMAIN_COUNT };
+
+#define DV_DOMAIN_NAMES "healthcare|finance"
+
+enum { DV_GENERATE_MAX = 2048 }; /* no record is longer */
+
+/* A sequence of records; set `next` to begin elsewhere than at 0. The caller owns it. */
+struct dv_generator {
+    enum dv_domain domain;
+    uint64_t seed;
+    uint64_t next; /* the number of the next record */
+};
+
+/* "healthcare"; a literal, which is also the name of the schema that fits. */
+const char *dv_domain_name(enum dv_domain domain);
+
+void dv_generator_init(struct dv_generator *generator, enum dv_domain domain, uint64_t seed);
+
+/* Writes the next record, without newline or NUL; returns its length. 0 if `size` is too small, which DV_GENERATE_MAX
+ * never is: then the same record comes again. */
+size_t dv_generate(struct dv_generator *generator, char *out, size_t size);
+
+#endif
