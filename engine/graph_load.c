@@ -310,6 +310,16 @@ static void check_shape(struct dv_graph *graph)
     }
 }
 
+/* Keys and stores know tenants by names of at most this many characters. */
+enum { TENANT_MAX = 64 };
+
+static void check_settings(struct dv_graph *graph, const struct dv_yaml *root)
+{
+    const struct dv_yaml *tenant = dv_yaml_get(root, "tenant");
+    if (tenant != NULL && graph->settings.tenant != NULL && strlen(graph->settings.tenant) > TENANT_MAX)
+        finding(graph, tenant, "C026", NULL, "a tenant's name has at most %d characters", TENANT_MAX);
+}
+
 static void load_nodes(struct dv_graph *graph)
 {
     const struct dv_yaml *list = graph->settings.graph;
@@ -355,6 +365,7 @@ static struct dv_graph *build(const char *path, const struct dv_yaml *root,
     if (graph->nodes == NULL || graph->links == NULL || graph->directory == NULL)
         return NULL;
     dv_rc rc = dv_options_parse(settings_options, &graph->settings, root, NULL, "the graph file", graph->arena, diags);
+    check_settings(graph, root);
     if (graph->settings.graph != NULL)
         load_nodes(graph);
     return rc == DV_OK && diags->count == 0 ? graph : NULL;
@@ -362,11 +373,11 @@ static struct dv_graph *build(const char *path, const struct dv_yaml *root,
 
 struct dv_graph *dv_graph_load(const char *path, const struct dv_operator *const *operators, struct dv_diags *diags)
 {
-    return build(path, dv_yaml_load(path, diags->arena, diags), operators, diags);
+    return build(path, dv_yaml_load_partial(path, diags->arena, diags), operators, diags);
 }
 
 struct dv_graph *dv_graph_parse(const char *name, const char *text, size_t length,
                                 const struct dv_operator *const *operators, struct dv_diags *diags)
 {
-    return build(name, dv_yaml_parse(name, text, length, diags->arena, diags), operators, diags);
+    return build(name, dv_yaml_parse_partial(name, text, length, diags->arena, diags), operators, diags);
 }

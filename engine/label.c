@@ -54,8 +54,8 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
                                          "only" },
         [DV_CLASS_QUASI_ID] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
                                         "only" },
-        [DV_CLASS_FREE_TEXT] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
-                                         "only" },
+        [DV_CLASS_FREE_TEXT] = { CIPHER | FORM(REDACTED), "free text in a store must be sealed, redacted, pseudonym, "
+                                                          "aggregate of k >= 5 or noised" },
         [DV_CLASS_DIRECT_ID] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
                                          "only" },
     },

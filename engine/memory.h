@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * memory.h - the one door to the system's allocator, where a test can make the n-th allocation fail.
  *
- * Only engine/ calls these (and through it the arenas); the tidy test fails on malloc anywhere else. */
+ * All memory comes from here or from an arena; the tidy test fails on malloc anywhere else. */
 #ifndef DV_ENGINE_MEMORY_H
 #define DV_ENGINE_MEMORY_H
 

@@ -13,7 +13,7 @@ enum { CLASSES = DV_CLASS_DIRECT_ID + 1, FORMS = DV_FORM_PLAIN + 1 };
 static const char *const expected[DV_EXIT_COUNT][CLASSES] = {
     [DV_EXIT_NONE] = { "--------", "--------", "--------", "--------", "--------" },
     [DV_EXIT_FILE] = { "snargpmP", "snargpmP", "sna-gpm-", "s--r-pm-", "sna-gpm-" },
-    [DV_EXIT_STORE] = { "snargpmP", "sna--p--", "sna--p--", "sna--p--", "sna--p--" },
+    [DV_EXIT_STORE] = { "snargpmP", "sna--p--", "sna--p--", "snar-p--", "sna--p--" },
     [DV_EXIT_SSE] = { "-nargpmP", "-na-----", "-na-----", "-na-----", "-na-----" },
     [DV_EXIT_LOG] = { "-nargpmP", "--------", "--------", "--------", "--------" },
     [DV_EXIT_DEAD_LETTER] = { "snargpmP", "snargpmP", "snargpmP", "snargpmP", "snargpmP" },
