@@ -30,7 +30,8 @@ static dv_rc check_token(const char *token, size_t length, struct dv_error *erro
     for (size_t i = 0; i < length; i++)
         if (!is_bearer_char(token[i]))
             return dv_error_set(error, DV_E_CONFIG,
-                                "token: only letters, digits and -._~+/= can be sent; make one with `openssl rand -hex 32`");
+                                "token: only letters, digits and -._~+/= can be sent; make one with "
+                                "`openssl rand -hex 32`");
     return DV_OK;
 }
 

@@ -43,7 +43,10 @@ static const char *suffix_of(enum dv_expo_kind kind)
 static const char *kind_name(const struct dv_expo *expo)
 {
     static const char *const names[] = {
-        [DV_EXPO_COUNTER] = "counter", [DV_EXPO_GAUGE] = "gauge", [DV_EXPO_HISTOGRAM] = "histogram", [DV_EXPO_INFO] = "info"
+        [DV_EXPO_COUNTER] = "counter",
+        [DV_EXPO_GAUGE] = "gauge",
+        [DV_EXPO_HISTOGRAM] = "histogram",
+        [DV_EXPO_INFO] = "info",
     };
     /* The old format knows no info. */
     return expo->kind == DV_EXPO_INFO && !expo->open_metrics ? "gauge" : names[expo->kind];

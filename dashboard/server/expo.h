@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * expo.h - a writer of metrics in both text forms: OpenMetrics 1.0 and the Prometheus text format 0.0.4.
  *
- * A family is begun once and all its samples follow it. Times are kept in whole nanoseconds and written as exact decimal
- * seconds, so that no locale and no rounding comes between. */
+ * A family is begun once and all its samples follow it. Times are kept in whole nanoseconds and written as exact
+ * decimal seconds, so that no locale and no rounding comes between. */
 #ifndef DV_DASHBOARD_EXPO_H
 #define DV_DASHBOARD_EXPO_H
 

@@ -2,8 +2,8 @@
  * head.h - the strict second look at a request's head.
  *
  * h2o takes requests without a Host, with two of them, with several lengths, and with both a length and a transfer
- * coding, and does not tell. The bytes of the head are still in its input buffer when the request is handled, so they are
- * read again here, by rules that leave nothing to guess. */
+ * coding, and does not tell. The bytes of the head are still in its input buffer when the request is handled, so they
+ * are read again here, by rules that leave nothing to guess. */
 #ifndef DV_DASHBOARD_HEAD_H
 #define DV_DASHBOARD_HEAD_H
 

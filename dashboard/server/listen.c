@@ -14,7 +14,8 @@ enum { HOST_BYTES = 64, BACKLOG = 511 };
 static dv_rc refuse(const char *text, struct dv_error *error)
 {
     return dv_error_set(error, DV_E_CONFIG,
-                        "listen: '%s' is no address; write a number and a port, as in 127.0.0.1:8080 or [::]:8443", text);
+                        "listen: '%s' is no address; write a number and a port, as in 127.0.0.1:8080 or [::]:8443",
+                        text);
 }
 
 /* Splits at the last colon and takes the brackets off an IPv6 address. */

@@ -17,8 +17,8 @@ struct dv_listen {
     bool loopback;
 };
 
-/* Parses "127.0.0.1:8080", "[::1]:8080" or "localhost:8080"; names other than localhost are refused, because looking them
- * up would block and could change. */
+/* Parses "127.0.0.1:8080", "[::1]:8080" or "localhost:8080"; names other than localhost are refused, because looking
+ * them up would block and could change. */
 DV_CHECKED dv_rc dv_listen_parse(const char *text, struct dv_listen *where, struct dv_error *error);
 
 /* The rule: an address that others can reach needs a token and TLS. */

@@ -39,7 +39,8 @@ static const struct node_metric node_metrics[] = {
 
 static const char *labels_of(const struct dv_node *node, char labels[LABELS_BYTES])
 {
-    int length = snprintf(labels, LABELS_BYTES, "node=\"%s\",op=\"%s\"", dv_node_name(node), dv_node_operator(node)->name);
+    const char *op = dv_node_operator(node)->name;
+    int length = snprintf(labels, LABELS_BYTES, "node=\"%s\",op=\"%s\"", dv_node_name(node), op);
     DV_ASSERT(length > 0 && length < LABELS_BYTES);
     return labels;
 }
@@ -80,7 +81,7 @@ static void add_graph(struct dv_expo *expo, const struct dv_server *server)
     dv_expo_family(expo, DV_EXPO_INFO, "datavault_build", NULL, "The running version.");
     dv_expo_uint(expo, "version=\"" DV_VERSION "\"", 1);
     gauge(expo, "datavault_ready", NULL, "Whether every node and the dead letters can go on.", dv_health_ready(server));
-    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_batch_seconds", "seconds", "From a batch's filling to its settling.");
+    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_batch_seconds", "seconds", "From filling to settling a batch.");
     dv_expo_histogram(expo, "", dv_graph_latency(graph));
     gauge(expo, "datavault_batches_live", NULL, "Batches of the pool in use.", dv_graph_batches_live(graph));
     gauge(expo, "datavault_batches_bound", NULL, "The most batches there can be.", bound.batches);
@@ -107,10 +108,10 @@ static void add_http(struct dv_expo *expo, const struct dv_server *server)
     for (unsigned class = 2; class < DV_STATUS_CLASSES; class++)
         dv_expo_uint(expo, classes[class], server->responses[class]);
     gauge(expo, "datavault_http_connections", NULL, "Connections now.", server->connection_count);
-    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_http_connections_dropped", NULL, "Connections refused or cut off.");
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_http_connections_dropped", NULL, "Connections refused or ended.");
     dv_expo_uint(expo, "reason=\"budget\"", server->connections_refused);
     dv_expo_uint(expo, "reason=\"stall\"", server->connections_stalled);
-    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_loop_lag_seconds", "seconds", "How late the loop is each second.");
+    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_loop_lag_seconds", "seconds", "How late the loop's tick is.");
     dv_expo_histogram(expo, "", &server->lag);
 }
 

@@ -64,7 +64,7 @@ static void read_fds(struct dv_process *process)
     process->open_fds = entries > 3 ? entries - 3 : 0;
 }
 
-/* Field 22 of /proc/self/stat counts ticks since boot; the command in field 2 may hold blanks, so count from its end. */
+/* Field 22 of /proc/self/stat counts ticks since boot; the command in field 2 may hold blanks, so count from there. */
 static void read_start(struct dv_process *process)
 {
     char text[TEXT_BYTES];

@@ -98,7 +98,8 @@ static bool is_stalled(struct dv_connection *connection, uint64_t now)
     if (queued == 0 || queued != connection->queued)
         connection->stuck_since_ns = now;
     connection->queued = queued;
-    return now - connection->stuck_since_ns >= STUCK_S * second_ns || now - connection->busy_since_ns >= BUSY_S * second_ns;
+    return now - connection->stuck_since_ns >= STUCK_S * second_ns ||
+           now - connection->busy_since_ns >= BUSY_S * second_ns;
 }
 
 /* h2o has no time-out for writing, so this is it; streams have the hub's rule besides. */
@@ -172,7 +173,7 @@ static dv_rc start_tls(struct dv_server *server, const struct dv_server_config *
         return DV_OK;
     if (!dv_tls_cure_in_place())
         return dv_error_set(error, DV_E_FAILED,
-                            "TLS cannot be served: this program was linked so that its uv_read_start() does not come first");
+                            "TLS cannot be served: this program is linked so that its own uv_read_start() is not used");
     server->accept.ssl_ctx = dv_tls_new(config->tls_cert, config->tls_key, error);
     return server->accept.ssl_ctx != NULL ? DV_OK : error->code;
 }
@@ -193,14 +194,14 @@ static dv_rc prepare(struct dv_server *server, const struct dv_server_config *co
 }
 
 /* Connections and the listener keep the loop alive, and nothing else of h2o's may: not the queue between threads, which
- * nobody uses here (its handle is its first member), and not its timers, which run on for 10 s after the last connection
- * that they watched. */
+ * nobody uses here (its handle is its first member), and not its timers, which run on for 10 s after the last
+ * connection that they watched. */
 static void let_loop_end(h2o_context_t *context)
 {
     h2o_timeout_t *const timeouts[] = {
-        &context->zero_timeout,       &context->one_sec_timeout,    &context->hundred_ms_timeout,
-        &context->handshake_timeout,  &context->http1.req_timeout,  &context->http2.idle_timeout,
-        &context->proxy.io_timeout,   &context->http2.graceful_shutdown_timeout,
+        &context->zero_timeout,      &context->one_sec_timeout,   &context->hundred_ms_timeout,
+        &context->handshake_timeout, &context->http1.req_timeout, &context->http2.idle_timeout,
+        &context->proxy.io_timeout,  &context->http2.graceful_shutdown_timeout,
     };
     for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++)
         uv_unref((uv_handle_t *)&timeouts[i]->_backend.timer);

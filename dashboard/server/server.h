@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server.h - the HTTP server of a running graph: health, metrics, the graph, its statistics and its live feed.
  *
- * One listener on the graph's own loop. It speaks HTTP/1.1, with TLS where a certificate is given, and never HTTP/2: this
- * h2o has no cure for rapid resets. It takes no request bodies. A loopback address needs nothing else; any other address
- * needs a token and a certificate, and the server does not start without them. Nothing ever waits for a slow client. */
+ * One listener on the graph's own loop. It speaks HTTP/1.1, with TLS where a certificate is given, and never HTTP/2:
+ * this h2o has no cure for rapid resets. It takes no request bodies. A loopback address needs nothing else; any other
+ * address needs a token and a certificate, and the server does not start without them. Nothing ever waits for a slow
+ * client. */
 #ifndef DV_DASHBOARD_SERVER_H
 #define DV_DASHBOARD_SERVER_H
 
@@ -20,7 +21,7 @@ struct dv_server;
 
 /* How to serve. All texts are lent for the call of dv_server_start(), except `dead_letters`. */
 struct dv_server_config {
-    const char *listen;                   /* "127.0.0.1:8080", "[::1]:8080", "localhost:0" (0: any free port) */
+    const char *listen;                   /* "127.0.0.1:8080", "[::1]:8080", "localhost:0" (any free port) */
     const char *token;                    /* a secret's reference ("file:var/token"), or NULL */
     const char *tls_cert;                 /* PEM file with the chain, or NULL */
     const char *tls_key;                  /* PEM file, or NULL */
@@ -32,9 +33,9 @@ struct dv_server_config {
 /* Tells that the server has stopped: no connection is left. Called once, from the loop. */
 typedef void (*dv_server_stopped)(struct dv_server *server, void *data);
 
-/* Listens and serves on `loop`. Not ready until dv_server_ready(). DV_E_CONFIG with the mend in *error if the settings are
- * wrong or unsafe, DV_E_IO if the address cannot be had. `graph`, `feed` and `loop` must outlive the server. Ignores
- * SIGPIPE for the process. Not to be called from inside the loop. */
+/* Listens and serves on `loop`. Not ready until dv_server_ready(). DV_E_CONFIG with the mend in *error if the settings
+ * are wrong or unsafe, DV_E_IO if the address cannot be had. `graph`, `feed` and `loop` must outlive the server.
+ * Ignores SIGPIPE for the process. Not to be called from inside the loop. */
 DV_CHECKED dv_rc dv_server_start(struct dv_server **ret, const struct dv_server_config *config, struct dv_graph *graph,
                                  struct dv_feed *feed, struct dv_loop_real *loop, struct dv_error *error);
 

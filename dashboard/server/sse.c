@@ -255,7 +255,7 @@ void dv_hub_open(struct dv_hub *hub, h2o_req_t *request, const struct dv_head *h
     char note[NOTE_BYTES];
     const char *first = "retry: 2000\n\n";
     if (!resume(hub, head->last_event_id, &stream->cursor)) {
-        int length = snprintf(note, sizeof note, "retry: 2000\n\nid: %016" PRIx64 "-%" PRIu64 "\nevent: reset\ndata: {}\n\n",
+        int length = snprintf(note, sizeof note, "%sid: %016" PRIx64 "-%" PRIu64 "\nevent: reset\ndata: {}\n\n", first,
                               hub->epoch, hub->newest);
         DV_ASSERT(length > 0 && (size_t)length < sizeof note);
         first = note;

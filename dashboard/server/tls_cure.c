@@ -12,7 +12,7 @@ typedef int (*read_start_fn)(uv_stream_t *stream, uv_alloc_cb alloc, uv_read_cb 
 /* Its address is the mark. */
 static const char mark = 'm';
 
-/* Where the mark stands: libuv's unix side uses this union for a file descriptor at most, which is in the first slot. */
+/* Where the mark stands: libuv's unix side uses this union for a file descriptor at most, which is in slot 0. */
 enum { MARK_SLOT = 3 };
 
 void dv_tls_cure_mark(struct dv_cured_tcp *connection)

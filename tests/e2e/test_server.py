@@ -485,6 +485,7 @@ def test_taken_address(tmp_path, server):
     assert ended.returncode == 5 and "cannot listen" in ended.stderr
 
 
+@pytest.mark.filterwarnings("ignore:.*TLSv1:DeprecationWarning")
 def test_old_tls_and_http2_are_refused(secured):
     context = client_context()
     context.set_alpn_protocols(["h2", "http/1.1"])

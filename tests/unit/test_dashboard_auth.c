@@ -72,8 +72,8 @@ static void guards_against_rebinding(void **state)
     struct dv_auth auth;
     struct dv_error error = { 0 };
     assert_int_equal(dv_auth_init(&auth, true, NULL, &error), DV_OK);
-    static const char *const good[] = { "localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:9" };
-    static const char *const bad[] = { "evil.example", "localhost.evil.example", "127.0.0.1.evil", "[::2]", "::1", ":80" };
+    static const char *const good[] = { "localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:9" };
+    static const char *const bad[] = { "evil.example", "localhost.evil", "127.0.0.1.evil", "[::2]", "::1", ":80" };
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(judge(&auth, good[i], NULL, DV_ACCESS_TOKEN), 0);
         assert_int_equal(judge(&auth, bad[i], NULL, DV_ACCESS_OPEN), 421);

@@ -61,10 +61,10 @@ static void hides_what_is_no_name(void **state)
     (void)state;
     dv_log_setup(DV_LOG_INFO, true);
     const struct dv_log_pair pairs[] = { DV_LOG_NAMED("node", "Jane Doe"), DV_LOG_NAMED("other", NULL),
-                                         { "code", DV_LOG_CODE, 9999, NULL }, { "word", DV_LOG_WORD, 0, "a\"b\n" }, end };
+                                         { "code", DV_LOG_CODE, 9999, NULL }, { "w", DV_LOG_WORD, 0, "a\"b\n" }, end };
     char text[TEXT_BYTES];
     capture(text, DV_LOG_ERROR, "x", pairs);
-    assert_non_null(strstr(text, "\"node\":\"?\",\"other\":\"?\",\"code\":\"?\",\"word\":\"?\"}\n"));
+    assert_non_null(strstr(text, "\"node\":\"?\",\"other\":\"?\",\"code\":\"?\",\"w\":\"?\"}\n"));
     assert_null(strstr(text, "Jane"));
 }
 
