@@ -177,13 +177,22 @@ static inline char *put_value(char *out, enum dv_type type, const struct dv_cell
     return out;
 }
 
-/* The members of an object, without its brackets. */
-static char *put_members(char *out, const struct dv_cell *object)
+static inline char *put_member(char *out, const struct dv_column *column, const struct dv_cell *cell)
 {
-    DV_ASSERT(object->length >= 2 && object->text[0] == '{');
-    if (object->length == 2)
+    out = put_name(out, column->name, column->name_length);
+    out = put_value(out, column->type, cell);
+    *out++ = ',';
+    return out;
+}
+
+/* The members of `_extra` without its brackets; or it as a whole, once an operator made something else of it. */
+static char *put_extra(char *out, const struct dv_column *column, const struct dv_cell *cell)
+{
+    if (column->type != DV_TYPE_JSON || cell->length < 2 || cell->text[0] != '{')
+        return put_member(out, column, cell);
+    if (cell->length == 2)
         return out;
-    out = put_raw(out, object->text + 1, object->length - 2);
+    out = put_raw(out, cell->text + 1, cell->length - 2);
     *out++ = ',';
     return out;
 }
@@ -196,14 +205,11 @@ size_t dv_json_record(const struct dv_batch *batch, uint32_t row, char *out)
     *at++ = '{';
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const struct dv_cell *cell = &batch->cells[i][row];
-        if (!cell->present || (int32_t)i == schema->extra)
-            continue;
-        at = put_name(at, schema->columns[i].name, schema->columns[i].name_length);
-        at = put_value(at, schema->columns[i].type, cell);
-        *at++ = ',';
+        if (cell->present && (int32_t)i != schema->extra)
+            at = put_member(at, &schema->columns[i], cell);
     }
     if (schema->extra >= 0 && batch->cells[schema->extra][row].present)
-        at = put_members(at, &batch->cells[schema->extra][row]);
+        at = put_extra(at, &schema->columns[schema->extra], &batch->cells[schema->extra][row]);
     if (at[-1] == ',')
         at--;
     *at++ = '}';

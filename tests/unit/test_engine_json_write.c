@@ -336,6 +336,21 @@ static void writes_an_empty_extra(void **state)
     free(written);
 }
 
+/* What an operator made of `_extra` is still written, and still as JSON. */
+static void writes_a_changed_extra(void **state)
+{
+    struct json_fixture *fixture = *state;
+    fixture->batch.cells[EXTRA][0] = (struct dv_cell){ .text = "[1]", .length = 3, .present = 1 };
+    char *written = fixture_write(fixture);
+    assert_string_equal(written, "{\"_extra\":[1]}");
+    free(written);
+    fixture->columns[EXTRA].type = DV_TYPE_TEXT;
+    fixture->batch.cells[EXTRA][0] = (struct dv_cell){ .text = "{\"}", .length = 3, .present = 1 };
+    written = fixture_write(fixture);
+    assert_string_equal(written, "{\"_extra\":\"{\\\"}\"}");
+    free(written);
+}
+
 static void keeps_bytes_in_base64(void **state)
 {
     (void)state;
@@ -387,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(escapes_at_every_place, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_back_what_it_wrote, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_an_empty_extra, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_a_changed_extra, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
