@@ -27,16 +27,16 @@ static void put_four(char *out, uint32_t bits)
 __attribute__((target("avx2"))) static inline void put_block(char *out, const uint8_t *from)
 {
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6);
-    const __m256i spread = _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10, 1, 0, 2, 1, 4, 3, 5, 4, 7,
-                                            6, 8, 7, 10, 9, 11, 10);
-    const __m256i distance = _mm256_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0, 65, 71, -4,
-                                              -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0);
+    const __m256i spread = _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10, 1, 0, 2, 1, 4, 3, 5, 4,
+                                            7, 6, 8, 7, 10, 9, 11, 10);
+    const __m256i distance = _mm256_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0, 65, 71,
+                                              -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0);
     __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)from), lanes);
     bytes = _mm256_shuffle_epi8(bytes, spread);
-    __m256i high = _mm256_mulhi_epu16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x0fc0fc00)),
-                                      _mm256_set1_epi32(0x04000040));
-    __m256i low = _mm256_mullo_epi16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x003f03f0)),
-                                     _mm256_set1_epi32(0x01000010));
+    __m256i high =
+        _mm256_mulhi_epu16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x0fc0fc00)), _mm256_set1_epi32(0x04000040));
+    __m256i low =
+        _mm256_mullo_epi16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x003f03f0)), _mm256_set1_epi32(0x01000010));
     __m256i sextets = _mm256_or_si256(high, low);
     __m256i range = _mm256_subs_epu8(sextets, _mm256_set1_epi8(51));
     range = _mm256_sub_epi8(range, _mm256_cmpgt_epi8(sextets, _mm256_set1_epi8(25)));

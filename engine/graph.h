@@ -110,7 +110,7 @@ uint32_t dv_graph_links(const struct dv_graph *graph, const struct dv_link **ret
 /* The name of an output ("matched"), or "" for an unnamed one. */
 const char *dv_node_output_name(const struct dv_node *node, uint32_t output, char *buffer, size_t size);
 
-/* Time from a batch's filling to its receipt's settling, over all sources. */
+/* Time from when a batch was filled until a sink had it durable, over all sinks. */
 const struct dv_histogram *dv_graph_latency(const struct dv_graph *graph);
 
 /* Batches of the pool in use now, and their memory in bytes. */

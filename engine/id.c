@@ -6,7 +6,8 @@
 
 #include "engine/error.h"
 
-static const uint64_t secret[4] = { 0x2d358dccaa6c78a5u, 0x8bb84b93962eacc9u, 0x4b33a62ed433d4a3u, 0x4d5a2da51de1aa47u };
+static const uint64_t secret[4] = { 0x2d358dccaa6c78a5u, 0x8bb84b93962eacc9u, 0x4b33a62ed433d4a3u,
+                                    0x4d5a2da51de1aa47u };
 
 /* Little-endian whatever the machine, so that ids made on one are met again on another. */
 static uint64_t read_le(const uint8_t *at, size_t bytes)

@@ -59,9 +59,9 @@ enum { DV_JSON_PADDING = 64 };
 /* Reads one JSON object into row `row` of `batch`, whose cells then point into a copy of `text` in the batch's arena.
  * `text` is followed by DV_JSON_PADDING readable bytes. A null is a missing field; a float may be given as a whole
  * number, an int not as a fraction; bytes are given as base64. Fields no schema names become members of the `_extra`
- * object as they stand, or are refused if there is no such column. Errors, each with a literal in *ret_reason: DV_E_SYNTAX (malformed, not UTF-8, NUL,
- * duplicate key, too deep), DV_E_DATA (wrong type, out of range, required field missing), DV_E_LIMIT, DV_E_MEMORY.
- * After an error the row's cells mean nothing. */
+ * object as they stand, or are refused if there is no such column. Errors, each with a literal in *ret_reason:
+ * DV_E_SYNTAX (malformed, not UTF-8, NUL, duplicate key, too deep), DV_E_DATA (wrong type, out of range, required field
+ * missing), DV_E_LIMIT, DV_E_MEMORY. After an error the row's cells mean nothing. */
 DV_CHECKED dv_rc dv_json_reader_record(struct dv_json_reader *reader, const char *text, size_t length,
                                        struct dv_batch *batch, uint32_t row, const char **ret_reason);
 

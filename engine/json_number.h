@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * json_number.h - the small pieces that both JSON writers are made of: numbers and escapes, into memory that suffices. */
+ * json_number.h - what both JSON writers are made of: numbers and escapes, into memory that suffices. */
 #ifndef DV_ENGINE_JSON_NUMBER_H
 #define DV_ENGINE_JSON_NUMBER_H
 

@@ -15,7 +15,8 @@ bool dv_json_tokens_init(struct dv_json_tokens *tokens, size_t bytes_max)
     *tokens = {};
     std::unique_ptr<parser> made;
     // The second stage is never run, so it needs no room for nesting.
-    if (simdjson::get_active_implementation()->create_dom_parser_implementation(bytes_max, 1, made) != simdjson::SUCCESS)
+    if (simdjson::get_active_implementation()->create_dom_parser_implementation(bytes_max, 1, made) !=
+        simdjson::SUCCESS)
         return false;
     tokens->at = made->structural_indexes.get();
     tokens->parser = made.release();

@@ -274,7 +274,8 @@ static void finish_extra(struct record *record)
     uint32_t length = record->extra_length;
     record->extra[length++] = '}';
     dv_arena_trim(record->walk.arena, record->extra, *record->walk.end, length);
-    record->batch->cells[column][record->row] = (struct dv_cell){ .text = record->extra, .length = length, .present = 1 };
+    record->batch->cells[column][record->row] =
+        (struct dv_cell){ .text = record->extra, .length = length, .present = 1 };
     record->present[column / 64] |= (uint64_t)1 << (column % 64);
 }
 

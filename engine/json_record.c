@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * json_record.c - rows as JSON objects: the hot half of the writer. Cells hold UTF-8, so only escapes are looked for. */
+ * json_record.c - rows as JSON objects, the hot half of the writer. Cells hold UTF-8: only escapes are looked for. */
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>

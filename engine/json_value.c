@@ -78,8 +78,9 @@ enum { EXACT_DIGITS = 15 };
  * quotient is the nearest double. False for what needs more care. */
 static bool parse_decimal(const char *at, const char *end, double *ret_value)
 {
-    static const double powers[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+    static const double powers[] = {
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
+    };
     bool negative = *at == '-';
     at += negative;
     const char *point = memchr(at, '.', (size_t)(end - at));

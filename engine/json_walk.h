@@ -81,7 +81,7 @@ static inline bool dv_json_scalar_ends(struct dv_json_walk *walk, const char *en
     return true;
 }
 
-/* Whether the string up to its closing quote holds a backslash. The walk never goes back, so each is looked for once. */
+/* Whether the string up to its closing quote holds a backslash. A walk never goes back: each is looked for once. */
 static inline bool dv_json_escaped(struct dv_json_walk *walk, const char *start, const char *close)
 {
     if (walk->backslash < start)

@@ -42,7 +42,7 @@ uint64_t dv_random_u64(struct dv_random *random)
 uint64_t dv_random_below(struct dv_random *random, uint64_t bound)
 {
     DV_ASSERT(bound > 0);
-    /* Lemire: the high half of a product is uniform once the few low halves that are over-represented are drawn again. */
+    /* Lemire: the high half of a product is uniform once the few low halves that come too often are drawn again. */
     unsigned __int128 product = (unsigned __int128)dv_random_u64(random) * bound;
     uint64_t unfair = -bound % bound;
     while ((uint64_t)product < unfair)

@@ -76,8 +76,6 @@ static void settle(struct dv_receipt *receipt)
     struct dv_receipt *kept = NULL;
     while ((kept = take_kept(receipts, &receipt->kept)) != NULL)
         dv_receipt_unref(kept, receipt->failed);
-    if (source->op->source && !receipt->failed)
-        dv_histogram_add(&graph->latency, dv_now_ns(graph->loop) - receipt->born_ns);
     if (source->op->settle != NULL && receipt->claimed && graph->state != DV_GRAPH_DONE)
         source->op->settle(source, receipt);
     receipt->next_free = receipts->free;

@@ -33,7 +33,6 @@ struct dv_receipt {
     bool claimed; /* dv_claim() was called; only then the source is told */
     uint64_t first, last;
     uint64_t sequence;      /* counts the source's claimed receipts from 0, with no gap */
-    uint64_t born_ns;       /* when the batch was filled */
     struct dv_keep kept;    /* what a window's receipt stands for */
     struct dv_receipts *of; /* the pool it goes back to */
     struct dv_receipt *next_free;

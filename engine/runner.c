@@ -37,8 +37,6 @@ static struct dv_batch *own_batch(struct dv_node *node)
         return NULL;
     batch->receipt = dv_receipt_take(&graph->receipts, node);
     DV_ASSERT(batch->receipt != NULL);
-    batch->receipt->born_ns = dv_now_ns(graph->loop);
-    batch->born_ns = batch->receipt->born_ns;
     batch->maker = node;
     node->credits_left--;
     return batch;
@@ -108,11 +106,15 @@ static void pass(struct dv_node *node, struct dv_batch *batch)
         dv_retry_failed(node, batch, DV_TRIES_MAX, DV_E_MEMORY);
         return;
     }
+    if (node->op->sink)
+        dv_histogram_add(&node->graph->latency, dv_now_ns(node->graph->loop) - batch->born_ns);
     if (node->op->sink || batch->rows == 0) {
         dv_slots_release(node, 0);
         dv_batch_unref(batch);
         return;
     }
+    if (batch->maker == node)
+        batch->born_ns = dv_now_ns(node->graph->loop);
     dv_slots_send(node, 0, batch);
     dv_slots_release(node, 1u);
 }
