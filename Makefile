@@ -5,9 +5,11 @@
 .NOTPARALLEL:
 DATAVAULT := build/release/cli/datavault
 PAGE := http://127.0.0.1:8080/
+GRAPH ?= $(if $(HEALTHCARE),conf/files.yaml,conf/demo.yaml)
 
 help:
 	@echo "make demo      build, and run conf/demo.yaml: watch it on $(PAGE)"
+	@echo "               (HEALTHCARE=FILE FINANCE=FILE make demo: on records of your own)"
 	@echo "make test      every test, with the sanitizers on"
 	@echo "make build     the program alone: $(DATAVAULT)"
 	@echo "make lint      style, static analysis and the scorecard"
@@ -23,7 +25,7 @@ build:
 demo: build
 	$(DATAVAULT) keys init --if-missing --keyring file:var/keyring healthcare finance
 	@printf '\nOpen %s in a browser. Ctrl-C drains and stops.\n\n' $(PAGE)
-	@exec $(DATAVAULT) run conf/demo.yaml
+	@FOLLOW=true exec $(DATAVAULT) run $(GRAPH)
 
 test:
 	tools/test
