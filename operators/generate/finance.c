@@ -17,17 +17,17 @@ enum {
 /* Where money is spent: how often, and what is usual in cents. */
 struct category {
     const char *name;
-    uint32_t weight, swing, period, phase;
+    struct dv_drift often;
     uint32_t usual;
 };
 
 static const struct category categories[] = {
-    { "Groceries", 220, 100, 2000, 0, 4500 },       { "Restaurants", 150, 200, 1400, 300, 3200 },
-    { "Fuel", 100, 150, 3000, 100, 5200 },          { "Utilities", 60, 50, 5000, 0, 9500 },
-    { "Pharmacy", 60, 400, 2400, 600, 1800 },       { "Travel", 45, 700, 4000, 900, 26000 },
-    { "Electronics", 45, 600, 3600, 1500, 18000 },  { "Clothing", 80, 300, 2600, 700, 6800 },
-    { "Entertainment", 70, 250, 1800, 200, 2600 },  { "Health", 40, 200, 2400, 500, 8200 },
-    { "Online retail", 130, 300, 3200, 1100, 5600 },
+    { "Groceries", { 220, 100, 2000, 0 }, 4500 },        { "Restaurants", { 150, 200, 1400, 300 }, 3200 },
+    { "Fuel", { 100, 150, 3000, 100 }, 5200 },           { "Utilities", { 60, 50, 5000, 0 }, 9500 },
+    { "Pharmacy", { 60, 400, 2400, 600 }, 1800 },        { "Travel", { 45, 700, 4000, 900 }, 26000 },
+    { "Electronics", { 45, 600, 3600, 1500 }, 18000 },   { "Clothing", { 80, 300, 2600, 700 }, 6800 },
+    { "Entertainment", { 70, 250, 1800, 200 }, 2600 },   { "Health", { 40, 200, 2400, 500 }, 8200 },
+    { "Online retail", { 130, 300, 3200, 1100 }, 5600 },
 };
 
 enum { CATEGORIES = sizeof categories / sizeof *categories };
@@ -35,11 +35,8 @@ enum { CATEGORIES = sizeof categories / sizeof *categories };
 static const struct category *pick_category(struct dv_moment *moment)
 {
     uint32_t weights[CATEGORIES];
-    for (uint32_t i = 0; i < CATEGORIES; i++) {
-        const struct category *one = &categories[i];
-        int64_t swing = dv_swing(moment->number, one->period, one->phase) * (int64_t)one->swing / 1000;
-        weights[i] = (uint32_t)(one->weight * (1000 + swing));
-    }
+    for (uint32_t i = 0; i < CATEGORIES; i++)
+        weights[i] = dv_drifted(categories[i].often, moment->number);
     return &categories[dv_pick_weighted(moment, weights, CATEGORIES)];
 }
 
@@ -65,8 +62,10 @@ static void personal_memo(struct dv_moment *moment, const struct dv_person *who,
     case 2: (void)snprintf(out, size, " Paid with card %s.", who->card); break;
     case 3: (void)snprintf(out, size, " Shared with %s %s, call %s.", other.first, other.last, other.phone); break;
     case 4: (void)snprintf(out, size, " Transfer to %s, reference %s.", other.iban, other.last); break;
-    default: (void)snprintf(out, size, " Ordered from 198.51.100.%u by %s.",
-                            (unsigned)dv_random_below(&moment->random, 255), who->email); break;
+    default:
+        (void)snprintf(out, size, " Ordered from 198.51.100.%u by %s.", (unsigned)dv_random_below(&moment->random, 255),
+                       who->email);
+        break;
     }
 }
 

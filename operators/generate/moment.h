@@ -22,13 +22,19 @@ typedef void (*dv_domain_record)(struct dv_moment *moment);
 void dv_healthcare_record(struct dv_moment *moment);
 void dv_finance_record(struct dv_moment *moment);
 
-/* Swings evenly between -1000 and 1000 and back while `number` passes through `period`; `phase` is where it begins. */
-static inline int64_t dv_swing(uint64_t number, uint64_t period, uint64_t phase)
+/* How often something is chosen, and how that changes: by up to `swing` thousandths, over `period` records. */
+struct dv_drift {
+    uint32_t weight, swing, period, phase;
+};
+
+/* The weight at record `number`, times 1000: it swings evenly up and down and back. */
+static inline uint32_t dv_drifted(struct dv_drift drift, uint64_t number)
 {
-    uint64_t half = period / 2;
-    uint64_t at = (number + phase) % period;
-    uint64_t height = at < half ? at : period - at;
-    return (int64_t)(2000 * height / half) - 1000;
+    uint64_t half = drift.period / 2;
+    uint64_t at = (number + drift.phase) % drift.period;
+    uint64_t height = at < half ? at : drift.period - at;
+    int64_t place = (int64_t)(2000 * height / half) - 1000; /* -1000 to 1000 */
+    return (uint32_t)(drift.weight * (1000 + place * (int64_t)drift.swing / 1000));
 }
 
 /* One of `count`, each as likely as `weight(i)` says; all weights together are above 0. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * json_fixture.h - a schema with a column of each type, a reader, and a batch of its own: what the JSON tests stand on. */
+ * json_fixture.h - a column of each type, a reader and a batch of its own: what the JSON tests stand on. */
 #ifndef DV_TESTS_JSON_FIXTURE_H
 #define DV_TESTS_JSON_FIXTURE_H
 

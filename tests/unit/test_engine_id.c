@@ -134,9 +134,17 @@ static void refuses_other_texts(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "0", "0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789abcde", "01234567-89ab-cdef-0123-456789abcdef0",
-        "01234567-89ab-cdef-0123-456789abcdeg", "0123456789ab--cdef-0123-456789abcdef", "01234567_89ab-cdef-0123-456789abcdef",
-        "{1234567-89ab-cdef-0123-456789abcde}", "01234567-89ab-cdef-0123-456789abcd\xc3\xa9", "012345678-9ab-cdef-0123-456789abcdef",
+        "",
+        "0",
+        "0123456789abcdef0123456789abcdef",
+        "01234567-89ab-cdef-0123-456789abcde",
+        "01234567-89ab-cdef-0123-456789abcdef0",
+        "01234567-89ab-cdef-0123-456789abcdeg",
+        "0123456789ab--cdef-0123-456789abcdef",
+        "01234567_89ab-cdef-0123-456789abcdef",
+        "{1234567-89ab-cdef-0123-456789abcde}",
+        "01234567-89ab-cdef-0123-456789abcd\xc3\xa9",
+        "012345678-9ab-cdef-0123-456789abcdef",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         uint8_t id[DV_UUID_BYTES] = { 1, 2, 3 };

@@ -52,8 +52,9 @@ static void write_some(struct dv_json *json)
     dv_json_close(json, '}');
 }
 
-static const char *const some = "{\"a\":[-7,18446744073709551615,{}],\"b\":\"x\\\"y\",\"c\":null,\"d\":true,\"e\":false,"
-                                "\"f\":-2.5,\"g\":[1],\"h\":null}";
+static const char *const some =
+    "{\"a\":[-7,18446744073709551615,{}],\"b\":\"x\\\"y\",\"c\":null,\"d\":true,\"e\":false,"
+    "\"f\":-2.5,\"g\":[1],\"h\":null}";
 
 static void writes_structure(void **state)
 {
@@ -93,7 +94,10 @@ static void replaces_what_is_not_utf8(void **state)
         { "\x01\x1f \x7f", "\"\\u0001\\u001f \x7f\"" },
         { "\"\\/\b\f\n\r\t", "\"\\\"\\\\/\\b\\f\\n\\r\\t\"" },
         { "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"" },
-        { "a\xff" "b", "\"a\xef\xbf\xbd" "b\"" },
+        { "a\xff"
+          "b",
+          "\"a\xef\xbf\xbd"
+          "b\"" },
         { "\x80", "\"\xef\xbf\xbd\"" },
         { "\xc3", "\"\xef\xbf\xbd\"" },
         { "\xc3(", "\"\xef\xbf\xbd(\"" },
@@ -247,8 +251,22 @@ static void escapes_at_every_place(void **state)
 
 static size_t random_text(struct dv_random *random, char *out)
 {
-    static const char *const pieces[] = { "a", "Zoe", "\"", "\\", "\n", "\x01", "\x7f", "\xc3\xa9", "\xe2\x82\xac",
-                                          "\xf0\x9f\x98\x80", "{", "}", ",", ":", "0123456789abcdef", " " };
+    static const char *const pieces[] = { "a",
+                                          "Zoe",
+                                          "\"",
+                                          "\\",
+                                          "\n",
+                                          "\x01",
+                                          "\x7f",
+                                          "\xc3\xa9",
+                                          "\xe2\x82\xac",
+                                          "\xf0\x9f\x98\x80",
+                                          "{",
+                                          "}",
+                                          ",",
+                                          ":",
+                                          "0123456789abcdef",
+                                          " " };
     size_t length = 0;
     for (uint64_t left = dv_random_below(random, 12); left > 0; left--) {
         const char *piece = pieces[dv_random_below(random, sizeof pieces / sizeof *pieces)];

@@ -26,8 +26,14 @@ static void seeds_through_splitmix64(void **state)
 static void follows_xoshiro256(void **state)
 {
     (void)state;
-    static const uint64_t published[] = { 11520, 0, 1509978240, 1215971899390074240, 1216172134540287360,
-                                          607988272756665600, 16172922978634559625u, 8476171486693032832u };
+    static const uint64_t published[] = { 11520,
+                                          0,
+                                          1509978240,
+                                          1215971899390074240,
+                                          1216172134540287360,
+                                          607988272756665600,
+                                          16172922978634559625u,
+                                          8476171486693032832u };
     struct dv_random random = { { 1, 2, 3, 4 } };
     for (size_t i = 0; i < sizeof published / sizeof *published; i++)
         assert_true(dv_random_u64(&random) == published[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_operators_generate.c - invented records: the same for the same seed, fit for the shipped schemas, plausible and of
- * nobody real; and the source that makes them at a pace.
+ * test_operators_generate.c - invented records: the same for the same seed, fit for the shipped schemas, plausible and
+ * of nobody real; and the source that makes them at a pace.
  *
  * shows: SYN-1 SYN-2 SYN-3 SYN-4 SYN-5 */
 #include <setjmp.h>
@@ -103,7 +103,8 @@ static bool satisfies_luhn(const char *digits)
 static bool satisfies_mod97(const char *iban)
 {
     char turned[64];
-    int length = snprintf(turned, sizeof turned, "%s%d%d%.2s", iban + 4, iban[0] - 'A' + 10, iban[1] - 'A' + 10, iban + 2);
+    int length =
+        snprintf(turned, sizeof turned, "%s%d%d%.2s", iban + 4, iban[0] - 'A' + 10, iban[1] - 'A' + 10, iban + 2);
     unsigned remainder = 0;
     for (int i = 0; i < length; i++)
         remainder = (remainder * 10 + (unsigned)(turned[i] - '0')) % 97;
@@ -191,9 +192,9 @@ static double usual_amount(const char *category)
     static const struct {
         const char *name;
         double usual;
-    } categories[] = { { "Groceries", 45 },   { "Restaurants", 32 }, { "Fuel", 52 },         { "Utilities", 95 },
-                       { "Pharmacy", 18 },    { "Travel", 260 },     { "Electronics", 180 }, { "Clothing", 68 },
-                       { "Entertainment", 26 }, { "Health", 82 },    { "Online retail", 56 } };
+    } categories[] = { { "Groceries", 45 },     { "Restaurants", 32 }, { "Fuel", 52 },         { "Utilities", 95 },
+                       { "Pharmacy", 18 },      { "Travel", 260 },     { "Electronics", 180 }, { "Clothing", 68 },
+                       { "Entertainment", 26 }, { "Health", 82 },      { "Online retail", 56 } };
     for (size_t i = 0; i < sizeof categories / sizeof *categories; i++) {
         if (strcmp(category, categories[i].name) == 0)
             return categories[i].usual;
@@ -283,8 +284,13 @@ static dv_rc sink_transfer(struct dv_node *node, struct dv_shape *shape)
 
 static const struct dv_option no_options[] = { { 0 } };
 
-static const struct dv_operator sink = { .name = "seen", .summary = "Counts.", .options = no_options, .size = 1,
-                                         .sink = true, .transfer = sink_transfer, .process = sink_process };
+static const struct dv_operator sink = { .name = "seen",
+                                         .summary = "Counts.",
+                                         .options = no_options,
+                                         .size = 1,
+                                         .sink = true,
+                                         .transfer = sink_transfer,
+                                         .process = sink_process };
 
 static const struct dv_operator *const operators[] = { &dv_operator_source_generate, &sink, NULL };
 
@@ -321,8 +327,10 @@ static int close_seen(void **state)
 static void load(struct seen *seen, const char *options)
 {
     char text[512];
-    (void)snprintf(text, sizeof text, "name: test\ngraph:\n  in: { op: source, from: generate, %s }\n"
-                   "  out: { op: seen, after: in }\n", options);
+    (void)snprintf(text, sizeof text,
+                   "name: test\ngraph:\n  in: { op: source, from: generate, %s }\n"
+                   "  out: { op: seen, after: in }\n",
+                   options);
     char *kept = dv_arena_copy(&seen->arena, text, strlen(text));
     seen->graph = dv_graph_parse("conf/test.yaml", kept, strlen(kept), operators, &seen->diags);
 }
