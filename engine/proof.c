@@ -43,6 +43,17 @@ static const char *path_text(struct dv_arena *arena, const struct dv_node *const
     return text;
 }
 
+/* What would help: a rule in the policy that is on the path already, or a policy. */
+static const char *mend(struct dv_arena *arena, const struct dv_node *const *path, uint32_t count, const char *column)
+{
+    const char *drop = "or drop the field: { op: project, drop:";
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(path[i]->op->name, "anonymize") == 0)
+            return dv_arena_printf(arena, "let the policy of `%s` transform it, %s [%s] }", path[i]->name, drop, column);
+    const char *before = path[count >= 2 ? count - 2 : 0]->name;
+    return dv_arena_printf(arena, "put `anonymize` before `%s`, %s [%s] }", before, drop, column);
+}
+
 static void report(const struct dv_node *exit, const struct dv_column *column, struct dv_diags *diags, const char *why)
 {
     const struct dv_node *path[PATH_MAX_NODES];
@@ -51,14 +62,11 @@ static void report(const struct dv_node *exit, const struct dv_column *column, s
     (void)dv_label_text(column->label, label, sizeof label);
     bool plain = column->label.form == DV_FORM_PLAIN;
     const char *verb = plain ? "no node on this path transforms" : "what this path does is not enough for";
-    const char *detail = dv_arena_printf(diags->arena, "%s        %s `%s`", path_text(diags->arena, path, count), verb,
-                                         column->name);
-    const char *before = count >= 2 ? path[count - 2]->name : exit->name;
-    const char *help = dv_arena_printf(diags->arena,
-                                       "put `anonymize` before `%s`, or drop the field: { op: project, drop: [%s] }",
-                                       before, column->name);
-    dv_diags_add(diags, exit->yaml->key_place, "P001", detail, help, "`%s` (%s) would reach `%s` (%s): %s", column->name,
-                 label, exit->name, dv_exit_name(exit->op->exit), why);
+    const char *detail = dv_arena_printf(diags->arena, "%s        %s `%s`\nrule: %s",
+                                         path_text(diags->arena, path, count), verb, column->name, why);
+    const char *help = mend(diags->arena, path, count, column->name);
+    dv_diags_add(diags, exit->yaml->key_place, "P001", detail, help, "`%s` (%s) would reach `%s` (%s)", column->name, label,
+                 exit->name, dv_exit_name(exit->op->exit));
 }
 
 dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
