@@ -128,7 +128,7 @@ static dv_rc resolve_escape(struct dv_json_walk *walk, const char **at, const ch
         return dv_json_refuse(walk, DV_E_SYNTAX, "unknown escape in a string");
     int32_t character = escaped_character(at, end);
     if (character < 0)
-        return dv_json_refuse(walk, DV_E_SYNTAX, "malformed \\u escape or half a surrogate pair");
+        return dv_json_refuse(walk, DV_E_SYNTAX, "malformed escape by number, or half a surrogate pair");
     if (character == 0)
         return dv_json_refuse(walk, DV_E_SYNTAX, "NUL character in a string");
     *out = put_utf8(*out, (uint32_t)character);
