@@ -37,6 +37,8 @@ static dv_rc with_secret(with_passphrase act, struct dv_keyring **ret, const cha
     if (rc == DV_OK) {
         const struct dv_passphrase passphrase = { .text = text, .length = length };
         rc = act(ret, directory, &passphrase, error);
+    } else if (rc == DV_E_MISSING) {
+        rc = DV_E_KEY; /* the passphrase is what is not there: the keyring may be */
     }
     dv_memory_secret_free(text, DV_PASSPHRASE_MAX + 1);
     return rc;
@@ -54,8 +56,9 @@ dv_rc dv_keyring_open_named(struct dv_keyring **ret, const char *keyring, const 
 {
     dv_rc rc = with_secret(dv_keyring_open, ret, keyring, passphrase, error);
     if (rc == DV_E_MISSING)
-        return dv_error_set(error, rc, "there is no keyring at '%s'; make one with: datavault keys init --keyring %s",
-                            keyring, keyring);
+        return dv_error_set(error, rc, "there is no keyring at '%s'; make one with: datavault keys init --keyring %s%s%s",
+                            keyring, keyring, passphrase != NULL ? " --passphrase " : "",
+                            passphrase != NULL ? passphrase : "");
     return rc;
 }
 
