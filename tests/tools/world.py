@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""world.py - a folder of one's own to run the program in: schemas, policies, a keyring, graph files and what came out."""
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import oracle
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+POLICIES = ROOT / "tests" / "leaks" / "policies"
+
+CHAIN = """  in: { op: source, from: file, path: in.jsonl, schema: healthcare }
+  anon: { op: anonymize, after: in, policy: ledger }
+  seal: { op: encrypt, after: anon, key: healthcare }
+  store: { op: sink-store, after: seal, path: vault.sqlite }
+"""
+# In these two the store alone is fed with records that still name the patient.
+KEEPING = CHAIN.replace("policy: ledger", "policy: ledger-keeping")
+BRANCHED = CHAIN + "  out: { op: sink-file, after: anon, path: out.jsonl }\n"
+
+
+def program():
+    """The program under test."""
+    return os.path.abspath(os.environ["DATAVAULT"])
+
+
+def fast_program():
+    """A release build for tests that need thousands of runs: DATAVAULT_FAST, or the tree's own, or the one under test."""
+    own = ROOT / "build" / "release" / "cli" / "datavault"
+    named = os.environ.get("DATAVAULT_FAST") or (own if os.access(own, os.X_OK) else os.environ.get("DATAVAULT") or own)
+    return os.path.abspath(named)
+
+
+class World:
+    """A folder with everything a graph needs. Its processes run in it and are ended by close(), by their ids."""
+
+    def __init__(self, folder, binary=None, datasets=("healthcare", "finance"), keyring=True):
+        self.at = pathlib.Path(folder)
+        self.at.mkdir(parents=True, exist_ok=True)
+        self.binary = binary or program()
+        self.running = []
+        shutil.copytree(ROOT / "conf" / "schemas", self.at / "schemas", dirs_exist_ok=True)
+        (self.at / "policies").mkdir(exist_ok=True)
+        for name in ("patients", "payments"):
+            shutil.copy(POLICIES / f"{name}.yaml", self.at / "policies")
+        (self.at / "policies" / "ledger.yaml").write_text(oracle.POLICY)
+        (self.at / "policies" / "ledger-keeping.yaml").write_text(oracle.KEEPING)
+        if keyring:
+            done = self.run("keys", "init", "--keyring", "file:keys", *datasets)
+            assert done.returncode == 0, done.stderr
+
+    def path(self, name):
+        return self.at / name
+
+    def graph(self, nodes=CHAIN, settings="keyring: file:keys", name="graph.yaml"):
+        """Writes a graph file: its settings, then its nodes."""
+        (self.at / name).write_text(f"name: t\nstate: state\n{settings}\ngraph:\n{nodes}")
+        return name
+
+    def write(self, name, *lines):
+        """JSON lines, or bytes as they are."""
+        with open(self.at / name, "wb") as file:
+            for line in lines:
+                file.write(line if isinstance(line, bytes) else oracle.to_json(line).encode() + b"\n")
+
+    def run(self, *arguments, timeout=60, prefix=(), env=None, **options):
+        """A command to its end -> CompletedProcess with bytes."""
+        options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
+        if options["stdin"] is None:
+            del options["stdin"]
+        return subprocess.run([*prefix, self.binary, *map(str, arguments)], cwd=self.at, capture_output=True, check=False,
+                              timeout=timeout, env={**os.environ, **(env or {})}, **options)
+
+    def start(self, *arguments, prefix=(), env=None):
+        """A process of its own; its standard error goes to a file, so that no pipe can fill."""
+        log = open(self.at / f"log.{len(self.running)}", "wb")
+        process = subprocess.Popen([*prefix, self.binary, *map(str, arguments)], cwd=self.at, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=log, env={**os.environ, **(env or {})})
+        log.close()
+        process.log = pathlib.Path(log.name)
+        self.running.append(process)
+        return process
+
+    def close(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def retrieve(self, identity, store="vault.sqlite", keyring="file:keys"):
+        """The record's bytes; the test fails if it cannot be opened."""
+        done = self.run("retrieve", "--store", store, "--keyring", keyring, identity)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def letters(self, name="state/t/dead-letters.msgpack"):
+        """The dead letters, opened."""
+        found = oracle.blobs(self.at / name)
+        store = self.at / "letters.sqlite"
+        store.unlink(missing_ok=True)
+        oracle.store_of(found, store)
+        return [json.loads(self.retrieve(str(oracle.uuid.UUID(bytes=blob["id"])), "letters.sqlite")) for blob in found]
+
+
+def events(log):
+    """The JSON log lines of some bytes of standard error."""
+    found = []
+    for line in log.splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found
+
+
+def wait_for(what, seconds, step=0.02):
+    """What `what()` gives back as soon as it is true; the last answer if the time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = what()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(step)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(port, path, token=None, timeout=10):
+    """(status, body) of a GET; (0, b"") while nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except OSError:
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def end(process, number=signal.SIGTERM, seconds=10):
+    """Sends a signal and waits: (exit code, seconds it took)."""
+    start = time.monotonic()
+    process.send_signal(number)
+    process.wait(seconds)
+    return process.returncode, time.monotonic() - start
