@@ -49,7 +49,8 @@ bool dv_checkpoint_parse(struct dv_checkpoint *ret, const char *text, size_t len
         return false;
     memcpy(copy, text, length);
     copy[length] = '\0';
-    if (sscanf(copy, "datavault checkpoint 1\nsource %" SCNx64 "\noffset %" SCNu64 "\nline %" SCNu64 "\nrecords %" SCNu64,
+    if (sscanf(copy,
+               "datavault checkpoint 1\nsource %" SCNx64 "\noffset %" SCNu64 "\nline %" SCNu64 "\nrecords %" SCNu64,
                &read.source, &read.offset, &read.line, &read.records) != 4)
         return false;
     if (dv_checkpoint_print(&read, again) != length || memcmp(copy, again, length) != 0)
@@ -71,7 +72,8 @@ static int write_whole(const struct dv_sys *sys, int fd, const char *text, size_
     return 0;
 }
 
-/* The whole of a save; 0 or an errno. After a failed sync the next try writes a new file, never the same pages again. */
+/* The whole of a save; 0 or an errno. After a failed sync the next try writes a new file, never the same pages
+ * again. */
 static int save(struct dv_checkpoints *checkpoints)
 {
     const struct dv_sys *sys = checkpoints->options.sys;
@@ -182,7 +184,8 @@ static bool load(struct dv_checkpoints *checkpoints, struct dv_checkpoint *ret)
 
 static dv_rc failed_open(const struct dv_checkpoint_options *options, int error, struct dv_error *ret)
 {
-    return dv_error_set(ret, code_of(error), "%s: no directory for checkpoints: %s", options->directory, strerror(error));
+    return dv_error_set(ret, code_of(error), "%s: no directory for checkpoints: %s", options->directory,
+                        strerror(error));
 }
 
 dv_rc dv_checkpoint_open(struct dv_checkpoints *checkpoints, const struct dv_checkpoint_options *options,
@@ -190,8 +193,8 @@ dv_rc dv_checkpoint_open(struct dv_checkpoints *checkpoints, const struct dv_che
 {
     *checkpoints = (struct dv_checkpoints){ .options = *options };
     *ret_found = false;
-    int length = snprintf(checkpoints->path, sizeof checkpoints->path, "%s/%s.checkpoint", options->directory,
-                          options->name);
+    int length =
+        snprintf(checkpoints->path, sizeof checkpoints->path, "%s/%s.checkpoint", options->directory, options->name);
     if (length <= 0 || length + (int)sizeof ".new" > (int)sizeof checkpoints->fresh)
         return failed_open(options, ENAMETOOLONG, error);
     memcpy(checkpoints->fresh, checkpoints->path, (size_t)length);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * checkpoint.h - how far a source has come, in a small file that is replaced whole: `<directory>/<node>.checkpoint`.
  *
- * A save writes a new file beside the old one, syncs it, renames it and syncs the directory, all in a worker job; a crash
- * leaves the old state or the new one. A file that is damaged in any bit is set aside as `.corrupt` and counts as none:
- * the source then starts at its beginning, and what it delivers again meets its own ids in the stores.
+ * A save writes a new file beside the old one, syncs it, renames it and syncs the directory, all in a worker job; a
+ * crash leaves the old state or the new one. A file that is damaged in any bit is set aside as `.corrupt` and counts as
+ * none: the source then starts at its beginning, and what it delivers again meets its own ids in the stores.
  *
  * The text, in one spelling only:
  *
@@ -45,9 +45,9 @@ enum dv_checkpoint_state {
 
 struct dv_checkpoint_options {
     struct dv_loop *loop;
-    const struct dv_sys *sys; /* &dv_sys_real */
-    const char *directory;    /* made with mode 0700 if it is missing */
-    const char *name;         /* of the node: a DV_NAME */
+    const struct dv_sys *sys;    /* &dv_sys_real */
+    const char *directory;       /* made with mode 0700 if it is missing */
+    const char *name;            /* of the node: a DV_NAME */
     void (*resumed)(void *data); /* from the loop: saves succeed again; may be NULL */
     void *data;
 };

@@ -20,8 +20,8 @@ static dv_rc open_failed(const char *path, int error, struct dv_error *ret)
     return dv_error_set(ret, code, "%s: %s", path, strerror(error));
 }
 
-/* Opens a pipe or terminal once more through /proc, so that O_NONBLOCK is ours alone; if that is not allowed, the shared
- * one is changed, and its flags are kept for close(). */
+/* Opens a pipe or terminal once more through /proc, so that O_NONBLOCK is ours alone; if that is not allowed, the
+ * shared one is changed, and its flags are kept for close(). */
 static dv_rc open_shared(const struct dv_sys *sys, int fd, int flags, int *ret_fd, int *ret_restore)
 {
     char path[64];
@@ -35,8 +35,8 @@ static dv_rc open_shared(const struct dv_sys *sys, int fd, int flags, int *ret_f
     return *ret_fd >= 0 && *ret_restore >= 0 && fcntl(fd, F_SETFL, *ret_restore | O_NONBLOCK) == 0 ? DV_OK : DV_E_IO;
 }
 
-dv_rc dv_file_open(const struct dv_sys *sys, const char *path, int standard_fd, int flags, int *ret_fd, int *ret_restore,
-                   struct dv_error *error)
+dv_rc dv_file_open(const struct dv_sys *sys, const char *path, int standard_fd, int flags, int *ret_fd,
+                   int *ret_restore, struct dv_error *error)
 {
     *ret_restore = -1;
     if (strcmp(path, "-") != 0) {

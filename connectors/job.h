@@ -16,7 +16,7 @@ typedef void (*dv_job_function)(struct dv_job *job);
 struct dv_job {
     uv_work_t uv;
     uv_loop_t *loop;
-    uv_sem_t worked; /* posted when work() is over */
+    uv_sem_t worked;      /* posted when work() is over */
     dv_job_function work; /* on a worker thread */
     dv_job_function done; /* back on the loop */
     void *data;           /* the owner's */

@@ -24,8 +24,8 @@ static void move(struct dv_sqlite *sqlite, enum dv_sqlite_state to)
     sqlite->state = to;
 }
 
-/* An id is stored once, in a table that is its own index: ids grow with time, so pages fill in order. A page must be large
- * for that, or every record would sit on an overflow page. */
+/* An id is stored once, in a table that is its own index: ids grow with time, so pages fill in order. A page must be
+ * large for that, or every record would sit on an overflow page. */
 static const char setup[] = "PRAGMA page_size=16384;"
                             "PRAGMA journal_mode=WAL;"
                             "PRAGMA synchronous=FULL;"
@@ -69,23 +69,17 @@ static dv_rc code_of(sqlite3 *db, int result)
     switch (result & 0xff) {
     case SQLITE_OK:
     case SQLITE_DONE:
-    case SQLITE_ROW:
-        return DV_OK;
+    case SQLITE_ROW: return DV_OK;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return DV_E_DEPENDENCY;
-    case SQLITE_TOOBIG:
-        return DV_E_LIMIT;
-    case SQLITE_CONSTRAINT:
-        return DV_E_DATA;
+    case SQLITE_LOCKED: return DV_E_DEPENDENCY;
+    case SQLITE_TOOBIG: return DV_E_LIMIT;
+    case SQLITE_CONSTRAINT: return DV_E_DATA;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_NOMEM:
-        return DV_E_IO;
-    default:
-        return DV_E_FAILED;
+    case SQLITE_NOMEM: return DV_E_IO;
+    default: return DV_E_FAILED;
     }
 }
 
@@ -96,14 +90,10 @@ static const char *reason_of(dv_rc rc, bool sync_failed)
     if (rc == DV_OK || rc == DV_E_MISSING || dv_rc_policy(rc) == DV_POLICY_REJECT)
         return NULL; /* the store is well */
     switch (rc) {
-    case DV_E_FULL:
-        return "no space left on device";
-    case DV_E_DEPENDENCY:
-        return "another process holds the store's lock";
-    case DV_E_FAILED:
-        return "the store is damaged";
-    default:
-        return "the store reports an error";
+    case DV_E_FULL: return "no space left on device";
+    case DV_E_DEPENDENCY: return "another process holds the store's lock";
+    case DV_E_FAILED: return "the store is damaged";
+    default: return "the store reports an error";
     }
 }
 
@@ -316,7 +306,8 @@ static const char *waits(const struct dv_store *store)
 
 static void close_database(struct dv_sqlite *sqlite)
 {
-    sqlite3_stmt *statements[] = { sqlite->begin, sqlite->commit, sqlite->rollback, sqlite->insert, sqlite->get, sqlite->count };
+    sqlite3_stmt *statements[] = { sqlite->begin,  sqlite->commit, sqlite->rollback,
+                                   sqlite->insert, sqlite->get,    sqlite->count };
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
         (void)sqlite3_finalize(statements[i]);
     int result = sqlite3_close(sqlite->db);
@@ -397,13 +388,14 @@ static dv_rc prepare_all(struct dv_sqlite *sqlite, const char *path, struct dv_e
         { &sqlite->begin, "BEGIN IMMEDIATE" },
         { &sqlite->commit, "COMMIT" },
         { &sqlite->rollback, "ROLLBACK" },
-        { &sqlite->insert, "INSERT INTO encrypted_blobs(" COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING" },
+        { &sqlite->insert,
+          "INSERT INTO encrypted_blobs(" COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING" },
         { &sqlite->get, "SELECT " COLUMNS " FROM encrypted_blobs WHERE id=?" },
         { &sqlite->count, "SELECT count(*) FROM encrypted_blobs" },
     };
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-        int result = sqlite3_prepare_v3(sqlite->db, statements[i].text, -1, SQLITE_PREPARE_PERSISTENT,
-                                        statements[i].to, NULL);
+        int result =
+            sqlite3_prepare_v3(sqlite->db, statements[i].text, -1, SQLITE_PREPARE_PERSISTENT, statements[i].to, NULL);
         if (result != SQLITE_OK)
             return failed_open(sqlite, result, path, error);
     }
@@ -414,7 +406,8 @@ dv_rc dv_sqlite_open(struct dv_sqlite *sqlite, struct dv_loop *loop, const char 
 {
     *sqlite = (struct dv_sqlite){ 0 };
     DV_TRY(make_file(path, error));
-    int result = sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int result =
+        sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     dv_rc rc = result == SQLITE_OK ? set_up(sqlite, path, error) : failed_open(sqlite, result, path, error);
     if (rc == DV_OK)
         rc = prepare_all(sqlite, path, error);

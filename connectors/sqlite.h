@@ -5,8 +5,8 @@
  * while it ran go together into the next transaction, so that one fdatasync serves them all. The file is made with mode
  * 0600 and SQLite gives its companions (-wal, -shm) the same. The table:
  *
- *     encrypted_blobs(id BLOB PRIMARY KEY, tenant TEXT, schema TEXT, created_at INTEGER (ms since 1970), data_hash BLOB,
- *                     key_ref TEXT, subject_ref BLOB or NULL, nonce BLOB, ciphertext BLOB)
+ *     encrypted_blobs(id BLOB PRIMARY KEY, tenant TEXT, schema TEXT, created_at INTEGER (ms since 1970),
+ *                     data_hash BLOB, key_ref TEXT, subject_ref BLOB or NULL, nonce BLOB, ciphertext BLOB)
  */
 #ifndef DV_CONNECTORS_SQLITE_H
 #define DV_CONNECTORS_SQLITE_H

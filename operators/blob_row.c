@@ -33,8 +33,8 @@ dv_rc dv_blob_of_row(const struct dv_batch *batch, uint32_t row, struct dv_blob 
     return DV_OK;
 }
 
-/* The length of one msgpack element that a blob may have: a small number, str, bin or uint 64. 0: too few bytes to tell;
- * SIZE_MAX: no such element. */
+/* The length of one msgpack element that a blob may have: a small number, str, bin or uint 64. 0: too few bytes to
+ * tell; SIZE_MAX: no such element. */
 static size_t element_length(const uint8_t *at, size_t length)
 {
     size_t count_bytes = 0;

@@ -6,7 +6,8 @@
 #include "engine/batch.h"
 #include "vault/blob.h"
 
-/* Fills `ret` from a row of a sealed batch; texts stay the batch's. DV_E_DATA if a column is missing or of a wrong size. */
+/* Fills `ret` from a row of a sealed batch; texts stay the batch's. DV_E_DATA if a column is missing or of a wrong
+ * size. */
 DV_CHECKED dv_rc dv_blob_of_row(const struct dv_batch *batch, uint32_t row, struct dv_blob *ret);
 
 /* The length of the packed blob that begins `bytes`, as dv_record_length of connectors/file.h wants it. */

@@ -2,7 +2,8 @@
  * claims.h - what a source has claimed and not settled yet: receipts come back in any order, a checkpoint moves in one.
  *
  * A claim says where reading would go on after its batch. The newest claim of the unbroken row of settled ones is how
- * far the source has come for good. A claim that failed stops that row for ever: what is behind it will be read again. */
+ * far the source has come for good. A claim that failed stops that row for ever: what is behind it will be read
+ * again. */
 #ifndef DV_OPERATORS_CLAIMS_H
 #define DV_OPERATORS_CLAIMS_H
 
@@ -19,8 +20,8 @@ struct dv_claim_entry {
 /* A ring that grows with the receipts a graph can have out. Zero-initialise; free with dv_claims_free(). */
 struct dv_claims {
     struct dv_claim_entry *entries;
-    uint64_t first; /* sequence of the oldest entry */
-    uint64_t next;  /* sequence of the next one */
+    uint64_t first;    /* sequence of the oldest entry */
+    uint64_t next;     /* sequence of the next one */
     uint32_t capacity; /* a power of two, or 0 */
     bool failed;
 };

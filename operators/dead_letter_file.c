@@ -12,7 +12,7 @@
 #include "operators/blob_row.h"
 
 enum {
-    LETTER_FRAME_BYTES = 1024, /* of a letter's JSON beside its payload: names are at most 128 characters, reasons literals */
+    LETTER_FRAME_BYTES = 1024, /* of a letter's JSON beside its payload: names have 128 characters, reasons are short */
     SCRATCH_MAX_BYTES = 1024 * 1024 * 1024,
     SCRATCH_KEPT_BYTES = 1024 * 1024,
     WAITS_FIRST = 64,
@@ -29,7 +29,7 @@ struct dv_dead_letter_file {
     struct dv_dead_letter_options options;
     struct dv_appender appender;
     struct dv_sealer *sealer;
-    struct dv_arena scratch;           /* of one put() */
+    struct dv_arena scratch;       /* of one put() */
     struct waiting_receipt *waits; /* a ring, oldest first */
     uint32_t first, count, capacity;
     uint64_t letters; /* since the open */
@@ -164,7 +164,8 @@ static void identify(const struct dv_dead_letter_file *file, const struct dv_let
     if (memcmp(letter->id, none, sizeof none) != 0)
         memcpy(blob->id, letter->id, sizeof blob->id);
     else
-        dv_id_make(blob->id, (uint64_t)now_ms, (uint32_t)file->letters, dv_hash64(letter->node, strlen(letter->node), 0));
+        dv_id_make(blob->id, (uint64_t)now_ms, (uint32_t)file->letters,
+                   dv_hash64(letter->node, strlen(letter->node), 0));
 }
 
 static dv_rc seal_letter(struct dv_dead_letter_file *file, const struct dv_letter *letter, struct dv_blob *blob)
@@ -244,9 +245,15 @@ struct dv_dead_letters *dv_dead_letter_file_base(struct dv_dead_letter_file *fil
 static dv_rc open_parts(struct dv_dead_letter_file *file, struct dv_error *error)
 {
     const struct dv_dead_letter_options *options = &file->options;
-    struct dv_appender_options how = { .loop = options->loop, .sys = options->sys, .name = DV_DEAD_LETTER_DATASET,
-                                       .path = options->path, .sync = true, .elastic = true,
-                                       .record = dv_blob_record_length, .progress = on_progress, .data = file };
+    struct dv_appender_options how = { .loop = options->loop,
+                                       .sys = options->sys,
+                                       .name = DV_DEAD_LETTER_DATASET,
+                                       .path = options->path,
+                                       .sync = true,
+                                       .elastic = true,
+                                       .record = dv_blob_record_length,
+                                       .progress = on_progress,
+                                       .data = file };
     DV_TRY(new_sealer(file, error));
     return dv_appender_open(&file->appender, &how, error);
 }

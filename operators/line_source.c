@@ -254,13 +254,15 @@ static enum dv_more fill(struct filling *filling)
 
 /* ---- the operator ---- */
 
-/* After a crash a line that was being passed over is met from its start again: its rest alone could look like a record. */
+/* After a crash a line that was being passed over is met from its start again: its rest alone could look like a
+ * record. */
 static void claim(struct filling *filling)
 {
     struct dv_line_source *source = filling->source;
     uint64_t offset = source->passing ? source->long_line : source->reader.offset;
-    struct dv_checkpoint after = { .source = source->source, .offset = offset, .line = source->lines,
-                                   .records = source->records };
+    struct dv_checkpoint after = {
+        .source = source->source, .offset = offset, .line = source->lines, .records = source->records
+    };
     dv_claim(source->node, filling->batch, filling->start < offset ? filling->start : offset,
              offset > filling->start ? offset - 1 : offset);
     dv_claims_add(&source->claims, &after);
@@ -366,8 +368,9 @@ static void resume(struct dv_line_source *source, const struct dv_checkpoint *re
 static dv_rc open_checkpoint(struct dv_line_source *source, bool named, struct dv_error *error)
 {
     struct dv_node *node = source->node;
-    struct dv_checkpoint_options options = { .loop = dv_node_loop(node), .sys = &dv_sys_real, .resumed = on_change,
-                                             .data = source };
+    struct dv_checkpoint_options options = {
+        .loop = dv_node_loop(node), .sys = &dv_sys_real, .resumed = on_change, .data = source
+    };
     options.directory = dv_node_service(node, DV_SERVICE_DIRECTORY);
     options.name = dv_node_name(node);
     source->checkpoint = source->checkpoint && source->reader.facts.regular && options.directory != NULL;

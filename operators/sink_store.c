@@ -88,8 +88,9 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     if (count == 0)
         return DV_PASS;
     slot->batch = batch;
-    slot->request = (struct dv_store_request){ .kind = DV_STORE_PUT, .rows = slot->rows, .count = count,
-                                               .callback = on_stored, .data = slot };
+    slot->request = (struct dv_store_request){
+        .kind = DV_STORE_PUT, .rows = slot->rows, .count = count, .callback = on_stored, .data = slot
+    };
     dv_store_request(&sink->sqlite.store, &slot->request);
     return DV_HOLD;
 }

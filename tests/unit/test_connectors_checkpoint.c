@@ -19,12 +19,15 @@
 #include "engine/random.h"
 #include "tests/unit/connectors_world.h"
 
-static const struct dv_checkpoint sample = { .source = 0x0123456789abcdefu, .offset = 123456, .line = 789, .records = 780 };
+static const struct dv_checkpoint sample = {
+    .source = 0x0123456789abcdefu, .offset = 123456, .line = 789, .records = 780
+};
 
 static struct dv_checkpoint_options options_of(struct world *world)
 {
-    return (struct dv_checkpoint_options){ .loop = &world->loop.base, .sys = &faulty_sys,
-                                           .directory = world_path(world, "state/deep"), .name = "patients" };
+    return (struct dv_checkpoint_options){
+        .loop = &world->loop.base, .sys = &faulty_sys, .directory = world_path(world, "state/deep"), .name = "patients"
+    };
 }
 
 /* Opens, and tells what was found. */
@@ -210,15 +213,12 @@ static size_t damage(struct dv_random *random, char *text, size_t length, size_t
             text[bit / 8 + (flips - 1) * (length / 3)] ^= (char)(1 << bit % 8);
         }
         return length;
-    case 1:
-        return (size_t)dv_random_below(random, length);
+    case 1: return (size_t)dv_random_below(random, length);
     case 2:
         for (uint64_t more = 1 + dv_random_below(random, size - length); more > 0; more--)
             text[length++] = (char)dv_random_u64(random);
         return length;
-    default:
-        memset(text + dv_random_below(random, length), 0, 1);
-        return length;
+    default: memset(text + dv_random_below(random, length), 0, 1); return length;
     }
 }
 

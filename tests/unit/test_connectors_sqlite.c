@@ -64,8 +64,9 @@ static struct put *make_put(uint64_t first)
         row->nonce = text("nnnnnnnnnnnn");
         row->ciphertext = (struct dv_store_bytes){ put->ciphertext, sizeof put->ciphertext };
     }
-    put->request = (struct dv_store_request){ .kind = DV_STORE_PUT, .rows = put->rows, .count = ROWS,
-                                              .callback = on_put, .data = put };
+    put->request = (struct dv_store_request){
+        .kind = DV_STORE_PUT, .rows = put->rows, .count = ROWS, .callback = on_put, .data = put
+    };
     return put;
 }
 
