@@ -22,25 +22,45 @@ static void enter(struct dv_arena *arena, struct dv_arena_chunk *chunk)
 {
     arena->current = chunk;
     arena->next = chunk->data;
+    arena->high = chunk->data;
     arena->end = chunk->data + chunk->size;
 }
 
 static void leave(struct dv_arena *arena)
 {
-    if (arena->current != NULL)
-        arena->current->used = (size_t)(arena->next - arena->current->data);
+    if (arena->current == NULL)
+        return;
+    const char *high = arena->next > arena->high ? arena->next : arena->high;
+    arena->current->used = (size_t)(high - arena->current->data);
 }
 
-/* A chunk kept from before a reset that is large enough, moved up right behind the current one. */
+/* Where the chunks begin that were kept from before a reset: right behind the current one. */
+static struct dv_arena_chunk **kept_chunks(struct dv_arena *arena)
+{
+    return arena->current != NULL ? &arena->current->next : &arena->first;
+}
+
 static struct dv_arena_chunk *take_kept(struct dv_arena *arena, size_t size)
 {
-    struct dv_arena_chunk *kept = arena->current != NULL ? arena->current->next : arena->first;
+    struct dv_arena_chunk *kept = *kept_chunks(arena);
     return kept != NULL && kept->size >= size ? kept : NULL;
+}
+
+static void drop_chunks(struct dv_arena *arena, struct dv_arena_chunk **link)
+{
+    while (*link != NULL) {
+        struct dv_arena_chunk *chunk = *link;
+        *link = chunk->next;
+        arena->held_bytes -= chunk->size;
+        dv_memory_free(chunk);
+    }
 }
 
 static struct dv_arena_chunk *new_chunk(struct dv_arena *arena, size_t size)
 {
     size_t data = size > DV_ARENA_CHUNK ? size : DV_ARENA_CHUNK;
+    if (data <= arena->limit_bytes && arena->held_bytes > arena->limit_bytes - data)
+        drop_chunks(arena, kept_chunks(arena)); /* too small, and in the way: what fits must not hang on the past */
     if (data > arena->limit_bytes || arena->held_bytes > arena->limit_bytes - data)
         return NULL;
     struct dv_arena_chunk *chunk = dv_memory_alloc(sizeof *chunk + data);
@@ -49,7 +69,7 @@ static struct dv_arena_chunk *new_chunk(struct dv_arena *arena, size_t size)
     chunk->size = data;
     chunk->used = 0;
     arena->held_bytes += data;
-    struct dv_arena_chunk **link = arena->current != NULL ? &arena->current->next : &arena->first;
+    struct dv_arena_chunk **link = kept_chunks(arena);
     chunk->next = *link;
     *link = chunk;
     return chunk;
@@ -85,11 +105,7 @@ void dv_arena_reset(struct dv_arena *arena)
 void dv_arena_free(struct dv_arena *arena)
 {
     dv_arena_reset(arena);
-    while (arena->first != NULL) {
-        struct dv_arena_chunk *chunk = arena->first;
-        arena->first = chunk->next;
-        dv_memory_free(chunk);
-    }
+    drop_chunks(arena, &arena->first);
     dv_arena_init(arena, arena->limit_bytes);
 }
 

@@ -21,6 +21,7 @@ struct dv_arena_chunk;
 struct dv_arena {
     char *next; /* first free byte of the current chunk */
     char *end;
+    char *high; /* how far a trim reached back from: what was written lies below it or below `next` */
     struct dv_arena_chunk *first;
     struct dv_arena_chunk *current;
     size_t held_bytes;  /* sum of the chunks' sizes */
@@ -62,8 +63,11 @@ static inline char *dv_arena_text(struct dv_arena *arena, size_t size)
 /* Gives back the tail of the newest dv_arena_text(): `text` of `size` bytes keeps only its first `used`. */
 static inline void dv_arena_trim(struct dv_arena *arena, const char *text, size_t size, size_t used)
 {
-    if (text + size == arena->next && used <= size)
-        arena->next -= size - used;
+    if (text + size != arena->next || used > size)
+        return;
+    if (arena->next > arena->high)
+        arena->high = arena->next;
+    arena->next -= size - used;
 }
 
 /* `count` zeroed elements of `size` bytes, or NULL past the limit or on overflow. */

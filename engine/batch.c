@@ -276,12 +276,11 @@ dv_rc dv_batch_compact(struct dv_batch *batch)
     if (rows == NULL)
         return DV_E_MEMORY;
     memcpy(rows, batch->row, batch->rows * sizeof *rows);
-    for (uint32_t column = 0; column < batch->schema->column_count; column++) {
-        struct dv_cell *cells = dv_batch_edit(batch, column);
-        if (cells == NULL)
-            return DV_E_MEMORY;
-        close_gaps(batch, cells, sizeof *cells);
-    }
+    for (uint32_t column = 0; column < batch->schema->column_count; column++)
+        if (dv_batch_edit(batch, column) == NULL)
+            return DV_E_MEMORY; /* before any gap is closed: a batch half moved would mix its records */
+    for (uint32_t column = 0; column < batch->schema->column_count; column++)
+        close_gaps(batch, batch->cells[column], sizeof *batch->cells[column]);
     close_gaps(batch, rows, sizeof *rows);
     batch->row = rows;
     batch->rows -= batch->rejected_count;
