@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * file.h - reading and appending files, pipes and terminals without ever blocking the loop.
  *
- * Regular files are read and written by worker jobs, because the kernel has no other way of not waiting for a disk.
+ * Regular files are read and written by worker jobs, because a disk makes whoever asks it wait; only what the kernel
+ * has in its memory already is read on the loop.
  * Pipes, sockets and terminals are read and written on the loop when they are ready; inherited ones are opened again,
  * so that other processes that share them keep their own mode.
  *
@@ -20,9 +21,9 @@
 
 enum {
     DV_FILE_BUFFER = 256 * 1024,
-    DV_FILE_PADDING = 64,      /* readable bytes behind what a reader shows */
+    DV_FILE_PADDING = 64, /* readable bytes behind what a reader shows */
     DV_FILE_RECORD_MAX = 64 * 1024 * 1024,
-    DV_FILE_FOLLOW_MS = 250,   /* how often the end of a followed file is looked at */
+    DV_FILE_FOLLOW_MS = 250, /* how often the end of a followed file is looked at */
     DV_FILE_BACKOFF_MIN_MS = 50,
     DV_FILE_BACKOFF_MAX_MS = 2000,
 };
@@ -32,10 +33,10 @@ enum {
 /* What happens with the buffer that is not being read from. */
 enum dv_reader_state {
     DV_READER_CLOSED,
-    DV_READER_IDLE,      /* open, nothing asked yet */
-    DV_READER_FILLING,   /* a job or the readiness of a pipe will tell */
+    DV_READER_IDLE,    /* open, nothing asked yet */
+    DV_READER_FILLING, /* a job or the readiness of a pipe will tell */
     DV_READER_FILLED,
-    DV_READER_WAITING,   /* for the timer: a followed file's end, or back-off after an error */
+    DV_READER_WAITING, /* for the timer: a followed file's end, or back-off after an error */
     DV_READER_ENDED,
     DV_READER_RESTARTED, /* the followed file was cut or replaced: reading goes on at its start */
     DV_READER_STATES
@@ -85,6 +86,7 @@ struct dv_reader {
     int fd;
     int restore_flags; /* of a shared descriptor that had to be changed, or -1 */
     bool streamed;     /* read on the loop when ready */
+    bool cached;       /* the last read of a regular file was met by the kernel's memory */
     bool begun;
     struct dv_reader_buffer current, next;
     uint64_t offset;      /* in the file, of current.start */
@@ -93,9 +95,9 @@ struct dv_reader {
     uv_poll_t poll;
     struct dv_timer timer;
     enum dv_fill fill;
-    int error;           /* errno of the last failed read, or 0 */
+    int error; /* errno of the last failed read, or 0 */
     ssize_t fill_length;
-    unsigned gone;       /* how often in a row the end was met while another file had the name */
+    unsigned gone; /* how often in a row the end was met while another file had the name */
     uint64_t backoff_ms;
     dv_file_callback callback;
     void *data;
@@ -129,8 +131,8 @@ static inline void dv_reader_take(struct dv_reader *reader, size_t length)
 /* Puts the next bytes behind the unread ones, of which at most `record_max` may be left. */
 enum dv_more dv_reader_more(struct dv_reader *reader);
 
-/* After DV_MORE_LATER: calls back once, from the loop, when more() has something else to say. A second request takes the
- * place of the first. */
+/* After DV_MORE_LATER: calls back once, from the loop, when more() has something else to say. A second request takes
+ * the place of the first. */
 void dv_reader_request(struct dv_reader *reader, dv_file_callback callback, void *data);
 
 /* After DV_MORE_RESTART: drops what is unread and begins at the start of the new file, whose facts are set. */
@@ -153,19 +155,19 @@ enum dv_appender_state {
     DV_APPENDER_STATES
 };
 
-/* The length of the record that begins `bytes`, which need not be there to its end: 0 if there are too few bytes to tell,
- * SIZE_MAX if no record begins like this. */
+/* The length of the record that begins `bytes`, which need not be there to its end: 0 if there are too few bytes to
+ * tell, SIZE_MAX if no record begins like this. */
 typedef size_t (*dv_record_length)(const uint8_t *bytes, size_t length);
 
 struct dv_appender_options {
     struct dv_loop *loop;
-    const struct dv_sys *sys; /* &dv_sys_real */
-    const char *name;         /* of the node, for log events: a DV_NAME */
-    const char *path;         /* "-": standard output */
-    bool sync;                /* durable means on the disk; else: handed to the kernel */
-    bool elastic;             /* the buffer being filled grows instead of running out: its owner keeps the bound */
-    char first;               /* records are lines that begin with this byte; 0: any */
-    dv_record_length record;  /* records are not lines: tells the length of each; else NULL */
+    const struct dv_sys *sys;  /* &dv_sys_real */
+    const char *name;          /* of the node, for log events: a DV_NAME */
+    const char *path;          /* "-": standard output */
+    bool sync;                 /* durable means on the disk; else: handed to the kernel */
+    bool elastic;              /* the buffer being filled grows instead of running out: its owner keeps the bound */
+    char first;                /* records are lines that begin with this byte; 0: any */
+    dv_record_length record;   /* records are not lines: tells the length of each; else NULL */
     dv_file_callback progress; /* from the loop: bytes became durable, or the state changed */
     void *data;
 };
@@ -205,8 +207,8 @@ struct dv_appender {
 DV_CHECKED dv_rc dv_appender_open(struct dv_appender *appender, const struct dv_appender_options *options,
                                   struct dv_error *error);
 
-/* Room for `need` bytes in the buffer, or NULL: none before the next progress() (or, for more than DV_FILE_RECORD_MAX or
- * when memory is short, none ever: `*ret_never`). */
+/* Room for `need` bytes in the buffer, or NULL: none before the next progress() (or, for more than DV_FILE_RECORD_MAX
+ * or when memory is short, none ever: `*ret_never`). */
 char *dv_appender_room(struct dv_appender *appender, size_t need, bool *ret_never);
 
 /* The first `used` bytes of the room are filled. */
@@ -219,6 +221,9 @@ static inline void dv_appender_filled(struct dv_appender *appender, size_t used)
 
 /* Begins to write what is filled, unless a write is under way: then it follows by itself. */
 void dv_appender_flush(struct dv_appender *appender);
+
+/* The same at the next turn of the loop, or when the buffer is full: what is filled until then goes out with it. */
+void dv_appender_flush_soon(struct dv_appender *appender);
 
 /* Why nothing is written, a literal, or NULL. */
 const char *dv_appender_waits(const struct dv_appender *appender);
@@ -241,8 +246,8 @@ DV_CHECKED dv_rc dv_file_open(const struct dv_sys *sys, const char *path, int st
 /* Inode, size, birth and kind of an open file. */
 DV_CHECKED dv_rc dv_file_facts(int fd, struct dv_file_facts *ret);
 
-/* Cuts off what follows the last whole record; see dv_appender_open(). *ret_size is the size afterwards; *ret_damaged: no
- * record begins there, and nothing was done. */
+/* Cuts off what follows the last whole record; see dv_appender_open(). *ret_size is the size afterwards; *ret_damaged:
+ * no record begins there, and nothing was done. */
 DV_CHECKED dv_rc dv_file_repair(int fd, const struct dv_appender_options *options, uint64_t size, uint64_t *ret_size,
                                 bool *ret_damaged, struct dv_error *error);
 

@@ -19,8 +19,8 @@
 static const unsigned allowed[DV_APPENDER_STATES] = {
     [DV_APPENDER_CLOSED] = 1u << DV_APPENDER_IDLE,
     [DV_APPENDER_IDLE] = 1u << DV_APPENDER_WRITING | 1u << DV_APPENDER_CLOSED,
-    [DV_APPENDER_WRITING] = 1u << DV_APPENDER_IDLE | 1u << DV_APPENDER_WAITING | 1u << DV_APPENDER_FAILED |
-                            1u << DV_APPENDER_CLOSED,
+    [DV_APPENDER_WRITING] =
+        1u << DV_APPENDER_IDLE | 1u << DV_APPENDER_WAITING | 1u << DV_APPENDER_FAILED | 1u << DV_APPENDER_CLOSED,
     [DV_APPENDER_WAITING] = 1u << DV_APPENDER_WRITING | 1u << DV_APPENDER_CLOSED,
     [DV_APPENDER_FAILED] = 1u << DV_APPENDER_CLOSED,
 };
@@ -149,7 +149,8 @@ static bool is_final(const struct dv_appender *appender)
 
 static void give_up(struct dv_appender *appender)
 {
-    appender->reason = appender->sync_failed ? "a sync failed: what is on the disk is unknown" : dv_sys_reason(appender->error);
+    appender->reason =
+        appender->sync_failed ? "a sync failed: what is on the disk is unknown" : dv_sys_reason(appender->error);
     move(appender, DV_APPENDER_FAILED);
 }
 
@@ -201,6 +202,7 @@ void dv_appender_flush(struct dv_appender *appender)
 {
     if (appender->state != DV_APPENDER_IDLE || appender->filling.used == 0)
         return;
+    dv_timer_stop(&appender->timer);
     struct dv_appender_buffer spent = appender->writing;
     DV_ASSERT(spent.used == 0);
     appender->writing = appender->filling;
@@ -208,10 +210,20 @@ void dv_appender_flush(struct dv_appender *appender)
     start_write(appender);
 }
 
+void dv_appender_flush_soon(struct dv_appender *appender)
+{
+    if (appender->state == DV_APPENDER_IDLE && appender->filling.used > 0 && !appender->timer.active)
+        dv_timer_start(&appender->timer, 0);
+}
+
+/* The timer ends a wait, or a flush has been put off; by now that may have happened. */
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_appender *appender = timer->data;
-    start_write(appender);
+    if (appender->state == DV_APPENDER_WAITING)
+        start_write(appender);
+    else
+        dv_appender_flush(appender);
 }
 
 static bool fits(const struct dv_appender *appender, size_t need)

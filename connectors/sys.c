@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int real_open(const char *path, int flags, mode_t mode)
@@ -15,9 +16,16 @@ static int real_open(const char *path, int flags, mode_t mode)
     return open(path, flags, mode);
 }
 
+static ssize_t real_pread_cached(int fd, void *buffer, size_t size, off_t offset)
+{
+    struct iovec all = { .iov_base = buffer, .iov_len = size };
+    return preadv2(fd, &all, 1, offset, RWF_NOWAIT);
+}
+
 const struct dv_sys dv_sys_real = {
     .open = real_open,
     .pread = pread,
+    .pread_cached = real_pread_cached,
     .pwrite = pwrite,
     .write = write,
     .ftruncate = ftruncate,
@@ -68,16 +76,11 @@ const char *dv_sys_reason(int error)
 {
     switch (error) {
     case ENOSPC:
-    case EDQUOT:
-        return "no space left on device";
-    case EROFS:
-        return "the file system is read-only";
+    case EDQUOT: return "no space left on device";
+    case EROFS: return "the file system is read-only";
     case EACCES:
-    case EPERM:
-        return "permission denied";
-    case EPIPE:
-        return "the reader of the output has gone";
-    default:
-        return "the device reports an error";
+    case EPERM: return "permission denied";
+    case EPIPE: return "the reader of the output has gone";
+    default: return "the device reports an error";
     }
 }

@@ -8,10 +8,13 @@
 
 #include <sys/types.h>
 
-/* Each is the system call of its name: -1 and errno on failure. Called from worker threads, too. */
+/* Each is the system call of its name unless it says otherwise: -1 and errno on failure. Called from worker threads,
+ * too. */
 struct dv_sys {
     int (*open)(const char *path, int flags, mode_t mode);
     ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
+    /* As much of a pread() as is in memory: fails with EAGAIN, or where a file system cannot tell, rather than wait. */
+    ssize_t (*pread_cached)(int fd, void *buffer, size_t size, off_t offset);
     ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     int (*ftruncate)(int fd, off_t length);

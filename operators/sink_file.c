@@ -2,8 +2,8 @@
  * sink_file.c - appends records to a file or to standard output.
  *
  * Records are encoded straight into the appender's buffers, and a batch is held until its last byte is written. After a
- * crash a record may stand in the file twice: what was written but not settled is delivered again (at least once). A store
- * knows the ids and keeps each record once. */
+ * crash a record may stand in the file twice: what was written but not settled is delivered again (at least once). A
+ * store knows the ids and keeps each record once. */
 #include "connectors/file.h"
 #include "engine/base64.h"
 #include "engine/json.h"
@@ -50,7 +50,8 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     bool blob = dv_schema_is_blob(shape->in);
     sink->bare = dv_schema_is_bare(shape->in);
     if (sink->as == AS_MSGPACK && !blob)
-        return dv_refuse(node, "as", "C140", "put `encrypt` before it, or write jsonl", "msgpack is for sealed records");
+        return dv_refuse(node, "as", "C140", "put `encrypt` before it, or write jsonl",
+                         "msgpack is for sealed records");
     if (sink->as == AS_BASE64 && !blob && !sink->bare)
         return dv_refuse(node, "as", "C140", "put `encrypt` before it, or write jsonl", "base64 is for sealed records");
     return DV_OK;
@@ -85,8 +86,8 @@ static size_t encode_base64(const struct sink_file *sink, const struct dv_batch 
     return dv_base64_encode(out, packed, size);
 }
 
-static size_t encode(const struct sink_file *sink, const struct dv_batch *batch, uint32_t row, const struct dv_blob *blob,
-                     char *out)
+static size_t encode(const struct sink_file *sink, const struct dv_batch *batch, uint32_t row,
+                     const struct dv_blob *blob, char *out)
 {
     if (sink->as == AS_MSGPACK)
         return dv_blob_pack(blob, (uint8_t *)out);
@@ -139,7 +140,7 @@ static void pump(struct sink_file *sink)
         if (!held->encoded && !encode_batch(sink, held))
             break;
     }
-    dv_appender_flush(&sink->appender);
+    dv_appender_flush_soon(&sink->appender);
 }
 
 static bool is_durable(const struct sink_file *sink, const struct held *held)

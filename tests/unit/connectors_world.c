@@ -45,6 +45,16 @@ static ssize_t faulty_pread(int fd, void *buffer, size_t size, off_t offset)
     return dv_sys_real.pread(fd, buffer, size, offset);
 }
 
+static ssize_t faulty_pread_cached(int fd, void *buffer, size_t size, off_t offset)
+{
+    int error = script.cache_off ? EAGAIN : __atomic_load_n(&script.read_error, __ATOMIC_SEQ_CST);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    return dv_sys_real.pread_cached(fd, buffer, size, offset);
+}
+
 /* How much of a write goes through; -1: none, with errno. */
 static ssize_t allowed(size_t size)
 {
@@ -105,6 +115,7 @@ static int real_close(int fd)
 const struct dv_sys faulty_sys = {
     .open = faulty_open,
     .pread = faulty_pread,
+    .pread_cached = faulty_pread_cached,
     .pwrite = faulty_pwrite,
     .write = faulty_write,
     .ftruncate = real_ftruncate,

@@ -37,12 +37,13 @@ long world_size(const char *path);
 
 /* The system calls with faults. Counted from 1, over all threads; 0: never. */
 struct faults {
-    int write_error;           /* every write fails with this errno while it is not 0 */
-    unsigned write_short;      /* each write takes at most so many bytes, if not 0 */
-    unsigned sync_fails_at;    /* the n-th fdatasync or fsync fails with EIO */
-    int open_error;            /* every open for writing fails with this errno */
+    int write_error;        /* every write fails with this errno while it is not 0 */
+    unsigned write_short;   /* each write takes at most so many bytes, if not 0 */
+    unsigned sync_fails_at; /* the n-th fdatasync or fsync fails with EIO */
+    int open_error;         /* every open for writing fails with this errno */
     int rename_error;
     int read_error;
+    bool cache_off;            /* nothing is in the kernel's memory: every read takes a worker */
     unsigned writes, syncs, opens; /* counted */
 };
 

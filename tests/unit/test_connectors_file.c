@@ -35,8 +35,9 @@ static void set_flag(void *data)
 static void open_reader(struct world *world, struct dv_reader *reader, const char *path, bool follow)
 {
     struct dv_error error = { 0 };
-    struct dv_reader_options options = { .loop = &world->loop.base, .sys = &faulty_sys, .path = path,
-                                         .record_max = RECORD_MAX, .follow = follow };
+    struct dv_reader_options options = {
+        .loop = &world->loop.base, .sys = &faulty_sys, .path = path, .record_max = RECORD_MAX, .follow = follow
+    };
     if (dv_reader_open(reader, &options, &error) != DV_OK)
         fail_msg("%s", error.text);
 }
@@ -102,10 +103,11 @@ static void test_reads_what_was_written(void **state)
     const size_t steps[] = { 1000, RECORD_MAX };
     const char *path = world_path(world, "in");
     char *out = malloc(BIG);
-    for (size_t i = 0; i < 12; i++) {
-        size_t length = lengths[i / 2];
+    for (size_t i = 0; i < 24; i++) {
+        size_t length = lengths[i / 4];
         char *bytes = random_bytes(length, i);
         struct dv_reader reader;
+        faults()->cache_off = i % 4 >= 2;
         world_write(path, bytes, length);
         open_reader(world, &reader, path, false);
         assert_int_equal(reader.facts.size, length);
@@ -145,8 +147,9 @@ static void test_what_cannot_be_read(void **state)
     struct world *world = *state;
     struct dv_reader reader;
     struct dv_error error = { 0 };
-    struct dv_reader_options options = { .loop = &world->loop.base, .sys = &faulty_sys,
-                                         .path = world_path(world, "not-there"), .record_max = RECORD_MAX };
+    struct dv_reader_options options = {
+        .loop = &world->loop.base, .sys = &faulty_sys, .path = world_path(world, "not-there"), .record_max = RECORD_MAX
+    };
     assert_int_equal(dv_reader_open(&reader, &options, &error), DV_E_MISSING);
     options.path = world->directory;
     assert_int_equal(dv_reader_open(&reader, &options, &error), DV_E_CONFIG);
@@ -191,7 +194,7 @@ static void assert_shows(struct dv_reader *reader, const char *expected)
     assert_memory_equal(text, expected, unread);
 }
 
-static void test_follows_growth_cutting_and_replacement(void **state)
+static void follow_growth_cutting_and_replacement(void **state)
 {
     struct world *world = *state;
     const char *path = world_path(world, "in");
@@ -223,6 +226,17 @@ static void test_follows_growth_cutting_and_replacement(void **state)
     assert_int_equal(more(world, &reader), DV_MORE_BYTES);
     assert_shows(&reader, "new\n");
     close_reader(world, &reader);
+}
+
+static void test_follows_growth_cutting_and_replacement(void **state)
+{
+    follow_growth_cutting_and_replacement(state);
+}
+
+static void test_follows_a_file_that_is_not_in_memory(void **state)
+{
+    faults()->cache_off = true;
+    follow_growth_cutting_and_replacement(state);
 }
 
 static void test_reads_a_named_pipe_whose_writer_comes_late(void **state)
@@ -310,8 +324,13 @@ static void on_progress(void *data)
 static struct dv_appender_options how(struct world *world, struct sink *sink, const char *path)
 {
     *sink = (struct sink){ 0 };
-    return (struct dv_appender_options){ .loop = &world->loop.base, .sys = &faulty_sys, .name = "out", .path = path,
-                                         .sync = true, .progress = on_progress, .data = sink };
+    return (struct dv_appender_options){ .loop = &world->loop.base,
+                                         .sys = &faulty_sys,
+                                         .name = "out",
+                                         .path = path,
+                                         .sync = true,
+                                         .progress = on_progress,
+                                         .data = sink };
 }
 
 static void open_with(struct sink *sink, const struct dv_appender_options *options)
@@ -387,6 +406,23 @@ static void test_appends_in_order_and_in_groups(void **state)
     assert_int_equal(about.st_mode & 0777, 0600);
     free(found);
     free(expected);
+}
+
+/* Two records and two wishes within one turn of the loop are one write; a full buffer does not wait for the turn. */
+static void test_a_flush_put_off_takes_all_of_a_turn(void **state)
+{
+    struct world *world = *state;
+    struct sink sink;
+    open_sink(world, &sink, world_path(world, "out"));
+    assert_true(put(&sink, "one\n", 4));
+    dv_appender_flush_soon(&sink.appender);
+    assert_int_equal(sink.appender.state, DV_APPENDER_IDLE);
+    assert_true(put(&sink, "two\n", 4));
+    dv_appender_flush_soon(&sink.appender);
+    world_run_while_less(world, &sink.appender.durable, 8);
+    assert_int_equal(faults()->writes, 1);
+    assert_file(world_path(world, "out"), "one\ntwo\n");
+    close_sink(world, &sink);
 }
 
 static void test_short_writes_are_finished(void **state)
@@ -708,10 +744,12 @@ int main(void)
         TEST(test_what_cannot_be_read),
         TEST(test_a_bad_disk_is_tried_again),
         TEST(test_follows_growth_cutting_and_replacement),
+        TEST(test_follows_a_file_that_is_not_in_memory),
         TEST(test_reads_a_named_pipe_whose_writer_comes_late),
         TEST(test_reads_standard_input),
         TEST(test_reads_nothing_from_the_null_device),
         TEST(test_appends_in_order_and_in_groups),
+        TEST(test_a_flush_put_off_takes_all_of_a_turn),
         TEST(test_short_writes_are_finished),
         TEST(test_a_record_larger_than_the_buffers),
         TEST(test_an_elastic_buffer_grows_while_a_write_runs),
