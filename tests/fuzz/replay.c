@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * replay.c - runs a fuzz target on the files of the folders given, without libFuzzer: seeds and old findings.
- *
- * shows: DEV-1 */
+ * replay.c - runs a fuzz target on the files of the folders given, without libFuzzer: seeds and old findings. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

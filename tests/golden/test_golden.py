@@ -15,7 +15,7 @@ Each run has a folder of its own, which is its current one and ${TMP}: it holds 
 schemas/ and policies/ with those of conf/, of tests/golden/ and of the operator's folder, the later ones winning.
 DATAVAULT_BLESS=1 writes NAME.out from what came out instead of comparing: read the difference before committing it.
 
-shows: MIS-3 MIS-4 ANO-4 DEV-1
+shows: MIS-3 MIS-4 ING-7 ANO-4
 """
 import difflib
 import os
