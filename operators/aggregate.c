@@ -25,7 +25,8 @@ static const struct dv_option options[] = {
       .help = "Length of a window; windows begin at multiples of it." },
     { "by", DV_STRS, offsetof(struct aggregate, spec.by),
       .help = "At most 2 columns whose values name a group; no direct identifier and no free text." },
-    { "sums", DV_STRS, offsetof(struct aggregate, spec.sums), .help = "At most 8 number columns to sum in each group." },
+    { "sums", DV_STRS, offsetof(struct aggregate, spec.sums),
+      .help = "At most 8 number columns to sum in each group." },
     { "quantiles", DV_TREE, offsetof(struct aggregate, spec.quantiles),
       .help = "Quantiles of one number column: { column: age, of: [0.5, 0.95] }, within 1 % where values spread less "
               "than 165 to 1." },
@@ -93,8 +94,7 @@ static dv_rc absorb(struct dv_node *node, struct dv_batch *batch)
 static dv_rc emit(struct dv_node *node, struct dv_batch *batch)
 {
     struct aggregate *aggregate = dv_state(node);
-    if (aggregate->window.records == 0)
-        return DV_DROP;
+    DV_ASSERT(aggregate->window.records > 0); /* only what has something to say asks for a batch */
     if (aggregate->last_ms >= aggregate->span.end_ms)
         aggregate->span.end_ms = aggregate->last_ms + 1;
     struct dv_window_report report = dv_window_close(&aggregate->window);

@@ -82,7 +82,8 @@ uint64_t dv_group_hash(const struct dv_window *window, const struct dv_batch *ba
     return hash;
 }
 
-bool dv_group_is(const struct dv_group *group, const struct dv_window *window, const struct dv_batch *batch, uint32_t row)
+bool dv_group_is(const struct dv_group *group, const struct dv_window *window, const struct dv_batch *batch,
+                 uint32_t row)
 {
     for (uint32_t i = 0; i < window->plan->by_count; i++) {
         uint32_t column = window->plan->by[i];
@@ -104,6 +105,7 @@ bool dv_group_is(const struct dv_group *group, const struct dv_window *window, c
 /* Marks are never 0. Two subjects with one mark count once, which errs to the side of privacy. */
 static void add_mark(struct dv_subjects *subjects, const struct dv_window *window, uint64_t mark)
 {
+    DV_ASSERT(mark != 0);
     if (subjects->count >= window->plan->k)
         return;
     uint32_t slot = (uint32_t)((mark * MULTIPLIER) >> 32) & window->mark_mask;
@@ -174,6 +176,7 @@ void dv_group_add(struct dv_group *group, struct dv_window *window, const struct
 
 void dv_group_merge(struct dv_group *group, const struct dv_group *from, const struct dv_window *window)
 {
+    DV_ASSERT(group != from);
     group->count += from->count;
     merge_subjects(&group->subjects, &from->subjects, window);
     for (uint32_t i = 0; i < window->plan->sum_count; i++) {

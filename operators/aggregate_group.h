@@ -16,7 +16,8 @@ bool dv_group_name(struct dv_group *group, struct dv_window *window, const struc
 
 /* The hash of the values that name the row's group, and whether it is this one. */
 uint64_t dv_group_hash(const struct dv_window *window, const struct dv_batch *batch, uint32_t row);
-bool dv_group_is(const struct dv_group *group, const struct dv_window *window, const struct dv_batch *batch, uint32_t row);
+bool dv_group_is(const struct dv_group *group, const struct dv_window *window, const struct dv_batch *batch,
+                 uint32_t row);
 
 /* Counts a row. */
 void dv_group_add(struct dv_group *group, struct dv_window *window, const struct dv_batch *batch, uint32_t row);

@@ -114,11 +114,12 @@ double dv_sketch_quantile(const struct dv_sketch *sketch, double q)
 {
     DV_ASSERT(sketch->count != 0 && q >= 0 && q <= 1);
     uint64_t rank = (uint64_t)(q * (double)(sketch->count - 1));
-    uint64_t seen = 0;
-    for (uint32_t i = 0; i < sketch->used; i++) {
-        seen += sketch->counts[i];
-        if (seen > rank)
-            return value_of(sketch, sketch->keys[i]);
+    uint64_t seen = sketch->counts[0];
+    uint32_t bucket = 0;
+    while (seen <= rank) {
+        bucket++;
+        DV_ASSERT(bucket < sketch->used);
+        seen += sketch->counts[bucket];
     }
-    return value_of(sketch, sketch->keys[sketch->used - 1]);
+    return value_of(sketch, sketch->keys[bucket]);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * aggregate_sketch.h - quantiles of a stream of numbers in bounded memory, with a bounded relative error.
  *
- * A sparse DDSketch (Masson, Rim, Lee 2019) with the uniform collapse of UDDSketch (Epicoco et al. 2020): bucket i holds
- * the values in (γ^(i-1), γ^i]. An answer is within 1 % of a value of that rank. When the values fill more than
+ * A sparse DDSketch (Masson, Rim, Lee 2019) with the uniform collapse of UDDSketch (Epicoco et al. 2020): bucket i
+ * holds the values in (γ^(i-1), γ^i]. An answer is within 1 % of a value of that rank. When the values fill more than
  * DV_SKETCH_BUCKETS buckets, neighbours are merged and the error doubles; that takes a spread of more than 165 to 1
  * between the largest and the smallest magnitude: up to 2.7e4 to 1 the error is at most 2 %, up to 7.5e8 to 1 at most
  * 4 %. Magnitudes below 1e-9 count as zero. */

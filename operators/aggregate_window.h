@@ -3,7 +3,7 @@
  *
  * A group may be shown when at least k different subjects are in it (k records, if the schema has no subject), and so
  * may each of its sums and quantiles. All other groups are pooled: those below k, those beyond the `top` largest, and
- * what came when the table was full. The pool is shown as one row if it holds k subjects itself; as long as it does not,
+ * what came when the table was full. The pool is shown as one row if it holds k subjects itself; while it does not,
  * the smallest shown group goes into it, so that nobody who knows a total can subtract his way to a small group.
  *
  * Adding never fails: a group for which there is no room is pooled at once. */

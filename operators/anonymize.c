@@ -194,6 +194,7 @@ static const struct transform transforms[DV_ACTION_COUNT] = {
 static void run_step(struct dv_node *node, struct dv_batch *batch, const struct run *run, struct dv_cell *out)
 {
     const struct transform *transform = &transforms[run->step->rule->action];
+    DV_ASSERT(transform->apply != NULL);
     const struct dv_cell *in = dv_batch_cells(batch, run->step->from);
     for (uint32_t row = 0; row < batch->rows; row++) {
         out[row].present = 0;

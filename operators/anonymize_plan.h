@@ -24,9 +24,9 @@ struct dv_anonymize_plan {
     uint32_t step_count;
 };
 
-/* During transfer(): loads `policies/<policy>.yaml` beside the graph file and applies it to `in`. Findings: a policy that is
- * missing or wrong, a column that no rule and no class covers, a rule that does not fit the column's type. `option`
- * is where the node names the policy. */
+/* During transfer(): loads `policies/<policy>.yaml` beside the graph file and applies it to `in`. Findings: a policy
+ * that is missing or wrong, a column that no rule and no class covers, a rule that does not fit the column's type.
+ * `option` is where the node names the policy. */
 DV_CHECKED dv_rc dv_anonymize_plan(struct dv_node *node, const char *option, const char *policy,
                                    const struct dv_schema *in, struct dv_anonymize_plan *plan);
 

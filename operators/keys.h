@@ -2,7 +2,7 @@
  * keys.h - the keys that nodes take from the graph's keyring, made when they are asked for the first time.
  *
  * A first start needs no preparation: a dataset or a purpose without a key gets one, and the log says so. Nothing is
- * lost by a mistyped name, since whatever is sealed names its key. All of it is for open(): making keys writes files. */
+ * lost by a mistyped name, as whatever is sealed names its key. All of it is for open(): making keys writes files. */
 #ifndef DV_OPERATORS_KEYS_H
 #define DV_OPERATORS_KEYS_H
 

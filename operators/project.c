@@ -35,7 +35,7 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     struct project *project = dv_state(node);
     bool keep = project->keep.count != 0;
     if (keep == (project->drop.count != 0))
-        return dv_refuse(node, NULL, "C101", "name the columns that stay, or those that go: { op: project, drop: [ssn] }",
+        return dv_refuse(node, NULL, "C101", "say which stay or which go: { op: project, drop: [ssn] }",
                          "`project` needs either `keep` or `drop`");
     bool named[DV_COLUMNS_MAX] = { false };
     DV_TRY(mark(node, shape, keep, named));

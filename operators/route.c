@@ -153,6 +153,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
         unsigned side = matches(route, &cells[row]) ? MATCHED : REST;
         rows[side][counts[side]++] = (uint16_t)row;
     }
+    DV_ASSERT(counts[MATCHED] + counts[REST] == batch->rows);
     if (counts[MATCHED] != 0 && counts[REST] != 0)
         return split(node, batch, rows, counts);
     dv_emit(node, counts[MATCHED] != 0 ? MATCHED : REST, dv_batch_ref(batch));

@@ -13,7 +13,7 @@
 
 #include "engine/graph.h"
 
-enum { WORLD_TEXT = 1 << 20, WORLD_LETTERS = 64 };
+enum { WORLD_TEXT = 1 << 22, WORLD_LETTERS = 300, WORLD_LINE = 1 << 18 };
 
 /* A rejected record. */
 struct world_letter {
@@ -26,6 +26,8 @@ struct world_letter {
 /* One test's world; big, so it is kept on the heap by cmocka's state. */
 struct world {
     char directory[64];
+    char name[128];
+    char text[8192];
     struct dv_arena arena;
     struct dv_diags diags;
     struct dv_loop_sim loop;
@@ -35,7 +37,8 @@ struct world {
     struct world_letter letter[WORLD_LETTERS];
     unsigned letter_count;
     struct dv_error error;
-    bool done;
+    bool running, done;
+    bool stalled; /* nothing was left to happen before the end: the run had to be stopped */
     dv_rc rc; /* how the run ended */
     unsigned claimed, settled;
     const char *input; /* what is left of it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_operators_aggregate.c - windows count right, and nothing about fewer than k subjects can be read or computed.
- * shows: ANO-4 PRV-15 */
+ * shows: PRV-4 PRV-15 UI-1 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +28,9 @@ static int setup(void **state)
                "  note: { type: text, class: free-text }\n"
                "  ok: { type: bool, class: public }\n"
                "  count: { type: int, class: public }\n");
-    world_file(*state, "schemas/plain.yaml",
-               "name: plain\nfields:\n  ward: { type: text, class: sensitive }\n  age: { type: int, class: quasi-id }\n");
+    world_file(
+        *state, "schemas/plain.yaml",
+        "name: plain\nfields:\n  ward: { type: text, class: sensitive }\n  age: { type: int, class: quasi-id }\n");
     return 0;
 }
 
@@ -80,11 +81,14 @@ static void test_counts_and_sums(void **state)
     begin();
     visits("A", 0, 7);
     visits("B", 10, 5);
-    assert_string_equal(aggregated(state, "by: ward, sums: [age, cost], window: 5s"),
-                        "out.t {\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"ward\":\"A\",\"count\":7,\"sum_age\":161,"
-                        "\"sum_cost\":24.5,\"other\":false,\"suppressed\":0}\n"
-                        "out.t {\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"ward\":\"B\",\"count\":5,\"sum_age\":160,"
-                        "\"sum_cost\":62.5,\"other\":false,\"suppressed\":0}\n");
+    assert_string_equal(
+        aggregated(state, "by: ward, sums: [age, cost], window: 5s"),
+        "out.t "
+        "{\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"ward\":\"A\",\"count\":7,\"sum_age\":161,"
+        "\"sum_cost\":24.5,\"other\":false,\"suppressed\":0}\n"
+        "out.t "
+        "{\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"ward\":\"B\",\"count\":5,\"sum_age\":160,"
+        "\"sum_cost\":62.5,\"other\":false,\"suppressed\":0}\n");
 }
 
 static void test_windows_of_time(void **state)
@@ -96,24 +100,36 @@ static void test_windows_of_time(void **state)
     say("\n@22\n");
     visits("A", 0, 5);
     const char *output = aggregated(state, "window: 5s");
-    assert_string_equal(output,
-                        "out.t {\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"count\":6,\"other\":false,\"suppressed\":0}\n"
-                        "out.t {\"window_start_ms\":1700000005000,\"window_end_ms\":1700000010000,\"count\":8,\"other\":false,\"suppressed\":0}\n"
-                        "out.t {\"window_start_ms\":1700000020000,\"window_end_ms\":1700000025000,\"count\":5,\"other\":false,\"suppressed\":0}\n");
+    assert_string_equal(output, "out.t "
+                                "{\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"count\":6,"
+                                "\"other\":false,\"suppressed\":0}\n"
+                                "out.t "
+                                "{\"window_start_ms\":1700000005000,\"window_end_ms\":1700000010000,\"count\":8,"
+                                "\"other\":false,\"suppressed\":0}\n"
+                                "out.t "
+                                "{\"window_start_ms\":1700000020000,\"window_end_ms\":1700000025000,\"count\":5,"
+                                "\"other\":false,\"suppressed\":0}\n");
 }
 
 static void test_labels(void **state)
 {
-    static const struct { const char *column, *label, *type; } expected[] = {
-        { "window_start_ms", "public, plain", "int" },      { "ward", "sensitive, aggregate(7)", "text" },
-        { "count", "public, aggregate(7)", "int" },         { "sum_cost", "sensitive, aggregate(7)", "float" },
-        { "p50_age", "quasi-id, aggregate(7)", "float" },   { "p99_9_age", "quasi-id, aggregate(7)", "float" },
-        { "suppressed", "public, aggregate(7)", "int" },    { "other", "public, aggregate(7)", "bool" },
+    static const struct {
+        const char *column, *label, *type;
+    } expected[] = {
+        { "window_start_ms", "public, plain", "int" },
+        { "ward", "sensitive, aggregate(7)", "text" },
+        { "count", "public, aggregate(7)", "int" },
+        { "sum_cost", "sensitive, aggregate(7)", "float" },
+        { "p50_age", "quasi-id, aggregate(7)", "float" },
+        { "p99_9_age", "quasi-id, aggregate(7)", "float" },
+        { "suppressed", "public, aggregate(7)", "int" },
+        { "other", "public, aggregate(7)", "bool" },
         { "id", "-", "-" },
     };
     struct world *world = *state;
-    if (!world_load(world, SOURCE "  t: { op: aggregate, after: in, by: ward, k: 7, sums: cost, quantiles: { column: age, "
-                                  "of: [0.5, 0.999] } }\n  out: { op: lines, after: t }\n"))
+    if (!world_load(world,
+                    SOURCE "  t: { op: aggregate, after: in, by: ward, k: 7, sums: cost, quantiles: { column: age, "
+                           "of: [0.5, 0.999] } }\n  out: { op: lines, after: t }\n"))
         fail_msg("%s", world->findings);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_string_equal(world_label(world, "out", expected[i].column), expected[i].label);
@@ -151,8 +167,9 @@ static void test_nothing_to_show(void **state)
     begin();
     visits("A", 0, 2);
     visits("B", 20, 1);
-    assert_string_equal(aggregated(state, "by: ward, window: 5s, sums: age"),
-                        "out.t {\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"other\":false,\"suppressed\":2}\n");
+    assert_string_equal(
+        aggregated(state, "by: ward, window: 5s, sums: age"),
+        "out.t {\"window_start_ms\":1700000000000,\"window_end_ms\":1700000005000,\"other\":false,\"suppressed\":2}\n");
 }
 
 static void test_k_counts_subjects(void **state)
@@ -172,7 +189,8 @@ static void test_k_counts_records_without_subject(void **state)
     struct world *world = *state;
     assert_true(world_load(world, "  in: { op: source, from: text, schema: plain }\n"
                                   "  t: { op: aggregate, after: in, by: ward }\n  out: { op: sse, after: t }\n"));
-    const char *output = world_run(world, "{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n");
+    const char *output =
+        world_run(world, "{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n{\"ward\":\"A\"}\n");
     assert_non_null(strstr(output, "\"ward\":\"A\",\"count\":5"));
 }
 
@@ -180,7 +198,8 @@ static void test_a_sum_needs_k_of_its_own(void **state)
 {
     begin();
     visits("A", 0, 4);
-    say("{\"id\":\"x\",\"ward\":\"A\",\"cost\":9}\n{\"id\":\"y\",\"ward\":\"A\",\"cost\":9}\n{\"id\":\"y\",\"ward\":\"A\",\"age\":1}\n");
+    say("{\"id\":\"x\",\"ward\":\"A\",\"cost\":9}\n{\"id\":\"y\",\"ward\":\"A\",\"cost\":9}\n{\"id\":\"y\",\"ward\":"
+        "\"A\",\"age\":1}\n");
     const char *output = aggregated(state, "by: ward, sums: [age, cost]");
     assert_non_null(strstr(output, "\"count\":7,\"sum_age\":87,\"sum_cost\":26,"));
     begin();
@@ -205,6 +224,7 @@ static void test_quantiles_keep_from_the_ends(void **state)
 {
     begin();
     visits("A", 0, 200);
+    say("{\"id\":\"x\",\"ward\":\"A\"}\n");
     const char *output = aggregated(state, "quantiles: { column: cost, of: [0.01, 0.5, 0.99] }");
     const char *median = strstr(output, "\"p50_cost\":");
     assert_non_null(median);
@@ -270,21 +290,69 @@ static void test_missing_names_are_a_group(void **state)
     assert_non_null(strstr(output, "\"ward\":\"A\",\"count\":6,\"other\":false"));
 }
 
+static void test_numbers_name_groups(void **state)
+{
+    struct world *world = *state;
+    world_file(world, "schemas/visit.yaml",
+               "name: visit\nsubject: id\nfields:\n  id: { type: int, class: direct-id }\n"
+               "  age: { type: int, class: quasi-id }\n  ok: { type: bool, class: public }\n");
+    begin();
+    for (unsigned i = 0; i < 10; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "{\"id\":%u,\"age\":%u,\"ok\":%s}\n", i, i % 2,
+                       i % 2 != 0 ? "true" : "false");
+        say(line);
+    }
+    say("{\"age\":1,\"ok\":false}\n");
+    const char *output = aggregated(state, "by: [age, ok], quantiles: { column: age, of: [0.5] }");
+    /* The record of nobody is a group of its own, too small, and takes one of the two others with it. */
+    assert_non_null(strstr(output, "\"age\":0,\"ok\":false,\"count\":5,\"other\":false,\"suppressed\":1}"));
+    assert_non_null(strstr(output, "\"count\":6,\"other\":true,\"suppressed\":1}"));
+}
+
+/* A window whose batch has to wait takes in what comes meanwhile, and says so. */
+static void test_late_windows(void **state)
+{
+    begin();
+    visits("A", 0, 5);
+    say("\n@1\n");
+    visits("A", 5, 5);
+    say("\n@2\n");
+    visits("A", 10, 5);
+    const char *output = aggregated(state, "window: 1s");
+    unsigned total = 0;
+    for (const char *at = output; (at = strstr(at, "\"count\":")) != NULL; at++)
+        total += (unsigned)strtoul(at + 8, NULL, 10);
+    assert_int_equal(total, 15);
+}
+
 static void test_findings(void **state)
 {
-    static const struct { const char *options, *code; } wrong[] = {
-        { "by: id", "P103" }, { "by: note", "P103" }, { "by: cost", "C112" }, { "by: wrd", "C020" },
-        { "by: [ward, age, ok]", "C113" }, { "sums: ward", "C111" }, { "sums: [age, age]", "C115" },
+    static const struct {
+        const char *options, *code;
+    } wrong[] = {
+        { "by: id", "P103" },
+        { "by: note", "P103" },
+        { "by: cost", "C112" },
+        { "by: wrd", "C020" },
+        { "by: [ward, age, ok]", "C113" },
+        { "sums: ward", "C111" },
+        { "sums: [age, age]", "C115" },
         { "sums: [age, age, age, age, age, age, age, age, age]", "C113" },
-        { "by: count", "C115" }, { "k: 4", "C0" }, { "top: 256", "C0" },
-        { "quantiles: { column: ward, of: [0.5] }", "C111" }, { "quantiles: { column: age, of: [1.5] }", "C114" },
-        { "quantiles: { column: age, of: [x] }", "C114" }, { "quantiles: { colum: age, of: [0.5] }", "C0" },
+        { "by: count", "C115" },
+        { "k: 4", "C0" },
+        { "top: 256", "C0" },
+        { "quantiles: { column: ward, of: [0.5] }", "C111" },
+        { "quantiles: { column: age, of: [1.5] }", "C114" },
+        { "quantiles: { column: age, of: [x] }", "C114" },
+        { "quantiles: { colum: age, of: [0.5] }", "C0" },
         { "quantiles: { column: age, of: [.1,.2,.3,.4,.5,.6,.7,.8,.9] }", "C113" },
     };
     struct world *world = *state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char nodes[512];
-        (void)snprintf(nodes, sizeof nodes, SOURCE "  t: { op: aggregate, after: in, %s }\n  out: { op: lines, after: t }\n",
+        (void)snprintf(nodes, sizeof nodes,
+                       SOURCE "  t: { op: aggregate, after: in, %s }\n  out: { op: lines, after: t }\n",
                        wrong[i].options);
         if (world_load(world, nodes) || strstr(world->findings, wrong[i].code) == NULL)
             fail_msg("%s: expected %s in: %s", wrong[i].options, wrong[i].code, world->findings);
@@ -335,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_groups_are_bounded, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_long_names_are_pooled, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_missing_names_are_a_group, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_numbers_name_groups, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_late_windows, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_findings, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_below_k_can_be_computed, setup, world_teardown),
     };

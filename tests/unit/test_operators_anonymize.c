@@ -15,8 +15,8 @@
 #include "tests/unit/operators_world.h"
 
 #define GRAPH                                                                                                          \
-    "  in: { op: source, from: text, schema: visit }\n"                                                               \
-    "  a: { op: anonymize, after: in, policy: safe, key: \"env:DV_TEST_KEY\" }\n"                                     \
+    "  in: { op: source, from: text, schema: visit }\n"                                                                \
+    "  a: { op: anonymize, after: in, policy: safe, key: \"env:DV_TEST_KEY\" }\n"                                      \
     "  out: { op: lines, after: a }\n"
 
 static const char safe[] = "name: safe\nfields:\n"
@@ -53,23 +53,22 @@ static int setup(void **state)
     return 0;
 }
 
-
-
 static void test_every_transform(void **state)
 {
     struct world *world = *state;
     if (!world_load(world, GRAPH))
         fail_msg("%s", world->findings);
-    const char *output =
-        world_run(world, "{\"id\":\"P00000000\",\"number\":77,\"name\":\"Ann Lee\",\"ssn\":\"123-45-6789\","
-                         "\"email\":\"ann@example.com\",\"age\":37,\"day\":\"2024-03-18\",\"zip\":\"12345\",\"cost\":250.5,"
-                         "\"note\":\"mail ann@example.com\",\"ward\":\"B\",\"other\":\"x\"}\n");
+    const char *output = world_run(
+        world, "{\"id\":\"P00000000\",\"number\":77,\"name\":\"Ann Lee\",\"ssn\":\"123-45-6789\","
+               "\"email\":\"ann@example.com\",\"age\":37,\"day\":\"2024-03-18\",\"zip\":\"12345\",\"cost\":250.5,"
+               "\"note\":\"mail ann@example.com\",\"ward\":\"B\",\"other\":\"x\"}\n");
     assert_int_equal(world->rc, DV_OK);
     assert_null(strstr(output, "Ann"));
     assert_null(strstr(output, "other"));
     assert_null(strstr(output, "P00000000"));
-    assert_non_null(strstr(output, "\"ssn\":\"***-**-6789\",\"email\":\"a***@example.com\",\"age\":\"30-39\",\"day\":\"2024-03\","
-                                   "\"zip\":\"123\",\"cost\":\"[200,300)\",\"note\":\"mail [EMAIL]\",\"ward\":\"B\"}\n"));
+    assert_non_null(
+        strstr(output, "\"ssn\":\"***-**-6789\",\"email\":\"a***@example.com\",\"age\":\"30-39\",\"day\":\"2024-03\","
+                       "\"zip\":\"123\",\"cost\":\"[200,300)\",\"note\":\"mail [EMAIL]\",\"ward\":\"B\"}\n"));
     assert_non_null(strstr(output, "\"id\":\"0657752dbebebdf694b1f698fdd70534177aa58fbbc7c709c3092f7232011165\""));
     assert_non_null(strstr(output, "\"number\":\"vv1_"));
     assert_int_equal(world->settled, 1);
@@ -77,12 +76,19 @@ static void test_every_transform(void **state)
 
 static void test_labels(void **state)
 {
-    static const struct { const char *column, *label, *type; } expected[] = {
-        { "id", "direct-id, pseudonym", "text" },   { "number", "direct-id, pseudonym", "text" },
-        { "name", "-", "-" },                       { "ssn", "direct-id, masked", "text" },
-        { "email", "direct-id, masked", "text" },   { "age", "quasi-id, generalized", "text" },
-        { "day", "quasi-id, generalized", "text" }, { "cost", "sensitive, generalized", "text" },
-        { "note", "free-text, redacted", "text" },  { "ward", "public, plain", "text" },
+    static const struct {
+        const char *column, *label, *type;
+    } expected[] = {
+        { "id", "direct-id, pseudonym", "text" },
+        { "number", "direct-id, pseudonym", "text" },
+        { "name", "-", "-" },
+        { "ssn", "direct-id, masked", "text" },
+        { "email", "direct-id, masked", "text" },
+        { "age", "quasi-id, generalized", "text" },
+        { "day", "quasi-id, generalized", "text" },
+        { "cost", "sensitive, generalized", "text" },
+        { "note", "free-text, redacted", "text" },
+        { "ward", "public, plain", "text" },
         { "_extra", "-", "-" },
     };
     struct world *world = *state;
@@ -91,6 +97,22 @@ static void test_labels(void **state)
         assert_string_equal(world_label(world, "out", expected[i].column), expected[i].label);
         assert_string_equal(world_type(world, "out", expected[i].column), expected[i].type);
     }
+}
+
+static void test_numbers_in_text(void **state)
+{
+    struct world *world = *state;
+    world_file(world, "schemas/visit.yaml",
+               "name: visit\nfields:\n  age: { type: text, class: quasi-id }\n"
+               "  cost: { type: text, class: sensitive }\n  size: { type: int, class: sensitive }\n"
+               "  ward: { type: int, class: quasi-id }\n");
+    world_file(world, "policies/safe.yaml",
+               "name: safe\nfields:\n  age: { generalize: { to: age-band } }\n"
+               "  cost: { generalize: { to: number, width: 10 } }\n"
+               "  size: { generalize: { to: number, width: 10 } }\n  ward: { mask: { keep: 1 } }\n");
+    assert_true(world_load(world, GRAPH));
+    assert_string_equal(world_run(world, "{\"age\":\"41\",\"cost\":\"12.5\",\"size\":-3,\"ward\":1234}\n"),
+                        "out.visit {\"age\":\"40-49\",\"cost\":\"[10,20)\",\"size\":\"[-10,0)\",\"ward\":\"***4\"}\n");
 }
 
 static void test_missing_stays_missing(void **state)
@@ -125,7 +147,8 @@ static void test_many_batches_and_another_reader(void **state)
 {
     struct world *world = *state;
     assert_true(world_load(world, GRAPH "  raw: { op: lines, after: in }\n"));
-    const char *output = world_run(world, "{\"ssn\":\"123-45-6789\",\"ward\":\"A\"}\n\n{\"ssn\":\"987-65-4321\",\"ward\":\"B\"}\n");
+    const char *output =
+        world_run(world, "{\"ssn\":\"123-45-6789\",\"ward\":\"A\"}\n\n{\"ssn\":\"987-65-4321\",\"ward\":\"B\"}\n");
     assert_non_null(strstr(output, "out.visit {\"ssn\":\"***-**-6789\",\"ward\":\"A\"}"));
     assert_non_null(strstr(output, "out.visit {\"ssn\":\"***-**-4321\",\"ward\":\"B\"}"));
     assert_non_null(strstr(output, "raw.visit {\"ssn\":\"123-45-6789\",\"ward\":\"A\"}"));
@@ -181,7 +204,8 @@ static void finds(void **state, const char *policy, const char *code, const char
 
 static void test_findings(void **state)
 {
-    static const char rest[] = "classes: { direct-id: drop, quasi-id: drop, sensitive: drop, free-text: drop, public: drop }\n";
+    static const char rest[] =
+        "classes: { direct-id: drop, quasi-id: drop, sensitive: drop, free-text: drop, public: drop }\n";
     char policy[512];
     finds(state, "name: safe\nfields:\n  id: drop\n", "P104", "no rule for column `ssn`");
     finds(state, "name: safe\nfields:\n  id: drop\n", "P104", "no rule for column `ward`");
@@ -198,8 +222,9 @@ static void test_findings(void **state)
 static void test_no_policy(void **state)
 {
     struct world *world = *state;
-    assert_false(world_load(world, "  in: { op: source, from: text, schema: visit }\n"
-                                   "  a: { op: anonymize, after: in, policy: safest }\n  out: { op: lines, after: a }\n"));
+    assert_false(world_load(world,
+                            "  in: { op: source, from: text, schema: visit }\n"
+                            "  a: { op: anonymize, after: in, policy: safest }\n  out: { op: lines, after: a }\n"));
     assert_non_null(strstr(world->findings, "C032"));
 }
 
@@ -221,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_transform, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_labels, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_numbers_in_text, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_missing_stays_missing, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_rejected_as_it_came, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_many_batches_and_another_reader, setup, world_teardown),

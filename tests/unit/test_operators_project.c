@@ -42,7 +42,8 @@ static void finds(void **state, const char *nodes, const char *code, const char 
 static void test_project_keeps(void **state)
 {
     struct world *world = *state;
-    assert_true(world_load(world, SOURCE "  p: { op: project, after: in, keep: [cost, id] }\n  out: { op: lines, after: p }\n"));
+    assert_true(world_load(world, SOURCE
+                           "  p: { op: project, after: in, keep: [cost, id] }\n  out: { op: lines, after: p }\n"));
     assert_string_equal(world_run(world, visits), "out.visit {\"id\":\"a\",\"cost\":1.5}\n"
                                                   "out.visit {\"id\":\"b\",\"cost\":2.5}\n"
                                                   "out.visit {\"id\":\"c\",\"cost\":20}\n");
@@ -54,7 +55,8 @@ static void test_project_keeps(void **state)
 static void test_project_drops(void **state)
 {
     struct world *world = *state;
-    assert_true(world_load(world, SOURCE "  p: { op: project, after: in, drop: [id, _extra, memo] }\n  out: { op: lines, after: p }\n"));
+    assert_true(world_load(
+        world, SOURCE "  p: { op: project, after: in, drop: [id, _extra, memo] }\n  out: { op: lines, after: p }\n"));
     assert_string_equal(world_run(world, visits), "out.visit {\"age\":30,\"cost\":1.5,\"ok\":true}\n"
                                                   "out.visit {\"age\":40,\"cost\":2.5,\"ok\":false}\n"
                                                   "out.visit {\"cost\":20}\n");
@@ -73,10 +75,16 @@ static void test_project_beside_another_reader(void **state)
 
 static void test_project_findings(void **state)
 {
-    finds(state, SOURCE "  p: { op: project, after: in }\n  out: { op: lines, after: p }\n", "C101", "`keep` or `drop`");
-    finds(state, SOURCE "  p: { op: project, after: in, keep: [id], drop: [age] }\n  out: { op: lines, after: p }\n", "C101", "");
-    finds(state, SOURCE "  p: { op: project, after: in, drop: [ages] }\n  out: { op: lines, after: p }\n", "C020", "did you mean 'age'?");
-    finds(state, SOURCE "  p: { op: project, after: in, drop: [id, age, cost, ok, memo, _extra] }\n  out: { op: lines, after: p }\n", "C102", "");
+    finds(state, SOURCE "  p: { op: project, after: in }\n  out: { op: lines, after: p }\n", "C101",
+          "`keep` or `drop`");
+    finds(state, SOURCE "  p: { op: project, after: in, keep: [id], drop: [age] }\n  out: { op: lines, after: p }\n",
+          "C101", "");
+    finds(state, SOURCE "  p: { op: project, after: in, drop: [ages] }\n  out: { op: lines, after: p }\n", "C020",
+          "did you mean 'age'?");
+    finds(state,
+          SOURCE
+          "  p: { op: project, after: in, drop: [id, age, cost, ok, memo, _extra] }\n  out: { op: lines, after: p }\n",
+          "C102", "");
 }
 
 static const char *routed(void **state, const char *test, const char *input)
@@ -86,7 +94,8 @@ static const char *routed(void **state, const char *test, const char *input)
     (void)snprintf(nodes, sizeof nodes,
                    SOURCE "  p: { op: project, after: in, keep: [id, age, cost, ok] }\n"
                           "  r: { op: route, after: p, %s }\n  yes: { op: lines, after: r.matched }\n"
-                          "  no: { op: lines, after: r.rest }\n", test);
+                          "  no: { op: lines, after: r.rest }\n",
+                   test);
     if (!world_load(world, nodes))
         fail_msg("%s", world->findings);
     const char *output = world_run(world, input);
@@ -127,16 +136,24 @@ static void test_route_tests(void **state)
 
 static void test_route_findings(void **state)
 {
-    static const struct { const char *test, *code; } wrong[] = {
-        { "column: age", "C103" }, { "column: age, equals: 3, present: true", "C103" },
-        { "column: cost, equals: 3", "C104" }, { "column: age, equals: old", "C104" },
-        { "column: ok, equals: maybe", "C104" }, { "column: memo, in: [a]", "C104" },
-        { "column: id, above: 3", "C105" }, { "column: idd, equals: a", "C020" },
+    static const struct {
+        const char *test, *code;
+    } wrong[] = {
+        { "column: age", "C103" },
+        { "column: age, equals: 3, present: true", "C103" },
+        { "column: cost, equals: 3", "C104" },
+        { "column: age, equals: old", "C104" },
+        { "column: ok, equals: maybe", "C104" },
+        { "column: memo, in: [a]", "C104" },
+        { "column: id, above: 3", "C105" },
+        { "column: idd, equals: a", "C020" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char nodes[512];
-        (void)snprintf(nodes, sizeof nodes, SOURCE "  r: { op: route, after: in, %s }\n  yes: { op: lines, after: r.matched }\n"
-                                                   "  no: { op: lines, after: r.rest }\n", wrong[i].test);
+        (void)snprintf(nodes, sizeof nodes,
+                       SOURCE "  r: { op: route, after: in, %s }\n  yes: { op: lines, after: r.matched }\n"
+                              "  no: { op: lines, after: r.rest }\n",
+                       wrong[i].test);
         finds(state, nodes, wrong[i].code, "");
     }
 }
@@ -144,9 +161,10 @@ static void test_route_findings(void **state)
 static void test_declassify(void **state)
 {
     struct world *world = *state;
-    assert_true(world_load(world, SOURCE "  p: { op: project, after: in, keep: [age] }\n"
-                                         "  d: { op: declassify, after: p, columns: [age], reason: ages were published in 2020 }\n"
-                                         "  out: { op: sse, after: d }\n  raw: { op: lines, after: p }\n"));
+    assert_true(world_load(world, SOURCE
+                           "  p: { op: project, after: in, keep: [age] }\n"
+                           "  d: { op: declassify, after: p, columns: [age], reason: ages were published in 2020 }\n"
+                           "  out: { op: sse, after: d }\n  raw: { op: lines, after: p }\n"));
     assert_string_equal(world_label(world, "out", "age"), "public, plain");
     assert_string_equal(world_label(world, "raw", "age"), "quasi-id, plain");
     const char *output = world_run(world, "{\"age\":30}\n");
@@ -157,15 +175,26 @@ static void test_declassify(void **state)
 
 static void test_declassify_is_what_lets_it_pass(void **state)
 {
-    finds(state, SOURCE "  p: { op: project, after: in, keep: [age] }\n  out: { op: sse, after: p }\n", "P001", "`age`");
+    finds(state, SOURCE "  p: { op: project, after: in, keep: [age] }\n  out: { op: sse, after: p }\n", "P001",
+          "`age`");
 }
 
 static void test_declassify_findings(void **state)
 {
-    finds(state, SOURCE "  d: { op: declassify, after: in, columns: [age], reason: because }\n  out: { op: lines, after: d }\n", "P102", "");
-    finds(state, SOURCE "  d: { op: declassify, after: in, columns: [_extra], reason: it was asked for }\n  out: { op: lines, after: d }\n", "P101", "");
-    finds(state, SOURCE "  d: { op: declassify, after: in, columns: [agee], reason: it was asked for }\n  out: { op: lines, after: d }\n", "C020", "'age'");
-    finds(state, SOURCE "  d: { op: declassify, after: in, columns: [age] }\n  out: { op: lines, after: d }\n", "C0", "reason");
+    finds(state,
+          SOURCE
+          "  d: { op: declassify, after: in, columns: [age], reason: because }\n  out: { op: lines, after: d }\n",
+          "P102", "");
+    finds(state,
+          SOURCE "  d: { op: declassify, after: in, columns: [_extra], reason: it was asked for }\n  out: { op: lines, "
+                 "after: d }\n",
+          "P101", "");
+    finds(state,
+          SOURCE "  d: { op: declassify, after: in, columns: [agee], reason: it was asked for }\n  out: { op: lines, "
+                 "after: d }\n",
+          "C020", "'age'");
+    finds(state, SOURCE "  d: { op: declassify, after: in, columns: [age] }\n  out: { op: lines, after: d }\n", "C0",
+          "reason");
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_operators_sketch.c - quantiles within the error that is promised, in the memory that is promised. */
+ * test_operators_sketch.c - quantiles within the error that is promised, in the memory that is promised.
+ * shows: UI-1 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,13 +114,27 @@ static void test_merge(void **state)
     within(&coarse, COUNT, 0.04);
 }
 
+static void test_merge_that_overflows(void **state)
+{
+    (void)state;
+    static struct dv_sketch low, high;
+    for (size_t i = 0; i < COUNT / 2; i++) {
+        values[i] = pow(150, (double)i / (COUNT / 2));
+        values[COUNT / 2 + i] = values[i] * 1e4;
+        dv_sketch_add(&low, values[i]);
+        dv_sketch_add(&high, values[COUNT / 2 + i]);
+    }
+    assert_int_equal(low.merges + high.merges, 0);
+    dv_sketch_merge(&low, &high);
+    assert_true(low.merges > 0);
+    within(&low, COUNT, 0.02);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ages),
-        cmocka_unit_test(test_error_by_spread),
-        cmocka_unit_test(test_both_signs),
-        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_ages),  cmocka_unit_test(test_error_by_spread),      cmocka_unit_test(test_both_signs),
+        cmocka_unit_test(test_merge), cmocka_unit_test(test_merge_that_overflows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
