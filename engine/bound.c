@@ -42,30 +42,38 @@ static uint64_t behind(const struct dv_node *node, const struct copies *copies, 
 static uint64_t copies_at(const struct dv_node *node, const struct copies *copies, bool shared)
 {
     const struct dv_operator *op = node->op;
+    uint64_t own = op->edits && shared ? 1 : 0; /* also a window or a sink that writes gets its own copy */
     if (op->sink || (op->makes && !op->source))
-        return 0;
+        return own;
     if (op->outputs != NULL)
-        return add(node->output_count, behind(node, copies, shared));
-    if (op->edits)
-        return add(shared ? 1 : 0, behind(node, copies, false));
-    return behind(node, copies, shared);
+        own = add(own, node->output_count);
+    return add(own, behind(node, copies, shared && !op->edits));
 }
 
-/* A writing window still gets its own copy of a shared batch while it absorbs it. */
-static uint64_t copies_into_window(const struct dv_operator *op, bool shared)
+/* Each window finds a receipt: what stands before it leaves one for each of its credits. A source leaves those of all,
+ * since it may feed any of them through others. */
+static void spare_receipts(struct dv_graph *graph)
 {
-    return op->makes && !op->source && op->edits && shared ? 1 : 0;
+    uint32_t behind_it = 0;
+    for (uint32_t i = graph->node_count; i-- > 0;) {
+        struct dv_node *node = &graph->nodes[i];
+        node->receipts_spared = behind_it;
+        if (node->op->makes && !node->op->source)
+            behind_it += dv_node_credits(node);
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op->source)
+            graph->nodes[i].receipts_spared = behind_it;
 }
 
 bool dv_graph_count_bound(struct dv_graph *graph)
 {
     struct copies copies[DV_NODES_MAX] = { 0 };
     uint64_t batches = 0;
-    graph->receipts_reserved = 0;
     for (uint32_t i = graph->node_count; i-- > 0;) {
         const struct dv_node *node = &graph->nodes[i];
         for (int shared = 0; shared < 2; shared++)
-            copies[i].of[shared] = add(copies_at(node, copies, shared), copies_into_window(node->op, shared));
+            copies[i].of[shared] = copies_at(node, copies, shared);
         if (node->op->sink)
             batches = add(batches, 1);
         if (!node->op->makes)
@@ -75,9 +83,8 @@ bool dv_graph_count_bound(struct dv_graph *graph)
         if (__builtin_mul_overflow(each, (uint64_t)dv_node_credits(node), &all))
             return false;
         batches = add(batches, all);
-        if (!node->op->source)
-            graph->receipts_reserved += dv_node_credits(node);
     }
+    spare_receipts(graph);
     uint64_t bytes = 0;
     if (__builtin_mul_overflow(batches, (uint64_t)graph->settings.batch_bytes, &bytes) || batches > UINT32_MAX)
         return false;

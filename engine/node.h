@@ -12,7 +12,7 @@
 #include "engine/random.h"
 
 enum {
-    DV_EDGE_SLOTS = 4,
+    DV_EDGE_SLOTS = DV_OUTPUTS_MAX, /* all outputs of a node may lead to one edge and need their slots at once */
     DV_HELD_MAX = 8,
     DV_CREDITS_DEFAULT = 4,
     DV_TRIES_MAX = 5,
@@ -46,6 +46,7 @@ struct dv_bisect {
     struct { uint16_t from, to; } todo[12];
     uint32_t count;
     uint16_t from, to; /* of the view */
+    uint32_t tries;    /* failures of the batch and its parts that might have passed by themselves */
 };
 
 struct dv_node {
@@ -70,7 +71,8 @@ struct dv_node {
     struct dv_bisect bisect;
     struct dv_timer retry_timer;
     uint32_t credits_left;
-    uint32_t source_tries; /* failed calls in a row of a source */
+    uint32_t maker_tries;     /* failed calls in a row with an empty batch */
+    uint32_t receipts_spared; /* those it leaves to the windows behind it, so that it cannot starve them */
     uint64_t sequence; /* of its next receipt */
     bool opened, wants, ended, flushed, finished, stopping;
     bool in_process;
@@ -101,7 +103,6 @@ struct dv_graph {
     struct dv_loop *loop;
     struct dv_pool pool;
     struct dv_receipts receipts;
-    uint32_t receipts_reserved; /* kept back for windows, so that sources cannot starve them */
     struct dv_timer drain_timer;
     struct dv_random random;
     struct dv_histogram latency;

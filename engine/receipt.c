@@ -81,7 +81,6 @@ static void settle(struct dv_receipt *receipt)
     receipt->next_free = receipts->free;
     receipts->free = receipt;
     receipts->live--;
-    dv_graph_wake(graph);
 }
 
 void dv_receipt_unref(struct dv_receipt *receipt, bool failed)
@@ -89,7 +88,11 @@ void dv_receipt_unref(struct dv_receipt *receipt, bool failed)
     if (receipt == NULL)
         return;
     DV_ASSERT(receipt->references > 0);
+    struct dv_node *source = receipt->source;
     receipt->failed = receipt->failed || failed;
+    if (failed)
+        dv_graph_fail(source->graph, source, dv_fail(source, DV_E_IO, "what was read cannot be made durable"));
+    dv_graph_wake(source->graph); /* who let go may have been in the way: a letter that is durable opens the gate */
     if (--receipt->references == 0)
         settle(receipt);
 }

@@ -50,7 +50,8 @@ struct dv_receipts {
 
 struct dv_receipt *dv_receipt_ref(struct dv_receipt *receipt);
 
-/* Drops a reference; the last settles the receipt. `failed` marks it first. Accepts NULL. */
+/* Drops a reference; the last settles the receipt. `failed` marks it first and ends the run: what can never be settled
+ * must not be passed over. Accepts NULL. */
 void dv_receipt_unref(struct dv_receipt *receipt, bool failed);
 
 #endif

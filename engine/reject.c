@@ -18,6 +18,14 @@ static void tell(const struct dv_node *node, const struct dv_letter *letter)
         dv_log(DV_LOG_WARN, "record.rejected.more", DV_LOG_NAMED("node", node->name));
 }
 
+/* The receipt that covers the batch's records; a part of a batch has its parent's. */
+static struct dv_receipt *receipt_of(const struct dv_batch *batch)
+{
+    while (batch->receipt == NULL && batch->parent != NULL)
+        batch = batch->parent;
+    return batch->receipt;
+}
+
 static void put(struct dv_node *node, const struct dv_batch *batch, const struct dv_row *place, struct dv_letter letter)
 {
     struct dv_dead_letters *letters = node->graph->letters;
@@ -30,24 +38,20 @@ static void put(struct dv_node *node, const struct dv_batch *batch, const struct
         return;
     letter.created_ms = place->created_ms;
     memcpy(letter.id, place->id, sizeof letter.id);
-    const struct dv_batch *owner = batch;
-    while (owner->receipt == NULL && owner->parent != NULL)
-        owner = owner->parent;
-    letters->put(letters, &letter, owner->receipt);
+    letters->put(letters, &letter, receipt_of(batch));
 }
 
-void dv_reject_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, dv_rc code, const char *reason)
+/* One row as a letter. A row that cannot become one must not be settled. */
+static void send_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, dv_rc code, const char *reason)
 {
-    DV_ASSERT(row < batch->rows && dv_is_error(code));
-    if (dv_batch_rejected(batch, row))
-        return;
     size_t bound = dv_json_record_bound(batch, row);
     char *payload = dv_arena_alloc(&node->scratch, bound);
     if (payload == NULL) {
-        (void)dv_fail(node, DV_E_MEMORY, "a rejected record is too large for the dead letters");
-        if (batch->receipt != NULL)
-            batch->receipt->failed = true;
-        dv_graph_fail(node->graph, node, DV_E_MEMORY);
+        struct dv_receipt *receipt = receipt_of(batch);
+        if (receipt != NULL)
+            receipt->failed = true;
+        dv_graph_fail(node->graph, node,
+                      dv_fail(node, DV_E_MEMORY, "a rejected record is too large for the dead letters"));
         return;
     }
     struct dv_letter letter = { .code = code, .reason = reason, .schema = batch->schema->name, .payload = payload };
@@ -55,6 +59,14 @@ void dv_reject_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, d
     put(node, batch, &batch->row[row], letter);
     explicit_bzero(payload, letter.length);
     dv_arena_trim(&node->scratch, payload, bound, 0);
+}
+
+void dv_reject_row(struct dv_node *node, struct dv_batch *batch, uint32_t row, dv_rc code, const char *reason)
+{
+    DV_ASSERT(row < batch->rows && dv_is_error(code));
+    if (dv_batch_rejected(batch, row))
+        return;
+    send_row(node, batch, row, code, reason);
     bool shared = batch->references > 1;
     DV_ASSERT(!shared || node->op->sink);
     if (!shared) { /* the other readers of a sink's batch still want the row */
@@ -73,5 +85,6 @@ void dv_reject_raw(struct dv_node *node, struct dv_batch *batch, const char *raw
 void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
 {
     for (uint32_t row = 0; row < batch->rows; row++)
-        dv_reject_row(node, batch, row, rc, dv_rc_text(rc));
+        if (!dv_batch_rejected(batch, row)) /* nothing is marked: others may read the batch, and this node is done with it */
+            send_row(node, batch, row, rc, dv_rc_text(rc));
 }

@@ -11,6 +11,17 @@ static bool heals(dv_rc rc)
     return rc == DV_E_FULL || rc == DV_E_DEPENDENCY;
 }
 
+static bool ends_run(dv_rc rc)
+{
+    enum dv_policy policy = dv_rc_policy(rc);
+    return policy == DV_POLICY_STOP || policy == DV_POLICY_REFUSE;
+}
+
+static bool is_worth_a_try(dv_rc rc, uint32_t tries)
+{
+    return dv_rc_policy(rc) == DV_POLICY_RETRY && (heals(rc) || tries + 1 < DV_TRIES_MAX);
+}
+
 static uint64_t backoff_ms(struct dv_node *node, uint32_t tries)
 {
     uint64_t full = (uint64_t)DV_BACKOFF_FIRST_MS << (tries < 7 ? tries : 7);
@@ -91,22 +102,21 @@ static void isolate(struct dv_node *node, struct dv_batch *batch, uint32_t tries
         wait_for_another_try(node, batch, tries);
         return;
     }
-    node->bisect = (struct dv_bisect){ .batch = batch };
+    node->bisect = (struct dv_bisect){ .batch = batch, .tries = tries };
     push_halves(&node->bisect, 0, batch->rows);
     dv_graph_wake(node->graph);
 }
 
 void dv_retry_failed(struct dv_node *node, struct dv_batch *batch, uint32_t tries, dv_rc rc)
 {
-    enum dv_policy policy = dv_rc_policy(rc);
-    if (policy == DV_POLICY_STOP || policy == DV_POLICY_REFUSE) {
+    if (ends_run(rc)) {
         if (batch->receipt != NULL)
             batch->receipt->failed = true;
         dv_graph_fail(node->graph, node, rc);
         dv_batch_unref(batch);
         return;
     }
-    if (policy == DV_POLICY_RETRY && (heals(rc) || tries + 1 < DV_TRIES_MAX)) {
+    if (is_worth_a_try(rc, tries)) {
         wait_for_another_try(node, batch, tries + 1);
         return;
     }
@@ -126,10 +136,11 @@ bool dv_retry_is_view(const struct dv_node *node, const struct dv_batch *batch)
 static void view_failed(struct dv_node *node, dv_rc rc)
 {
     struct dv_bisect *bisect = &node->bisect;
-    if (dv_rc_policy(rc) == DV_POLICY_RETRY && heals(rc)) {
+    if (is_worth_a_try(rc, bisect->tries)) {
         node->stats.retries++;
+        bisect->tries += !heals(rc);
         push_range(bisect, bisect->from, bisect->to);
-        start_timer(node, 1);
+        start_timer(node, bisect->tries);
     } else if (bisect->to - bisect->from > 1) {
         push_halves(bisect, bisect->from, bisect->to);
     } else {
@@ -144,7 +155,7 @@ void dv_retry_view_done(struct dv_node *node, dv_rc rc)
     bisect->view = NULL;
     dv_slots_release(node, 0);
     dv_batch_unref(view);
-    if (dv_rc_policy(rc) == DV_POLICY_STOP) {
+    if (ends_run(rc)) {
         if (bisect->batch->receipt != NULL)
             bisect->batch->receipt->failed = true;
         dv_graph_fail(node->graph, node, rc);

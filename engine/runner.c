@@ -29,12 +29,15 @@ static bool callable(const struct dv_node *node)
 static struct dv_batch *own_batch(struct dv_node *node)
 {
     struct dv_graph *graph = node->graph;
-    uint32_t spare = node->op->source ? graph->receipts_reserved : 0;
-    if (node->credits_left == 0 || graph->receipts.live + spare >= graph->receipts.capacity)
+    if (node->credits_left == 0 || graph->receipts.live + node->receipts_spared >= graph->receipts.capacity)
         return NULL;
+    DV_ASSERT(graph->pool.free_count > 0); /* credits over paths: bound.c */
     struct dv_batch *batch = dv_pool_take(&graph->pool, node->out[0], graph->settings.tenant);
-    if (batch == NULL)
+    if (batch == NULL) {
+        dv_graph_fail(graph, node, dv_fail(node, DV_E_MEMORY, "no memory for a batch of %u columns; raise `batch_bytes`",
+                                           node->out[0]->column_count));
         return NULL;
+    }
     batch->receipt = dv_receipt_take(&graph->receipts, node);
     DV_ASSERT(batch->receipt != NULL);
     batch->maker = node;
@@ -56,9 +59,9 @@ static struct dv_batch *writable(const struct dv_node *node, struct dv_batch *ba
 
 static bool wants_own(const struct dv_node *node)
 {
-    if (node->op->source)
-        return !node->ended && !node->retry_timer.active;
-    return node->op->makes && node->wants;
+    if (node->retry_timer.active)
+        return false;
+    return node->op->source ? !node->ended : node->op->makes && node->wants;
 }
 
 /* What kind of call comes next. */
@@ -119,24 +122,25 @@ static void pass(struct dv_node *node, struct dv_batch *batch)
     dv_slots_release(node, 1u);
 }
 
-/* Errors of a source concern no batch: the next call may heal them. */
-static void source_failed(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
+/* An error with nothing in the batch concerns no record: the next call may heal it. */
+static void maker_failed(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
 {
     dv_batch_unref(batch);
+    node->wants = !node->op->source;
     bool heals = rc == DV_E_FULL || rc == DV_E_DEPENDENCY;
-    node->source_tries++;
+    node->maker_tries++;
     node->stats.retries++;
-    if (dv_rc_policy(rc) != DV_POLICY_RETRY || (!heals && node->source_tries >= DV_TRIES_MAX))
+    if (dv_rc_policy(rc) != DV_POLICY_RETRY || (!heals && node->maker_tries >= DV_TRIES_MAX))
         dv_graph_fail(node->graph, node, rc);
     else
-        dv_timer_start(&node->retry_timer, DV_BACKOFF_MAX_MS >> (node->source_tries < 6 ? 6 - node->source_tries : 0));
+        dv_timer_start(&node->retry_timer, DV_BACKOFF_MAX_MS >> (node->maker_tries < 6 ? 6 - node->maker_tries : 0));
 }
 
 /* What an answer means, at once or after a HOLD. Slots are reserved on entry. */
 static void answered(struct dv_node *node, struct dv_batch *batch, uint32_t tries, dv_rc rc)
 {
     if (rc == DV_PASS) {
-        node->source_tries = 0;
+        node->maker_tries = 0;
         pass(node, batch);
         return;
     }
@@ -144,7 +148,7 @@ static void answered(struct dv_node *node, struct dv_batch *batch, uint32_t trie
     if (rc == DV_DROP)
         dv_batch_unref(batch);
     else if (batch->maker == node && node->op->makes && batch->rows == 0)
-        source_failed(node, batch, rc);
+        maker_failed(node, batch, rc);
     else
         dv_retry_failed(node, batch, tries, rc);
 }
@@ -156,6 +160,15 @@ static bool proved(const struct dv_node *node, const struct dv_batch *batch)
     return batch->schema == expected || dv_schema_equal(batch->schema, expected);
 }
 
+/* What one long record needed is not kept for ever. */
+static void empty_scratch(struct dv_node *node)
+{
+    if (dv_arena_held(&node->scratch) > DV_ARENA_KEPT_BYTES)
+        dv_arena_free(&node->scratch);
+    else
+        dv_arena_reset(&node->scratch);
+}
+
 static dv_rc call(struct dv_node *node, struct dv_batch *batch)
 {
     if (batch != NULL && !proved(node, batch))
@@ -165,7 +178,8 @@ static dv_rc call(struct dv_node *node, struct dv_batch *batch)
     node->emitted = 0;
     dv_rc rc = node->op->process(node, batch);
     node->in_process = false;
-    dv_arena_reset(&node->scratch);
+    empty_scratch(node);
+    DV_ASSERT(node->emitted == 0 || rc == DV_DROP || dv_is_error(rc)); /* what went out cannot go out again */
     uint64_t spent = dv_now_ns(node->graph->loop) - start;
     node->stats.busy_ns += spent;
     dv_histogram_add(&node->stats.process, spent);

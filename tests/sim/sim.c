@@ -78,7 +78,7 @@ static void say(struct text *text, const char *format, ...)
 }
 
 /* One of the outputs of the nodes before `limit` that are no sinks. */
-static void say_input(struct text *text, struct dv_random *random, const char (*outputs)[16], uint32_t count)
+static void say_input(struct text *text, struct dv_random *random, const char (*outputs)[24], uint32_t count)
 {
     say(text, "%s", outputs[dv_random_below(random, count)]);
 }
@@ -91,28 +91,28 @@ static const char *pick_operator(struct dv_random *random)
 
 static void random_graph(struct text *text, struct dv_random *random)
 {
-    char outputs[64][16];
+    char outputs[64][24];
     uint32_t count = 0;
     uint32_t sources = 1 + (uint32_t)dv_random_below(random, 3);
     uint32_t middles = (uint32_t)dv_random_below(random, 9);
     say(text, "name: sim\nmemory: 1TiB\nbatch_bytes: 256KiB\ngraph:\n");
     for (uint32_t i = 0; i < sources; i++) {
         say(text, "  s%u: { op: sim-source, count: %u }\n", i, 1 + (unsigned)dv_random_below(random, 30));
-        (void)snprintf(outputs[count++], 16, "s%u", i);
+        (void)snprintf(outputs[count++], sizeof outputs[0], "s%u", i);
     }
     for (uint32_t i = 0; i < middles; i++) {
         const char *op = pick_operator(random);
         say(text, "  m%u: { op: %s, after: [", i, op);
-        say_input(text, random, (const char(*)[16])outputs, count);
+        say_input(text, random, (const char(*)[24])outputs, count);
         for (uint32_t extra = (uint32_t)dv_random_below(random, 3); extra > 1; extra--) {
             say(text, ", ");
-            say_input(text, random, (const char(*)[16])outputs, count);
+            say_input(text, random, (const char(*)[24])outputs, count);
         }
         say(text, "] }\n");
         bool route = strcmp(op, "sim-route") == 0;
-        (void)snprintf(outputs[count++], 16, route ? "m%u.even" : "m%u", i);
+        (void)snprintf(outputs[count++], sizeof outputs[0], route ? "m%u.even" : "m%u", i);
         if (route)
-            (void)snprintf(outputs[count++], 16, "m%u.odd", i);
+            (void)snprintf(outputs[count++], sizeof outputs[0], "m%u.odd", i);
     }
     for (uint32_t i = 0; i < count; i++)
         if (dv_random_chance(random, 30) || i + 1 == count)
