@@ -269,7 +269,9 @@ static const struct dv_schema *input_schema(struct dv_graph *graph, struct dv_no
                             "the inputs of '%s' differ in their columns or labels", node->name);
             return NULL;
         }
-        schema = sent;
+        schema = schema == NULL ? sent : dv_schema_join(graph->arena, schema, sent);
+        if (schema == NULL)
+            return NULL;
     }
     return schema;
 }

@@ -27,6 +27,7 @@ struct dv_schema *dv_schema_copy(struct dv_arena *arena, const struct dv_schema 
     copy->column_count = schema->column_count;
     copy->subject = schema->subject;
     copy->extra = schema->extra;
+    copy->inside = schema->inside;
     if (schema->column_count != 0)
         memcpy(copy->columns, schema->columns, schema->column_count * sizeof *copy->columns);
     return copy;
@@ -68,6 +69,19 @@ bool dv_schema_equal(const struct dv_schema *a, const struct dv_schema *b)
             return false;
     }
     return true;
+}
+
+const struct dv_schema *dv_schema_join(struct dv_arena *arena, const struct dv_schema *a, const struct dv_schema *b)
+{
+    DV_ASSERT(dv_schema_equal(a, b));
+    if (a->inside == b->inside)
+        return a;
+    if (a->inside != NULL && b->inside != NULL && dv_schema_equal(a->inside, b->inside))
+        return a;
+    struct dv_schema *both = dv_schema_copy(arena, a);
+    if (both != NULL)
+        both->inside = NULL;
+    return both;
 }
 
 const char *dv_type_name(enum dv_type type)

@@ -45,6 +45,7 @@ struct dv_schema {
     int32_t extra;   /* the `_extra` column, or -1 */
     struct dv_column *columns;
     uint32_t capacity; /* room in `columns` */
+    const struct dv_schema *inside; /* of sealed records: the schema they had before; NULL: nobody can say */
 };
 
 /* Loads and checks a schema file and adds the `_extra` column; NULL if anything was wrong, all of it in `diags`. */
@@ -67,6 +68,10 @@ int dv_schema_find(const struct dv_schema *schema, const char *name);
 
 /* Whether both have the same columns with the same types and labels, in the same order, and the same subject. */
 bool dv_schema_equal(const struct dv_schema *a, const struct dv_schema *b);
+
+/* Of two equal schemas whose records meet, the one for both: what is inside is known only if it is the same. NULL when
+ * the arena is full. */
+const struct dv_schema *dv_schema_join(struct dv_arena *arena, const struct dv_schema *a, const struct dv_schema *b);
 
 /* "text", "int", …: literals. */
 const char *dv_type_name(enum dv_type type);

@@ -25,7 +25,8 @@ static const struct row bare_rows[DV_BARE_COLUMNS] = {
     [DV_BARE_SEALED] = { "sealed", DV_TYPE_BYTES, DV_CLASS_DIRECT_ID, DV_FORM_SEALED },
 };
 
-static const struct dv_schema *make(struct dv_arena *arena, const char *name, const struct row *rows, uint32_t count)
+static const struct dv_schema *make(struct dv_arena *arena, const char *name, const struct row *rows, uint32_t count,
+                                    const struct dv_schema *inside)
 {
     struct dv_schema *schema = dv_schema_new(arena, name, count);
     if (schema == NULL)
@@ -33,6 +34,7 @@ static const struct dv_schema *make(struct dv_arena *arena, const char *name, co
     for (uint32_t i = 0; i < count; i++)
         (void)dv_schema_add(schema, rows[i].name, rows[i].type, dv_label(rows[i].class, rows[i].form));
     DV_ASSERT(schema->column_count == count && schema->extra < 0);
+    schema->inside = inside;
     return schema;
 }
 
@@ -49,14 +51,14 @@ static bool same(const struct dv_schema *schema, const struct row *rows, uint32_
     return true;
 }
 
-const struct dv_schema *dv_blob_schema_new(struct dv_arena *arena)
+const struct dv_schema *dv_blob_schema_new(struct dv_arena *arena, const struct dv_schema *inside)
 {
-    return make(arena, DV_BLOB_SCHEMA, blob_rows, DV_BLOB_COLUMNS);
+    return make(arena, DV_BLOB_SCHEMA, blob_rows, DV_BLOB_COLUMNS, inside);
 }
 
-const struct dv_schema *dv_bare_schema_new(struct dv_arena *arena)
+const struct dv_schema *dv_bare_schema_new(struct dv_arena *arena, const struct dv_schema *inside)
 {
-    return make(arena, DV_BARE_SCHEMA, bare_rows, DV_BARE_COLUMNS);
+    return make(arena, DV_BARE_SCHEMA, bare_rows, DV_BARE_COLUMNS, inside);
 }
 
 bool dv_schema_is_blob(const struct dv_schema *schema)

@@ -31,11 +31,11 @@ enum dv_bare_column {
     DV_BARE_COLUMNS
 };
 
-/* The schema "blob" in `arena`, or NULL when that is full. */
-const struct dv_schema *dv_blob_schema_new(struct dv_arena *arena);
+/* The schema "blob" in `arena`, of sealed records of the schema `inside`, or NULL when that is full. */
+const struct dv_schema *dv_blob_schema_new(struct dv_arena *arena, const struct dv_schema *inside);
 
-/* The schema "bare" in `arena`, or NULL when that is full. */
-const struct dv_schema *dv_bare_schema_new(struct dv_arena *arena);
+/* The schema "bare" in `arena`, likewise. */
+const struct dv_schema *dv_bare_schema_new(struct dv_arena *arena, const struct dv_schema *inside);
 
 /* Whether `schema` is one of these: by its columns and labels, so that no schema file can pass for it by its name. */
 bool dv_schema_is_blob(const struct dv_schema *schema);

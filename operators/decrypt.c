@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * decrypt.c - opens sealed records again: blobs by the keyring, bare messages by a raw key.
  *
- * Ciphertext does not tell what is in it, so the graph says what was sealed: a schema, and the policy it went through,
- * if any. Their labels are those of what comes out, and a record that does not fit them is rejected. The batch stays
- * sealed until all its records are open, so that a rejected one reaches the dead letters as it came. */
+ * The graph says what was sealed: a schema, and the policy it went through, if any. Their labels are those of what comes
+ * out, so they must be those of what went in: the proof would else rest on a promise. A record that does not fit them is
+ * rejected. The batch stays sealed until all its records are open, so that a rejected one reaches the dead letters as it
+ * came. */
 #include "engine/json.h"
 #include "operators/anonymize_plan.h"
 #include "operators/blob_row.h"
@@ -34,6 +35,21 @@ static const struct dv_option options[] = {
     { 0 },
 };
 
+/* Whether what was sealed as `inside` may be opened as `out`. A record may have fewer columns than `out` names, but none
+ * of another label; with fields that no schema names, only the very same schema will do. */
+static bool covers(const struct dv_schema *out, const struct dv_schema *inside)
+{
+    if (inside->extra >= 0)
+        return dv_schema_equal(out, inside);
+    for (uint32_t i = 0; i < inside->column_count; i++) {
+        const struct dv_column *column = &inside->columns[i];
+        int at = dv_schema_find(out, column->name);
+        if (at < 0 || out->columns[at].type != column->type || !dv_label_equal(out->columns[at].label, column->label))
+            return false;
+    }
+    return true;
+}
+
 static dv_rc shape_out(struct dv_node *node, struct dv_shape *shape)
 {
     struct decrypt *decrypt = dv_state(node);
@@ -44,6 +60,10 @@ static dv_rc shape_out(struct dv_node *node, struct dv_shape *shape)
         DV_TRY(dv_anonymize_plan(node, "policy", decrypt->policy, decrypt->out, &decrypt->plan));
         decrypt->out = decrypt->plan.columns.schema;
     }
+    if (shape->in->inside == NULL || !covers(decrypt->out, shape->in->inside))
+        return dv_refuse(node, decrypt->policy != NULL ? "policy" : "schema", "P105",
+                         "name the schema and the policy they had when they were sealed",
+                         "the records that '%s' opens have other columns or labels", dv_node_name(node));
     shape->out[0] = decrypt->out;
     return DV_OK;
 }

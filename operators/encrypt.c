@@ -42,7 +42,8 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     if (!bare && encrypt->key == NULL)
         return dv_refuse(node, NULL, "C131", "name the dataset: key: healthcare", "blobs need `key`");
     encrypt->in = shape->in;
-    encrypt->out = bare ? dv_bare_schema_new(dv_node_arena(node)) : dv_blob_schema_new(dv_node_arena(node));
+    encrypt->out = bare ? dv_bare_schema_new(dv_node_arena(node), shape->in)
+                        : dv_blob_schema_new(dv_node_arena(node), shape->in);
     if (encrypt->out == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
     shape->out[0] = encrypt->out;

@@ -28,7 +28,9 @@ struct dv_label dv_rule_label(const struct dv_rule *rule, struct dv_label label)
         [DV_ACTION_REDACT] = DV_FORM_REDACTED,
     };
     DV_ASSERT((unsigned)rule->action < DV_ACTION_COUNT && rule->action != DV_ACTION_DROP);
-    if (rule->action == DV_ACTION_KEEP)
+    /* A bucket of an identifier's number is as good as the identifier. */
+    bool bucket = rule->action == DV_ACTION_GENERALIZE && rule->to == DV_TO_NUMBER;
+    if (rule->action == DV_ACTION_KEEP || (bucket && label.class == DV_CLASS_DIRECT_ID))
         return label;
     return dv_label((enum dv_class)label.class, forms[rule->action]);
 }

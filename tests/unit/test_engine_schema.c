@@ -205,6 +205,13 @@ static void schemas_are_made_and_compared(void **state)
     assert_true(dv_schema_equal(a, b));
     b->subject = 0;
     assert_false(dv_schema_equal(a, b));
+    b->subject = a->subject;
+    assert_ptr_equal(dv_schema_join(&world.arena, a, b), a);
+    b->inside = a;
+    assert_null(dv_schema_join(&world.arena, a, b)->inside);
+    a->inside = dv_schema_copy(&world.arena, a);
+    assert_ptr_equal(dv_schema_join(&world.arena, a, b), a);
+    a->inside = NULL;
     const struct dv_schema *none = dv_schema_new(&world.arena, "none", 0);
     assert_true(dv_schema_equal(none, dv_schema_copy(&world.arena, none)));
     assert_string_equal(dv_type_name(DV_TYPE_BYTES), "bytes");

@@ -102,6 +102,9 @@ static void labels_follow_actions(void **state)
         struct dv_label label = dv_rule_label(&rule, dv_label(DV_CLASS_QUASI_ID, DV_FORM_PLAIN));
         assert_true(dv_label_equal(label, dv_label(DV_CLASS_QUASI_ID, forms[action])));
     }
+    struct dv_rule bucket = { .action = DV_ACTION_GENERALIZE, .to = DV_TO_NUMBER };
+    struct dv_label plain = dv_label(DV_CLASS_DIRECT_ID, DV_FORM_PLAIN);
+    assert_true(dv_label_equal(dv_rule_label(&bucket, plain), plain));
 }
 
 /* A file, the line and part of the message of its one error. */
