@@ -88,7 +88,12 @@ static bool sync_fails(void)
 
 static int faulty_fdatasync(int fd)
 {
-    return sync_fails() ? -1 : dv_sys_real.fdatasync(fd);
+    bool fails = sync_fails();
+    (void)usleep(1000 * script.sync_ms);
+    int result = dv_sys_real.fdatasync(fd);
+    __atomic_add_fetch(&script.synced, 1, __ATOMIC_SEQ_CST);
+    errno = fails ? EIO : errno;
+    return fails ? -1 : result;
 }
 
 static int faulty_fsync(int fd)

@@ -43,8 +43,10 @@ struct faults {
     int open_error;         /* every open for writing fails with this errno */
     int rename_error;
     int read_error;
-    bool cache_off;            /* nothing is in the kernel's memory: every read takes a worker */
-    unsigned writes, syncs, opens; /* counted */
+    bool cache_off;                /* nothing is in the kernel's memory: every read takes a worker */
+    unsigned sync_ms;              /* how long each fdatasync takes at least */
+    unsigned writes, syncs, opens; /* counted as they begin */
+    unsigned synced;               /* fdatasync calls that are over */
 };
 
 /* The table and its script; the script is zero at the start of each test. */

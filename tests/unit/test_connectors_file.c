@@ -23,7 +23,7 @@
 #include "engine/random.h"
 #include "tests/unit/connectors_world.h"
 
-enum { RECORD_MAX = 64 * 1024, BIG = 3 * 1024 * 1024 };
+enum { RECORD_MAX = 64 * 1024, BIG = 3 * 1024 * 1024, WINDOW = 1024 * 1024 };
 
 /* ---- reading ---- */
 
@@ -194,6 +194,15 @@ static void assert_shows(struct dv_reader *reader, const char *expected)
     assert_memory_equal(text, expected, unread);
 }
 
+/* Runs until the end of a file that was renamed was met once; its writer may still hold it open. */
+static void await_first_end(struct world *world, struct dv_reader *reader)
+{
+    assert_int_equal(dv_reader_more(reader), DV_MORE_LATER);
+    for (int i = 0; i < 1000 && reader->gone == 0; i++)
+        world_run_ms(world, 1);
+    assert_int_equal(reader->gone, 1);
+}
+
 static void follow_growth_cutting_and_replacement(void **state)
 {
     struct world *world = *state;
@@ -216,8 +225,9 @@ static void follow_growth_cutting_and_replacement(void **state)
     assert_shows(&reader, "3\n");
     uint64_t inode = reader.facts.inode;
     assert_int_equal(rename(path, world_path(world, "in.1")), 0);
-    append_text(world_path(world, "in.1"), "late\n");
     append_text(path, "new\n");
+    await_first_end(world, &reader);
+    append_text(world_path(world, "in.1"), "late\n");
     assert_int_equal(more(world, &reader), DV_MORE_BYTES);
     assert_shows(&reader, "3\nlate\n");
     assert_int_equal(more(world, &reader), DV_MORE_RESTART);
@@ -528,6 +538,26 @@ static void test_a_failed_sync_is_final(void **state)
     close_sink(world, &sink);
 }
 
+/* The worker reads the appender's buffer: it must have ended when close() gives that back. */
+static void test_close_waits_for_the_worker(void **state)
+{
+    struct world *world = *state;
+    struct sink sink;
+    open_sink(world, &sink, world_path(world, "out"));
+    faults()->sync_ms = 100;
+    unsigned before = faults()->syncs;
+    assert_true(put(&sink, "{\"a\":1}\n", 8));
+    dv_appender_flush(&sink.appender);
+    for (int i = 0; i < 1000 && __atomic_load_n(&faults()->syncs, __ATOMIC_SEQ_CST) == before; i++)
+        (void)usleep(1000);
+    assert_int_equal(faults()->synced, 0);
+    dv_appender_close(&sink.appender);
+    assert_int_equal(faults()->synced, 1);
+    close_sink(world, &sink);
+    assert_false(sink.moved);
+    assert_file(world_path(world, "out"), "{\"a\":1}\n");
+}
+
 static void test_two_writers_are_refused(void **state)
 {
     struct world *world = *state;
@@ -597,6 +627,15 @@ static size_t record_length(const uint8_t *bytes, size_t length)
     return length < 3 ? 0 : 3u + ((size_t)bytes[1] << 8 | bytes[2]);
 }
 
+/* Writes a record of `length` bytes, its head with them. */
+static size_t put_record(char *to, size_t length)
+{
+    to[0] = 'R';
+    to[1] = (char)((length - 3) >> 8);
+    to[2] = (char)(length - 3);
+    return length;
+}
+
 /* Many records of many lengths, cut at a random place: every whole record stays, and nothing else. */
 static void test_torn_records_are_cut_off(void **state)
 {
@@ -612,10 +651,7 @@ static void test_torn_records_are_cut_off(void **state)
         size_t cut = (size_t)dv_random_below(&random, BIG - 70000);
         for (size_t at = 0; at < BIG - 70000;) {
             size_t body = (size_t)dv_random_below(&random, 65536);
-            bytes[at] = 'R';
-            bytes[at + 1] = (char)(body >> 8);
-            bytes[at + 2] = (char)body;
-            at += 3 + body;
+            at += put_record(bytes + at, 3 + body);
             whole = at <= cut ? at : whole;
         }
         struct sink sink;
@@ -626,6 +662,34 @@ static void test_torn_records_are_cut_off(void **state)
         assert_false(sink.appender.quarantined);
         close_sink(world, &sink);
         assert_int_equal(world_size(path), whole);
+    }
+    free(bytes);
+}
+
+/* Files whose windows of 1 MiB end inside a record's head, inside its body, and with a record. */
+static void test_whole_records_over_windows_are_kept(void **state)
+{
+    struct world *world = *state;
+    const char *path = world_path(world, "out");
+    const size_t first[] = { WINDOW - 2, WINDOW - 1, WINDOW - 1000, WINDOW };
+    char *bytes = calloc(1, BIG);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
+        size_t at = 0;
+        while (at < first[i]) {
+            size_t length = first[i] - at < 60000 ? first[i] - at : 50000;
+            at += put_record(bytes + at, length);
+        }
+        at += put_record(bytes + at, 2000);
+        struct sink sink;
+        world_write(path, bytes, at);
+        struct dv_appender_options options = how(world, &sink, path);
+        options.record = record_length;
+        open_with(&sink, &options);
+        assert_false(sink.appender.quarantined);
+        assert_int_equal(sink.appender.repaired, 0);
+        close_sink(world, &sink);
+        assert_int_equal(world_size(path), at);
     }
     free(bytes);
 }
@@ -755,10 +819,12 @@ int main(void)
         TEST(test_an_elastic_buffer_grows_while_a_write_runs),
         TEST(test_no_space_is_waited_out),
         TEST(test_a_failed_sync_is_final),
+        TEST(test_close_waits_for_the_worker),
         TEST(test_two_writers_are_refused),
         TEST(test_torn_lines_are_cut_off),
         TEST(test_a_foreign_file_is_set_aside_whole),
         TEST(test_torn_records_are_cut_off),
+        TEST(test_whole_records_over_windows_are_kept),
         TEST(test_a_damaged_record_sets_the_file_aside),
         TEST(test_writes_standard_output_to_a_slow_pipe),
         TEST(test_a_full_device),
