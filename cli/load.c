@@ -22,6 +22,8 @@ int dv_loaded_init(struct dv_loaded *loaded, const char *path, bool json)
         dv_diags_print(&loaded->diags, stderr, dv_colour(STDERR_FILENO));
     if (rc == DV_E_CONFIG && loaded->diags.count == 0)
         return dv_say_error(rc, NULL);
+    if (rc == DV_E_CONFIG && dv_diags_leaks(&loaded->diags))
+        rc = DV_E_LEAK;
     return rc == DV_OK ? DV_EXIT_OK : dv_rc_exit(rc);
 }
 

@@ -77,4 +77,8 @@ bool dv_is_secret_reference(const char *text);
 DV_CHECKED dv_rc dv_secret_read(const char *reference, char *buffer, size_t size, size_t *ret_length,
                                 struct dv_error *error);
 
+/* The same for keys of random bytes: a file's last byte stays, even if it is a newline. */
+DV_CHECKED dv_rc dv_secret_read_raw(const char *reference, char *buffer, size_t size, size_t *ret_length,
+                                    struct dv_error *error);
+
 #endif

@@ -91,13 +91,13 @@ static bool has_more(int fd)
     return read(fd, &byte, 1) != 0;
 }
 
-static dv_rc read_open_file(int fd, const char *path, char *buffer, size_t size, size_t *ret_length,
+static dv_rc read_open_file(int fd, const char *path, bool raw, char *buffer, size_t size, size_t *ret_length,
                             struct dv_error *error)
 {
     DV_TRY(check_file(fd, path, error));
     size_t read_length = 0;
     DV_TRY(read_bytes(fd, path, buffer, size, &read_length, error));
-    size_t length = without_newline(buffer, read_length);
+    size_t length = raw ? read_length : without_newline(buffer, read_length);
     if (length == size || (read_length == size && has_more(fd)))
         return dv_error_set(error, DV_E_LIMIT, "the secret in file '%s' is over %zu bytes", path, size - 1);
     if (length == 0)
@@ -107,18 +107,19 @@ static dv_rc read_open_file(int fd, const char *path, char *buffer, size_t size,
     return DV_OK;
 }
 
-static dv_rc read_file(const char *path, char *buffer, size_t size, size_t *ret_length, struct dv_error *error)
+static dv_rc read_file(const char *path, bool raw, char *buffer, size_t size, size_t *ret_length, struct dv_error *error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO there must not stop the start */
     if (fd < 0)
         return dv_error_set(error, errno == ENOENT ? DV_E_MISSING : DV_E_CONFIG, "secret file '%s': %s", path,
                             strerror(errno));
-    dv_rc rc = read_open_file(fd, path, buffer, size, ret_length, error);
+    dv_rc rc = read_open_file(fd, path, raw, buffer, size, ret_length, error);
     (void)close(fd);
     return rc;
 }
 
-dv_rc dv_secret_read(const char *reference, char *buffer, size_t size, size_t *ret_length, struct dv_error *error)
+static dv_rc read_secret(const char *reference, bool raw, char *buffer, size_t size, size_t *ret_length,
+                         struct dv_error *error)
 {
     DV_ASSERT(reference != NULL && buffer != NULL && size > 0 && ret_length != NULL);
     *ret_length = 0;
@@ -127,8 +128,18 @@ dv_rc dv_secret_read(const char *reference, char *buffer, size_t size, size_t *r
         return dv_error_set(error, DV_E_CONFIG, "a secret's reference must be env:NAME or file:PATH");
     dv_rc rc = has_prefix(reference, ENV_PREFIX)
                    ? read_variable(reference + strlen(ENV_PREFIX), buffer, size, ret_length, error)
-                   : read_file(reference + strlen(FILE_PREFIX), buffer, size, ret_length, error);
+                   : read_file(reference + strlen(FILE_PREFIX), raw, buffer, size, ret_length, error);
     if (dv_is_error(rc))
         explicit_bzero(buffer, size);
     return rc;
+}
+
+dv_rc dv_secret_read(const char *reference, char *buffer, size_t size, size_t *ret_length, struct dv_error *error)
+{
+    return read_secret(reference, false, buffer, size, ret_length, error);
+}
+
+dv_rc dv_secret_read_raw(const char *reference, char *buffer, size_t size, size_t *ret_length, struct dv_error *error)
+{
+    return read_secret(reference, true, buffer, size, ret_length, error);
 }

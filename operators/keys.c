@@ -65,6 +65,6 @@ dv_rc dv_node_purpose_key(struct dv_node *node, const char *purpose, uint32_t *r
 dv_rc dv_node_raw_key(struct dv_node *node, const char *reference, uint8_t ret[DV_RAW_KEY_MAX], size_t *ret_length)
 {
     struct dv_error error = { 0 };
-    dv_rc rc = dv_secret_read(reference, (char *)ret, DV_RAW_KEY_MAX, ret_length, &error);
+    dv_rc rc = dv_secret_read_raw(reference, (char *)ret, DV_RAW_KEY_MAX, ret_length, &error);
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
 }

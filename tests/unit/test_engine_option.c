@@ -324,6 +324,24 @@ static void secrets_are_read_from_files(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static void a_raw_key_keeps_its_last_byte(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/datavault-secret-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    write_secret(path, "key\n", 0600);
+    char reference[64];
+    (void)snprintf(reference, sizeof reference, "file:%s", path);
+    char buffer[8];
+    size_t length = 0;
+    assert_int_equal(dv_secret_read_raw(reference, buffer, sizeof buffer, &length, NULL), DV_OK);
+    assert_int_equal(length, 4);
+    assert_memory_equal(buffer, "key\n", 4);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void odd_secret_files_are_refused(void **state)
 {
     (void)state;
@@ -500,6 +518,7 @@ int main(void)
         cmocka_unit_test(partial_values_are_not_told_twice),
         cmocka_unit_test(secrets_are_read_from_variables),
         cmocka_unit_test(secrets_are_read_from_files),
+        cmocka_unit_test(a_raw_key_keeps_its_last_byte),
         cmocka_unit_test(odd_secret_files_are_refused),
         cmocka_unit_test(tables_are_checked),
         cmocka_unit_test(docs_are_printed),
