@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #define DV_CHECKED __attribute__((warn_unused_result))
+#define DV_UNINITIALIZED __attribute__((uninitialized)) /* a large local that hardened builds need not zero */
 #define DV_FORMAT(text, first) __attribute__((format(printf, text, first)))
 
 /* The answers: 0..2 are an operator's, the rest come from errors.def. */

@@ -8,9 +8,6 @@
 
 #include "privacy/detect.h"
 
-/* For large locals that are filled before they are read: hardened builds would zero them once a text. */
-#define DV_UNINITIALIZED __attribute__((uninitialized))
-
 /* The byte a verifier is called for. */
 enum dv_trigger {
     DV_TRIGGER_DIGIT, /* the first digit of a run */

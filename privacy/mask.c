@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mask.c - hides all but a few characters of a value; total: every value has a mask. */
+#include <endian.h>
 #include <string.h>
 
 #include "privacy/transform.h"
@@ -69,38 +70,41 @@ static dv_rc mask_characters(const struct dv_mask *mask, const char *value, size
     return DV_OK;
 }
 
-/* The last four digits of a value with min..max of them, '*' where `keep` ends; false if it has another shape. */
-static bool last_four(const char *value, size_t length, size_t min, size_t max, uint32_t keep, char digits[4])
+/* The last four digits of a value with min..max of them, '*' where `keep` ends; "****" if it has another shape. */
+static void last_four(const char *value, size_t length, size_t min, size_t max, uint32_t keep, char digits[4])
 {
+    const uint32_t stars = 0x2a2a2a2a;
+    uint32_t last = stars;
     size_t count = 0;
-    for (size_t at = length; at-- > 0;) {
-        if (!is_digit(value[at]))
-            continue;
-        if (count < 4)
-            digits[3 - count] = count < keep ? value[at] : '*';
-        count++;
+    /* Without a branch that depends on the value: where its digits stand cannot be foretold. */
+    for (size_t at = 0; at < length; at++) {
+        uint32_t shifted = last << 8 | (unsigned char)value[at];
+        last = is_digit(value[at]) ? shifted : last;
+        count += is_digit(value[at]);
     }
-    return count >= min && count <= max;
+    bool shaped = count >= min && count <= max;
+    uint32_t shown = !shaped || keep == 0 ? 0 : keep < 4 ? (1u << (8 * keep)) - 1 : UINT32_MAX;
+    uint32_t ordered = htobe32((last & shown) | (stars & ~shown));
+    memcpy(digits, &ordered, 4);
 }
 
 static dv_rc mask_digits(const struct dv_mask *mask, const char *value, size_t length, struct dv_buffer *out)
 {
     bool ssn = mask->style == DV_MASK_SSN;
-    char digits[4] = { '*', '*', '*', '*' };
-    if (!last_four(value, length, ssn ? 9 : 7, ssn ? 9 : SIZE_MAX, mask->keep, digits))
-        memset(digits, '*', sizeof digits);
+    char digits[4];
+    last_four(value, length, ssn ? 9 : 7, ssn ? 9 : SIZE_MAX, mask->keep, digits);
     DV_TRY(ssn ? put(out, "***-**-", 7) : put(out, "***-***-", 8));
     return put(out, digits, sizeof digits);
 }
 
 static bool is_domain(const char *text, const char *end)
 {
-    if (text == end)
-        return false;
+    static const bool in_domains[256] = { ['-'] = true,          ['.'] = true,          ['0' ... '9'] = true,
+                                          ['A' ... 'Z'] = true, ['a' ... 'z'] = true };
+    bool all = text != end;
     for (; text < end; text++)
-        if (!is_ascii_alnum(*text) && *text != '.' && *text != '-')
-            return false;
-    return true;
+        all &= in_domains[(unsigned char)*text];
+    return all;
 }
 
 /* The last '@', since a quoted local part may hold others. */
@@ -113,7 +117,7 @@ static const char *find_at(const char *value, size_t length)
 /* Bytes of the first `keep` characters of the local part; past the first one at most half of it. */
 static size_t kept_bytes(const char *local, size_t length, uint32_t keep)
 {
-    size_t half = count_hidden(DV_MASK_TEXT, local, length) / 2;
+    size_t half = keep > 1 ? count_hidden(DV_MASK_TEXT, local, length) / 2 : 0;
     size_t most = half > 1 ? half : 1;
     size_t kept = 0;
     for (size_t i = 0; i < keep && i < most; i++)

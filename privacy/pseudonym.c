@@ -85,10 +85,33 @@ dv_rc dv_pseudonym_init(struct dv_pseudonym *pseudonym, const unsigned char *key
     return DV_OK;
 }
 
+typedef unsigned char block __attribute__((vector_size(16)));
+
+static inline block hex_letters(block nibbles)
+{
+    return nibbles + '0' + ((block)(nibbles > 9) & ('a' - '0' - 10));
+}
+
+/* Sixteen bytes as 32 digits. */
+static inline void put_hex_block(char *at, const unsigned char *bytes)
+{
+    block loaded;
+    memcpy(&loaded, bytes, sizeof loaded);
+    block high = hex_letters(loaded >> 4);
+    block low = hex_letters(loaded & 15);
+    block first = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    block second = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    memcpy(at, &first, sizeof first);
+    memcpy(at + sizeof first, &second, sizeof second);
+}
+
 static size_t put_hex(char *at, const unsigned char *bytes, size_t count)
 {
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
+    size_t i = 0;
+    for (; count - i >= sizeof(block); i += sizeof(block), at += 2 * sizeof(block))
+        put_hex_block(at, bytes + i);
+    for (; i < count; i++) {
         *at++ = digits[bytes[i] >> 4];
         *at++ = digits[bytes[i] & 15];
     }

@@ -2,46 +2,73 @@
  * transform.c - generalizes ages, dates, ZIP codes and numbers; what is malformed is an error, never passed on. */
 #include "privacy/transform.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/json_number.h"
 
 enum { NUMBER_BYTES_MAX = 48 };
 
 static const double number_max = 9007199254740992.0; /* 2^53: whole numbers are exact up to here */
 
-/* printf into the buffer, without the NUL. */
-DV_FORMAT(2, 3) static dv_rc print(struct dv_buffer *out, const char *format, ...)
-{
+/* A result while it is put together. Not by printf(): a format costs more than all else that is done to a number. */
+struct draft {
     char text[DV_TRANSFORM_TEXT_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    DV_ASSERT(length >= 0 && (size_t)length < sizeof text);
+    size_t length;
+};
+
+static void add(struct draft *draft, char byte)
+{
+    DV_ASSERT(draft->length < sizeof draft->text);
+    draft->text[draft->length++] = byte;
+}
+
+static void add_number(struct draft *draft, int64_t number)
+{
+    DV_ASSERT(draft->length + DV_JSON_INT_MAX <= sizeof draft->text);
+    draft->length += dv_json_put_int(draft->text + draft->length, number);
+}
+
+/* The number in `count` digits, with zeros in front. */
+static void add_digits(struct draft *draft, uint32_t number, uint32_t count)
+{
+    for (uint32_t i = count, unit = 1; i-- > 0; unit *= 10)
+        draft->text[draft->length + i] = (char)('0' + number / unit % 10);
+    draft->length += count;
+}
+
+static dv_rc give(const struct draft *draft, struct dv_buffer *out)
+{
     out->length = 0;
-    if ((size_t)length > out->size)
+    if (draft->length > out->size)
         return DV_E_LIMIT;
-    memcpy(out->text, text, (size_t)length);
-    out->length = (size_t)length;
+    memcpy(out->text, draft->text, draft->length);
+    out->length = draft->length;
     return DV_OK;
 }
 
 dv_rc dv_age_band(const struct dv_band *band, int64_t age, struct dv_buffer *out)
 {
     DV_ASSERT(band->width >= 2);
+    DV_UNINITIALIZED struct draft draft;
+    draft.length = 0;
     out->length = 0;
     if (age < 0 || age > DV_AGE_MAX)
         return DV_E_DATA;
-    if (band->top != 0 && age >= band->top)
-        return print(out, "%" PRIu32 "+", band->top);
+    if (band->top != 0 && age >= band->top) {
+        add_number(&draft, band->top);
+        add(&draft, '+');
+        return give(&draft, out);
+    }
     int64_t low = age / band->width * band->width;
     int64_t high = low + band->width - 1;
     if (band->top != 0 && high >= band->top)
         high = (int64_t)band->top - 1;
-    return print(out, "%" PRId64 "-%" PRId64, low, high);
+    add_number(&draft, low);
+    add(&draft, '-');
+    add_number(&draft, high);
+    return give(&draft, out);
 }
 
 /* Reads exactly `count` digits; false if one is missing. */
@@ -139,19 +166,21 @@ static bool read_date(const char *text, size_t length, struct date *date)
 dv_rc dv_date_cut(enum dv_date_part part, const char *value, size_t length, struct dv_buffer *out)
 {
     struct date date = { 0 };
+    DV_UNINITIALIZED struct draft draft;
+    draft.length = 0;
     out->length = 0;
     if (!read_date(value, length, &date))
         return DV_E_DATA;
-    switch (part) {
-    case DV_DATE_YEAR:
-        return print(out, "%04" PRIu32, date.year);
-    case DV_DATE_QUARTER:
-        return print(out, "%04" PRIu32 "-Q%" PRIu32, date.year, (date.month + 2) / 3);
-    case DV_DATE_MONTH:
-        return print(out, "%04" PRIu32 "-%02" PRIu32, date.year, date.month);
-    default:
-        return DV_E_DATA;
+    add_digits(&draft, date.year, 4);
+    if (part == DV_DATE_QUARTER) {
+        add(&draft, '-');
+        add(&draft, 'Q');
+        add_digits(&draft, (date.month + 2) / 3, 1);
+    } else if (part == DV_DATE_MONTH) {
+        add(&draft, '-');
+        add_digits(&draft, date.month, 2);
     }
+    return give(&draft, out);
 }
 
 static bool is_restricted_zip3(uint32_t zip3)
@@ -167,25 +196,35 @@ static bool is_restricted_zip3(uint32_t zip3)
 dv_rc dv_zip3(const char *value, size_t length, struct dv_buffer *out)
 {
     uint32_t part = 0;
+    DV_UNINITIALIZED struct draft draft;
+    draft.length = 0;
     out->length = 0;
     bool zip = (length == 5 || length == 9) && read_digits(value, length, &part);
     bool plus4 = length == 10 && value[5] == '-' && read_digits(value, 5, &part) && read_digits(value + 6, 4, &part);
     uint32_t zip3 = 0;
     if ((!zip && !plus4) || !read_digits(value, 3, &zip3))
         return DV_E_DATA;
-    return print(out, "%03" PRIu32, is_restricted_zip3(zip3) ? 0 : zip3);
+    add_digits(&draft, is_restricted_zip3(zip3) ? 0 : zip3, 3);
+    return give(&draft, out);
 }
 
 dv_rc dv_number_bucket(uint32_t width, double number, struct dv_buffer *out)
 {
     DV_ASSERT(width >= 1);
+    DV_UNINITIALIZED struct draft draft;
+    draft.length = 0;
     out->length = 0;
     if (!isfinite(number) || fabs(number) > number_max)
         return DV_E_DATA;
     int64_t whole = (int64_t)floor(number);
     int64_t rest = whole % width;
     int64_t low = whole - (rest < 0 ? rest + width : rest);
-    return print(out, "[%" PRId64 ",%" PRId64 ")", low, low + width);
+    add(&draft, '[');
+    add_number(&draft, low);
+    add(&draft, ',');
+    add_number(&draft, low + width);
+    add(&draft, ')');
+    return give(&draft, out);
 }
 
 static size_t skip_digits(const char *text, size_t at, size_t length)

@@ -45,7 +45,7 @@ dv_rc dv_blob_seal(struct dv_blob *blob, struct dv_sealer *sealer, struct dv_byt
     if (!in_range(blob))
         return dv_error_set(error, DV_E_DATA, "a record's tenant, schema, subject or date does not fit a blob");
     dv_sealer_hash(sealer, plaintext, blob->data_hash);
-    uint8_t aad[AAD_MAX];
+    DV_UNINITIALIZED uint8_t aad[AAD_MAX];
     DV_TRY(dv_seal(sealer, bound_fields(blob, aad), plaintext, blob->nonce, sealed, error));
     DV_ASSERT(blob->key_ref.length != 0); /* a sealer without a name cannot make blobs that anybody finds the key for */
     blob->ciphertext = (struct dv_bytes){ sealed, plaintext.length + DV_TAG_BYTES };
@@ -63,7 +63,7 @@ dv_rc dv_blob_open(const struct dv_blob *blob, struct dv_opener *opener, uint8_t
     DV_ASSERT(opener != NULL);
     if (!in_range(blob))
         return altered(error);
-    uint8_t aad[AAD_MAX];
+    DV_UNINITIALIZED uint8_t aad[AAD_MAX];
     DV_TRY(dv_unseal(opener, bound_fields(blob, aad), blob->nonce, blob->ciphertext, plaintext, error));
     struct dv_bytes text = { plaintext, blob->ciphertext.length - DV_TAG_BYTES };
     uint8_t hash[DV_HMAC_BYTES];
