@@ -2,6 +2,7 @@
  * id.c - record ids and the hash under them. */
 #include "engine/id.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "engine/error.h"
@@ -84,19 +85,18 @@ uint64_t dv_hash64(const void *data, size_t length, uint64_t seed)
     return mix(a ^ secret[0] ^ length, b ^ secret[1]);
 }
 
-static void put_be(uint8_t *at, uint64_t value, unsigned bytes)
+static void put_be(uint8_t *at, uint64_t value)
 {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+    uint64_t swapped = htobe64(value);
+    memcpy(at, &swapped, sizeof swapped);
 }
 
 void dv_id_make(uint8_t id[DV_UUID_BYTES], uint64_t order, uint32_t minor, uint64_t source_hash)
 {
     DV_ASSERT(id != NULL);
     uint64_t tail = mix(mix(order ^ secret[0], source_hash ^ secret[1]) ^ minor, secret[2] ^ source_hash);
-    put_be(id, order, 6);
-    put_be(id + 6, 0x8000u | (minor & 0x0fffu), 2);
-    put_be(id + 8, (tail & 0x3fffffffffffffffu) | 0x8000000000000000u, 8);
+    put_be(id, order << 16 | 0x8000u | (minor & 0x0fffu));
+    put_be(id + 8, (tail & 0x3fffffffffffffffu) | 0x8000000000000000u);
 }
 
 static bool dash_at(size_t position)
