@@ -309,7 +309,7 @@ dv_rc dv_line_source_process(struct dv_node *node, struct dv_batch *batch)
     }
     if (filling.moved)
         return DV_PASS;
-    if (more != DV_MORE_LATER)
+    if (more != DV_MORE_LATER || source->ended) /* a letter that was lost may have stopped the run meanwhile */
         return DV_DROP;
     dv_reader_request(&source->reader, on_change, source);
     return hold(source, batch);
