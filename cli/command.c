@@ -4,7 +4,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* What was wrong, as it was typed: getopt_long() passes a long option at once, a letter only with the last of its word. */
+static const char *typed(int option, char **argv, char letter[3])
+{
+    const char *word = argv[optind - 1];
+    bool is_long = option == ':' || optopt == 0 || (strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL);
+    (void)snprintf(letter, 3, "-%c", optopt);
+    return is_long ? word : letter;
+}
 
 int dv_next_option(const struct dv_command *self, int argc, char **argv, const struct option *options, int *ret_exit)
 {
@@ -17,10 +27,16 @@ int dv_next_option(const struct dv_command *self, int argc, char **argv, const s
     }
     if (option == '?' || option == ':') {
         const char *what = option == ':' ? "needs a value" : "is not known here";
-        *ret_exit = dv_usage(self, "'%s' %s", argv[optind - 1], what);
+        char letter[3];
+        *ret_exit = dv_usage(self, "'%s' %s", typed(option, argv, letter), what);
         return -2;
     }
     return option;
+}
+
+int dv_no_more(const struct dv_command *self, int argc, char **argv)
+{
+    return optind < argc ? dv_usage(self, "'%s' is one too many", argv[optind]) : DV_EXIT_OK;
 }
 
 int dv_usage(const struct dv_command *self, const char *format, ...)

@@ -37,6 +37,9 @@ extern const struct dv_command dv_command_version;
  * *ret_exit is the exit code to return. */
 int dv_next_option(const struct dv_command *self, int argc, char **argv, const struct option *options, int *ret_exit);
 
+/* After the options of a command that takes nothing else: DV_EXIT_OK, or DV_EXIT_USAGE after saying what is too much. */
+int dv_no_more(const struct dv_command *self, int argc, char **argv);
+
 /* "datavault: <text>" on standard error, for mistakes on the command line; gives back DV_EXIT_USAGE. */
 int dv_usage(const struct dv_command *self, const char *format, ...) DV_FORMAT(2, 3);
 

@@ -76,13 +76,16 @@ static int run(const struct dv_command *self, int argc, char **argv)
             return code;
         markdown = true;
     }
-    if (markdown) {
-        print_page();
-        return DV_EXIT_OK;
-    }
-    if (optind == argc)
+    const char *name = markdown ? NULL : argv[optind];
+    if (!markdown && optind == argc)
         return dv_usage(self, "which operator? `datavault list` shows what there is");
-    return print_named(self, argv[optind]);
+    optind += !markdown;
+    if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
+        return DV_EXIT_USAGE;
+    if (!markdown)
+        return print_named(self, name);
+    print_page();
+    return DV_EXIT_OK;
 }
 
 const struct dv_command dv_command_docs = {

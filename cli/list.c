@@ -41,6 +41,8 @@ static int run(const struct dv_command *self, int argc, char **argv)
             return code;
         json = true;
     }
+    if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
+        return DV_EXIT_USAGE;
     for (const struct dv_operator *const *op = dv_operators; *op != NULL; op++) {
         if (json)
             print_json(*op);

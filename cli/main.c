@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * main.c - finds the command and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 
@@ -42,19 +45,39 @@ static void harden(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A standard stream that the caller closed gets a stand-in that fails: else the next file opened would take its number,
+ * and what is printed would end up in a store. */
+static void occupy_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* Output that did not arrive is a failure, whatever the command thinks. */
+static int after_flush(int code)
+{
+    bool arrived = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (arrived || code != DV_EXIT_OK)
+        return code;
+    (void)fprintf(stderr, "datavault: cannot write to standard output: %s\n", strerror(errno));
+    return DV_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+    occupy_standard_streams();
     harden();
     if (argc < 2) {
         (void)print_help(stderr);
         return DV_EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-        return print_help(stdout);
+        return after_flush(print_help(stdout));
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i]->name, name) == 0)
-            return commands[i]->run(commands[i], argc - 1, argv + 1);
+            return after_flush(commands[i]->run(commands[i], argc - 1, argv + 1));
     (void)fprintf(stderr, "datavault: no command '%s'; `datavault --help` lists them\n", argv[1]);
     return DV_EXIT_USAGE;
 }

@@ -42,6 +42,8 @@ static int run(const struct dv_command *self, int argc, char **argv)
     int code = DV_EXIT_OK;
     if (dv_next_option(self, argc, argv, options, &code) == -2)
         return code;
+    if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
+        return DV_EXIT_USAGE;
     (void)printf("{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"DataVault graph\",\"$defs\":{"
                  "\"nodes\":");
     print_nodes();

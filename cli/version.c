@@ -14,6 +14,8 @@ static int run(const struct dv_command *self, int argc, char **argv)
             return code;
         json = true;
     }
+    if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
+        return DV_EXIT_USAGE;
     (void)printf(json ? "{\"name\":\"datavault\",\"version\":\"%s\"}\n" : "datavault %s\n", DV_VERSION);
     return DV_EXIT_OK;
 }

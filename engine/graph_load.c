@@ -82,9 +82,9 @@ static const struct dv_operator *find_operator(struct dv_graph *graph, const str
             return *op;
     }
     if (!known)
-        finding(graph, name, "C011", suggest_operator(graph, name->text, false), "no operator '%s'", name->text);
+        finding(graph, name, "C011", suggest_operator(graph, name->text, false), "no operator '%s'", dv_yaml_shown(name));
     else if (from != NULL)
-        finding(graph, from, "C012", suggest_operator(graph, from->text, true), "no source from '%s'", from->text);
+        finding(graph, from, "C012", suggest_operator(graph, from->text, true), "no source from '%s'", dv_yaml_shown(from));
     else
         finding(graph, name, "C012", "say where it reads: from: file", "'%s' needs `from`", name->text);
     return NULL;
@@ -201,7 +201,7 @@ static void add_link(struct dv_graph *graph, struct dv_node *node, const struct 
         size_t count = possible_inputs(graph, node->index, words, DV_LINKS_MAX);
         const char *help = dv_diags_suggest(graph->diags, word->text, words, count);
         finding(graph, word, "C016", help != NULL ? help : "name a node (or node.output) that stands above",
-                "nothing above is called '%s'", word->text);
+                "nothing above is called '%s'", dv_yaml_shown(word));
         return;
     }
     if (graph->link_count == DV_LINKS_MAX) {

@@ -91,6 +91,17 @@ dv_rc dv_refuse(struct dv_node *node, const char *option, const char *code, cons
     return DV_E_CONFIG;
 }
 
+/* A word of an option, as a message may show it. */
+static const char *shown(const struct dv_node *node, const char *option, const char *word)
+{
+    const struct dv_yaml *value = dv_yaml_get(node->yaml, option);
+    const struct dv_yaml *item = value != NULL && value->kind != DV_YAML_SCALAR ? value->first : value;
+    for (; item != NULL; item = item->next)
+        if (item->kind == DV_YAML_SCALAR && strcmp(item->text, word) == 0)
+            return dv_yaml_shown(item);
+    return word;
+}
+
 int dv_shape_column(struct dv_node *node, const struct dv_shape *shape, const char *option, const char *column)
 {
     int index = dv_schema_find(shape->in, column);
@@ -100,7 +111,8 @@ int dv_shape_column(struct dv_node *node, const struct dv_shape *shape, const ch
     for (uint32_t i = 0; i < shape->in->column_count; i++)
         names[i] = shape->in->columns[i].name;
     const char *help = dv_diags_suggest(node->graph->diags, column, names, shape->in->column_count);
-    (void)dv_refuse(node, option, "C020", help, "no column '%s' reaches node '%s'", column, node->name);
+    (void)dv_refuse(node, option, "C020", help, "no column '%s' reaches node '%s'", shown(node, option, column),
+                    node->name);
     return -1;
 }
 

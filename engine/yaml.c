@@ -231,6 +231,7 @@ static void take_value(struct builder *builder, struct fy_token *token, struct d
     node->faulty = !dv_expand(raw, place, builder->arena, builder->diags, &value);
     if (node->faulty)
         value = raw;
+    node->expanded = value.text != raw.text;
     node->text = value.text;
     node->length = value.length;
     node->plain = fy_token_scalar_style(token) == FYSS_PLAIN && (value.text == raw.text || value.length == 0);
@@ -429,6 +430,12 @@ const struct dv_yaml *dv_yaml_get(const struct dv_yaml *map, const char *key)
             return child;
     }
     return NULL;
+}
+
+const char *dv_yaml_shown(const struct dv_yaml *scalar)
+{
+    DV_ASSERT(scalar->kind == DV_YAML_SCALAR);
+    return scalar->expanded ? "(what a variable gave)" : scalar->text;
 }
 
 bool dv_yaml_is_none(const struct dv_yaml *node)

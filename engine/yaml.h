@@ -26,6 +26,7 @@ struct dv_yaml {
     size_t length;         /* of text */
     bool plain;            /* a scalar as it stands in the file, without quotes (so that `~` and an empty value mean
                               "none"); what a variable gave is plain only if it is empty */
+    bool expanded;         /* a variable gave part of the text: it may be a secret, and no message shows it */
     bool faulty;           /* told to be wrong already (only in a partial tree): nothing more to say about its value */
     struct dv_yaml *first; /* a map's or list's children */
     struct dv_yaml *next;
@@ -49,6 +50,9 @@ struct dv_yaml *dv_yaml_parse_partial(const char *name, const char *text, size_t
 
 /* A map's child by key, or NULL (also if `map` is NULL or no map). */
 const struct dv_yaml *dv_yaml_get(const struct dv_yaml *map, const char *key);
+
+/* A scalar's text for messages: what a variable gave is not shown. */
+const char *dv_yaml_shown(const struct dv_yaml *scalar);
 
 /* True for a plain empty scalar, `~` or `null`. */
 bool dv_yaml_is_none(const struct dv_yaml *node);
