@@ -286,7 +286,7 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     }
     node->in = shape.in;
     uint32_t before = graph->diags->count;
-    dv_rc rc = node->op->transfer(node, &shape);
+    dv_rc rc = node->op->transfer != NULL ? node->op->transfer(node, &shape) : DV_OK;
     if (dv_is_error(rc) && graph->diags->count == before)
         (void)dv_refuse(node, NULL, "C022", NULL, "%s", node->error.text[0] ? node->error.text : dv_rc_text(rc));
     if (dv_is_error(rc))

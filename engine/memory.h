@@ -20,7 +20,8 @@ void *dv_memory_resize(void *memory, size_t size);
 /* Gives back; accepts NULL. */
 void dv_memory_free(void *memory);
 
-/* Test hook: the n-th allocation from now (1 = the next) fails once; 0 switches it off. */
+/* Test hook, in builds with DV_FAULTS (all but a release): the n-th allocation from now (1 = the next) fails once; 0
+ * switches it off. */
 void dv_memory_fail_at(uint64_t nth);
 
 /* Bytes in dv_memory_secret() pages: locked, not dumped, zero in a forked child, between guard pages. */

@@ -72,7 +72,7 @@ struct dv_operator {
     uint8_t held_max;    /* batches it may hold at a time; 0 means 1 */
     uint8_t credits;     /* batches of its own it may have out at a time; 0 means 4 */
     enum dv_exit exit;
-    dv_rc (*transfer)(struct dv_node *node, struct dv_shape *shape);
+    dv_rc (*transfer)(struct dv_node *node, struct dv_shape *shape); /* NULL: a sink that takes any columns */
     dv_rc (*open)(struct dv_node *node);
     dv_rc (*process)(struct dv_node *node, struct dv_batch *batch);
     void (*settle)(struct dv_node *node, const struct dv_receipt *receipt);
