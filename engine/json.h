@@ -21,7 +21,10 @@ struct dv_json {
     bool comma; /* the next element needs one before it */
 };
 
+/* Begins an empty text in `buffer` of `size` bytes, which is the caller's. */
 void dv_json_init(struct dv_json *json, char *buffer, size_t size);
+
+/* Bytes written so far. */
 static inline size_t dv_json_length(const struct dv_json *json)
 {
     return (size_t)(json->at - json->start);
@@ -42,7 +45,7 @@ void dv_json_bool(struct dv_json *json, bool value);
 void dv_json_null(struct dv_json *json);
 void dv_json_raw(struct dv_json *json, const char *text, size_t length); /* already JSON */
 
-/* The most bytes dv_json_record() can need for one row of `batch`. */
+/* The bytes dv_json_record() must have for one row of `batch`: more than it will need, since it copies by blocks. */
 size_t dv_json_record_bound(const struct dv_batch *batch, uint32_t row);
 
 /* One row as an object without newline, columns in schema order, missing ones left out; `_extra`'s members are put at

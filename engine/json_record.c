@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * json_record.c - rows as JSON objects, the hot half of the writer. Cells hold UTF-8: only escapes are looked for. */
+#include <endian.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -66,52 +67,47 @@ static __attribute__((noinline)) char *put_mixed(char *out, const char *text, si
     return put_escaped(out, text, length);
 }
 
-/* Less than a block, as two halves that may overlap, held in registers: going through memory would stall on it. Bytes
- * left over repeat others, so that none looks special that is not. */
+static inline uint64_t load_8(const char *at)
+{
+    uint64_t word = 0;
+    memcpy(&word, at, sizeof word);
+    return le64toh(word);
+}
+
+static inline uint64_t load_4(const char *at)
+{
+    uint32_t word = 0;
+    memcpy(&word, at, sizeof word);
+    return le32toh(word);
+}
+
+/* Less than a block, joined in registers from loads that may overlap: going through memory would stall on it. Blanks
+ * fill the rest, so that none looks special that is not. */
 static inline block load_short(const char *from, size_t length)
 {
-    uint64_t low = 0x2020202020202020u;
-    uint64_t high = low;
+    const uint64_t blanks = 0x2020202020202020u;
+    uint64_t low = blanks;
+    uint64_t high = blanks;
     if (length >= 8) {
-        memcpy(&low, from, 8);
-        memcpy(&high, from + length - 8, 8);
+        low = load_8(from);
+        high = load_8(from + length - 8) >> (8 * (15 - length)) >> 8 | blanks << (8 * (length - 8));
     } else if (length >= 4) {
-        uint32_t ends[2];
-        memcpy(&ends[0], from, 4);
-        memcpy(&ends[1], from + length - 4, 4);
-        low = ends[0] * 0x100000001u;
-        high = ends[1] * 0x100000001u;
+        low = load_4(from) | load_4(from + length - 4) >> (8 * (8 - length)) << 32 | blanks << (8 * length);
     } else if (length > 0) {
-        low = ((unsigned char)from[0] | (uint64_t)(unsigned char)from[length / 2] << 8) * 0x0001000100010001u;
-        high = (unsigned char)from[length - 1] * 0x0101010101010101u;
+        size_t middle = length / 2;
+        low = (unsigned char)from[0] | (uint64_t)(unsigned char)from[middle] << (8 * middle) |
+              (uint64_t)(unsigned char)from[length - 1] << (8 * (length - 1)) | blanks << (8 * length);
     }
-    return (block)(halves){ low, high };
+    return (block)(halves){ htole64(low), htole64(high) };
 }
 
-static inline void store_short(char *out, block bytes, size_t length)
-{
-    halves both = (halves)bytes;
-    uint64_t low = both[0];
-    uint64_t high = both[1];
-    if (length >= 8) {
-        memcpy(out, &low, 8);
-        memcpy(out + length - 8, &high, 8);
-    } else if (length >= 4) {
-        memcpy(out, &low, 4);
-        memcpy(out + length - 4, &high, 4);
-    } else if (length > 0) {
-        out[0] = (char)low;
-        out[length / 2] = (char)(low >> 8);
-        out[length - 1] = (char)high;
-    }
-}
-
+/* Stores a whole block, of which only the beginning counts. */
 static inline char *put_short(char *out, const char *text, size_t length)
 {
     block bytes = load_short(text, length);
     if (__builtin_expect(any(special_bytes(bytes)), 0))
         return put_escaped(out, text, length);
-    store_short(out, bytes, length);
+    memcpy(out, &bytes, BLOCK);
     return out + length;
 }
 
@@ -120,29 +116,33 @@ static inline char *put_text(char *out, const char *text, size_t length)
 {
     if (length < BLOCK)
         return put_short(out, text, length);
-    const char *end = text + length;
-    while (text < end) {
-        const char *at = end - text >= BLOCK ? text : end - BLOCK;
-        block bytes = load_block(at);
+    size_t last = length - BLOCK;
+    for (size_t at = 0; at < length; at += BLOCK) {
+        size_t from = at < last ? at : last;
+        block bytes = load_block(text + from);
         if (__builtin_expect(any(special_bytes(bytes)), 0))
-            return put_mixed(out, text, (size_t)(end - text));
-        memcpy(out - (text - at), &bytes, BLOCK);
-        out += at + BLOCK - text;
-        text = at + BLOCK;
+            return put_mixed(out + at, text + at, length - at);
+        memcpy(out + from, &bytes, BLOCK);
     }
-    return out;
+    return out + length;
 }
 
-static inline char *put_name(char *out, const char *name, size_t length)
+static __attribute__((noinline)) char *put_long_name(char *out, const struct dv_column *column)
 {
     *out++ = '"';
-    for (; length >= BLOCK; length -= BLOCK, name += BLOCK, out += BLOCK)
-        memcpy(out, name, BLOCK);
-    store_short(out, load_short(name, length), length);
-    out += length;
+    memcpy(out, column->name, column->name_length);
+    out += column->name_length;
     *out++ = '"';
     *out++ = ':';
     return out;
+}
+
+static inline char *put_name(char *out, const struct dv_column *column)
+{
+    if (__builtin_expect(column->key_length == 0, 0))
+        return put_long_name(out, column);
+    memcpy(out, column->key, sizeof column->key);
+    return out + column->key_length;
 }
 
 static char *put_bytes(char *out, const char *bytes, size_t length)
@@ -179,7 +179,7 @@ static inline char *put_value(char *out, enum dv_type type, const struct dv_cell
 
 static inline char *put_member(char *out, const struct dv_column *column, const struct dv_cell *cell)
 {
-    out = put_name(out, column->name, column->name_length);
+    out = put_name(out, column);
     out = put_value(out, column->type, cell);
     *out++ = ',';
     return out;
@@ -216,25 +216,20 @@ size_t dv_json_record(const struct dv_batch *batch, uint32_t row, char *out)
     return (size_t)(at - out);
 }
 
-static size_t value_bound(enum dv_type type, const struct dv_cell *cell)
-{
-    switch (type) {
-    case DV_TYPE_TEXT: return (size_t)cell->length * DV_JSON_ESCAPE_MAX + 2;
-    case DV_TYPE_BYTES: return dv_base64_length(cell->length) + 2;
-    case DV_TYPE_JSON: return cell->length;
-    default: return DV_JSON_NUMBER_MAX;
-    }
-}
+/* What a text may grow to: each byte an escape, or base64. Numbers need no more than the constant part. */
+static const uint8_t growth[] = { [DV_TYPE_TEXT] = DV_JSON_ESCAPE_MAX, [DV_TYPE_BYTES] = 2, [DV_TYPE_JSON] = 1 };
 
 size_t dv_json_record_bound(const struct dv_batch *batch, uint32_t row)
 {
+    enum { MEMBER = 4 + DV_JSON_NUMBER_MAX }; /* quotes, colon and comma; a number, or what base64 pads */
     DV_ASSERT(row < DV_BATCH_ROWS);
     const struct dv_schema *schema = batch->schema;
-    size_t bound = 2;
+    size_t bound = 2 + DV_COLUMN_KEY_BYTES;
     for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct dv_column *column = &schema->columns[i];
         const struct dv_cell *cell = &batch->cells[i][row];
-        if (cell->present)
-            bound += schema->columns[i].name_length + 4 + value_bound(schema->columns[i].type, cell);
+        size_t length = cell->present ? cell->length : 0;
+        bound += column->name_length + MEMBER + length * growth[column->type];
     }
     return bound;
 }

@@ -33,11 +33,28 @@ struct dv_schema *dv_schema_copy(struct dv_arena *arena, const struct dv_schema 
     return copy;
 }
 
+void dv_column_name(struct dv_column *column, const char *name)
+{
+    size_t length = strlen(name);
+    DV_ASSERT(length <= UINT32_MAX);
+    column->name = name;
+    column->name_length = (uint32_t)length;
+    column->key_length = 0;
+    memset(column->key, 0, sizeof column->key);
+    if (length + 3 > sizeof column->key)
+        return;
+    column->key_length = (uint32_t)length + 3;
+    column->key[0] = '"';
+    memcpy(column->key + 1, name, length);
+    memcpy(column->key + 1 + length, "\":", 2);
+}
+
 struct dv_column *dv_schema_add(struct dv_schema *schema, const char *name, enum dv_type type, struct dv_label label)
 {
     DV_ASSERT(name != NULL && schema->column_count < schema->capacity);
     struct dv_column *column = &schema->columns[schema->column_count++];
-    *column = (struct dv_column){ .name = name, .name_length = (uint32_t)strlen(name), .type = type, .label = label };
+    *column = (struct dv_column){ .type = type, .label = label };
+    dv_column_name(column, name);
     return column;
 }
 

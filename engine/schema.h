@@ -20,7 +20,7 @@
 #include "engine/label.h"
 #include "engine/yaml.h"
 
-enum { DV_COLUMNS_MAX = 128 };
+enum { DV_COLUMNS_MAX = 128, DV_COLUMN_KEY_BYTES = 32 };
 
 #define DV_EXTRA_COLUMN "_extra"
 
@@ -35,6 +35,8 @@ struct dv_column {
     bool required;
     bool bounded; /* min/max hold for DV_TYPE_INT and DV_TYPE_FLOAT */
     double min, max;
+    uint32_t key_length; /* of `key`; 0: the name is too long for it */
+    char key[DV_COLUMN_KEY_BYTES]; /* the name as JSON has it, with quotes and colon: writers copy it whole */
 };
 
 /* A schema: immutable once made, owned by the graph's arena. */
@@ -62,6 +64,9 @@ struct dv_schema *dv_schema_copy(struct dv_arena *arena, const struct dv_schema 
 
 /* Appends a column to a schema made with room for it, and gives it back for further settings. */
 struct dv_column *dv_schema_add(struct dv_schema *schema, const char *name, enum dv_type type, struct dv_label label);
+
+/* Sets a column's name, which must stay. */
+void dv_column_name(struct dv_column *column, const char *name);
 
 /* A column's index by name, or -1. Not for hot loops. */
 int dv_schema_find(const struct dv_schema *schema, const char *name);

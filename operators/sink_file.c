@@ -99,7 +99,7 @@ static size_t encode(const struct sink_file *sink, const struct dv_batch *batch,
 /* False: there is no room now. A record for which there never will be is rejected. */
 static bool append(struct sink_file *sink, struct dv_batch *batch, uint32_t row)
 {
-    struct dv_blob blob;
+    DV_UNINITIALIZED struct dv_blob blob; /* filled by bound_of() if records are blobs */
     bool never = false;
     size_t bound = bound_of(sink, batch, row, &blob);
     if (bound == 0) {

@@ -36,7 +36,7 @@ static inline void fixture_open(struct json_fixture *fixture)
     *fixture = (struct json_fixture){ .reason = "" };
     memcpy(fixture->columns, columns, sizeof columns);
     for (int i = 0; i < FIXTURE_COLUMNS; i++)
-        fixture->columns[i].name_length = (uint32_t)strlen(columns[i].name);
+        dv_column_name(&fixture->columns[i], columns[i].name);
     fixture->schema = (struct dv_schema){
         .name = "fixture", .column_count = FIXTURE_COLUMNS, .subject = -1, .extra = EXTRA, .columns = fixture->columns
     };
