@@ -2,6 +2,7 @@
  * retrieve.c - `datavault retrieve ID`: one sealed record, opened for whoever holds the keyring. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/keyring.h"
@@ -133,6 +134,8 @@ static dv_rc retrieve(const struct arguments *arguments, const char *text, struc
     uint8_t id[DV_UUID_BYTES];
     if (!dv_id_parse(text, strlen(text), id))
         return dv_error_set(error, DV_E_USAGE, "an id looks like 018f2c5e-0000-8000-8000-000000000000");
+    if (access(arguments->store, F_OK) != 0) /* opening would make it */
+        return dv_error_set(error, DV_E_MISSING, "there is no store at '%s'", arguments->store);
     struct answer answer = { .arguments = arguments, .error = error };
     DV_TRY(dv_keyring_open_named(&answer.keyring, arguments->keyring, arguments->passphrase, error));
     dv_rc rc = ask(&answer, id);
