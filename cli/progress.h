@@ -22,6 +22,7 @@ struct dv_totals {
     uint64_t out;      /* records that sinks took */
 };
 
+/* Adds up the counters of all nodes. */
 struct dv_totals dv_totals_of(const struct dv_graph *graph);
 
 /* Begins; `quiet`: never prints. Close before the loop ends. */

@@ -24,6 +24,7 @@ struct dv_job {
     bool abandoned; /* done() is not wanted any more */
 };
 
+/* Makes a job that can be started; it lives in its owner's memory. */
 void dv_job_init(struct dv_job *job, uv_loop_t *loop, dv_job_function work, dv_job_function done, void *data);
 
 /* Starts work(); the job must not be busy. done() never runs inside this call. */

@@ -68,11 +68,13 @@ struct dv_store {
     const struct dv_store_ops *ops;
 };
 
+/* Hands a request to the store; its callback tells the answer. */
 static inline void dv_store_request(struct dv_store *store, struct dv_store_request *request)
 {
     store->ops->request(store, request);
 }
 
+/* Why nothing is stored now, a literal, or NULL. */
 static inline const char *dv_store_waits(const struct dv_store *store)
 {
     return store->ops->waits(store);

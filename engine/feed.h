@@ -41,7 +41,10 @@ DV_CHECKED dv_rc dv_feed_publish(struct dv_feed *feed, const char *name, const c
  * (the reader must start afresh). `after` beyond the newest counts as gone, too: it is another process's number. */
 bool dv_feed_replay(const struct dv_feed *feed, uint64_t after, dv_feed_callback callback, void *data);
 
+/* Begins a subscription; the memory of `reader` is lent until dv_feed_leave(). */
 void dv_feed_join(struct dv_feed *feed, struct dv_feed_reader *reader);
+
+/* Ends it; a reader that never joined does no harm. */
 void dv_feed_leave(struct dv_feed *feed, struct dv_feed_reader *reader);
 
 #endif

@@ -55,8 +55,10 @@ struct dv_graph *dv_graph_load(const char *path, const struct dv_operator *const
 struct dv_graph *dv_graph_parse(const char *name, const char *text, size_t length,
                                 const struct dv_operator *const *operators, struct dv_diags *diags);
 
+/* Gives everything back; the run must be over, or never have begun. Accepts NULL. */
 void dv_graph_free(struct dv_graph *graph);
 
+/* The settings at the top of the file; they live as long as the graph. */
 const struct dv_graph_settings *dv_graph_settings(const struct dv_graph *graph);
 
 /* Lends a service of the rooms above to all nodes; before dv_graph_start(). */

@@ -46,6 +46,7 @@ struct dv_json_span {
     bool escaped;
 };
 
+/* Whether a byte is white space between tokens. */
 static inline bool dv_json_blank(char byte)
 {
     return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';

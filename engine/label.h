@@ -48,11 +48,13 @@ enum dv_exit {
 
 enum { DV_K_MIN = 5 }; /* the smallest group an aggregate may show */
 
+/* A label without parameter. */
 static inline struct dv_label dv_label(enum dv_class class, enum dv_form form)
 {
     return (struct dv_label){ .class = (uint8_t)class, .form = (uint8_t)form };
 }
 
+/* Whether two labels are the same in every part. */
 static inline bool dv_label_equal(struct dv_label a, struct dv_label b)
 {
     return a.class == b.class && a.form == b.form && a.parameter == b.parameter;

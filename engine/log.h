@@ -33,6 +33,7 @@ struct dv_log_pair {
 #define dv_log(level, event, ...)                                                                                      \
     dv_log_write((level), "" event, (const struct dv_log_pair[]){ __VA_ARGS__ __VA_OPT__(, ) { NULL, DV_LOG_END, 0, NULL } })
 
+/* Writes one line; use the macro above, which checks that names and keys are literals. */
 void dv_log_write(enum dv_log_level level, const char *event, const struct dv_log_pair *pairs);
 
 /* The process's threshold and form; set once by main. */

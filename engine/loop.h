@@ -70,6 +70,7 @@ struct dv_loop_sim {
     struct dv_timer *timers; /* by due time, then by order of start */
 };
 
+/* Makes a world in which it is time 0 and nothing is due. */
 void dv_loop_sim_init(struct dv_loop_sim *loop);
 
 /* Runs the tick if armed, else jumps to the next timer and fires it. False: nothing is left to happen. */

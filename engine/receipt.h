@@ -48,6 +48,7 @@ struct dv_receipts {
     uint32_t link_capacity, live_links;
 };
 
+/* Takes one more reference and gives the receipt back. */
 struct dv_receipt *dv_receipt_ref(struct dv_receipt *receipt);
 
 /* Drops a reference; the last settles the receipt. `failed` marks it first and ends the run: what can never be settled

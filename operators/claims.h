@@ -35,6 +35,7 @@ void dv_claims_add(struct dv_claims *claims, const struct dv_checkpoint *after);
 /* Settles the claim with this sequence. True if the row has grown: *ret is how far it reaches. */
 bool dv_claims_settle(struct dv_claims *claims, uint64_t sequence, bool failed, struct dv_checkpoint *ret);
 
+/* Gives the memory back; accepts a zeroed one. */
 void dv_claims_free(struct dv_claims *claims);
 
 #endif

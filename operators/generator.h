@@ -24,6 +24,7 @@ struct dv_generator {
 /* "healthcare"; a literal, which is also the name of the schema that fits. */
 const char *dv_domain_name(enum dv_domain domain);
 
+/* Begins the sequence of a domain and seed at record 0. */
 void dv_generator_init(struct dv_generator *generator, enum dv_domain domain, uint64_t seed);
 
 /* Writes the next record, without newline or NUL; returns its length. 0 if `size` is too small, which DV_GENERATE_MAX

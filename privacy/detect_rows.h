@@ -77,26 +77,31 @@ dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;
 /* Whether this machine can run dv_detect_scan_avx2(). */
 bool dv_detect_has_avx2(void);
 
+/* The ASCII classes, without the locale. */
 static inline bool dv_is_digit(unsigned char byte)
 {
     return (unsigned char)(byte - '0') <= 9;
 }
 
+/* A to Z in either case. */
 static inline bool dv_is_letter(unsigned char byte)
 {
     return (unsigned char)((byte | 0x20) - 'a') <= 25;
 }
 
+/* A letter or a digit. */
 static inline bool dv_is_alnum(unsigned char byte)
 {
     return dv_is_digit(byte) || dv_is_letter(byte);
 }
 
+/* A hexadecimal digit in either case. */
 static inline bool dv_is_hex(unsigned char byte)
 {
     return dv_is_digit(byte) || (unsigned char)((byte | 0x20) - 'a') <= 5;
 }
 
+/* The lower case of an ASCII letter; other bytes stay. */
 static inline unsigned char dv_lower(unsigned char byte)
 {
     return (unsigned char)(byte - 'A') <= 25 ? byte | 0x20 : byte;

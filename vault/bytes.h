@@ -42,6 +42,7 @@ static inline uint8_t *dv_bytes_put32(uint8_t *to, uint32_t value)
     return dv_bytes_put(to, &swapped, sizeof swapped);
 }
 
+/* The same with 8 bytes. */
 static inline uint8_t *dv_bytes_put64(uint8_t *to, uint64_t value)
 {
     uint64_t swapped = htobe64(value);
@@ -64,6 +65,7 @@ static inline uint32_t dv_bytes_get32(const uint8_t *at)
     return be32toh(value);
 }
 
+/* The same with 8 bytes. */
 static inline uint64_t dv_bytes_get64(const uint8_t *at)
 {
     uint64_t value = 0;

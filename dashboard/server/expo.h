@@ -25,6 +25,7 @@ struct dv_expo {
     enum dv_expo_kind kind;
 };
 
+/* Begins an empty exposition. */
 void dv_expo_init(struct dv_expo *expo, char *buffer, size_t size, bool open_metrics);
 
 /* Begins a family. `name` is without "_total" and "_info"; `unit` is its last word ("seconds"), or NULL. Literals. */

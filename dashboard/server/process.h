@@ -13,6 +13,7 @@ struct dv_process {
     uint64_t started_ns; /* since 1970 */
 };
 
+/* Reads what the system knows of this process; what cannot be read stays 0. */
 void dv_process_read(struct dv_process *ret);
 
 #endif

@@ -60,6 +60,7 @@ static inline const char *dv_pick_text(struct dv_moment *moment, const char *con
     return texts[dv_random_below(&moment->random, count)];
 }
 
+/* Writes a member whose value is a text. */
 static inline void dv_put_text(struct dv_moment *moment, const char *key, const char *text)
 {
     dv_json_key(&moment->json, key);
