@@ -60,7 +60,7 @@ class Canaries:
     def add(self, label, core, window=WINDOW):
         """A secret; `window=0`: only the whole of it counts."""
         core = core.encode() if isinstance(core, str) else bytes(core)
-        assert len(core) >= 10 or window == 0, "too short to be told from chance"
+        assert len(core) >= (10 if window else WINDOW), "too short to be told from chance"
         self.secrets.append((label, core, window or len(core)))
         self.tables = None
         return core
@@ -114,16 +114,14 @@ class Canaries:
     # ---- the search ----
 
     def build(self):
+        """Every needle by its first 8 bytes, so that one pass over the data does for all of them."""
         self.tables = {}
         for label, core, window in self.secrets:
             for form, text, width in forms(core, window):
-                table = self.tables.setdefault(width, {})
                 for at in range(len(text) - width + 1):
-                    table.setdefault(text[at:at + width], set()).add((label, form))
-        self.keys = {width: frozenset(table) for width, table in self.tables.items()}
-
-    def search(self, data, width):
-        return map(data.__getitem__, map(slice, range(len(data) - width + 1), range(width, len(data) + 1)))
+                    needle = text[at:at + width]
+                    self.tables.setdefault(needle[:WINDOW], {}).setdefault(needle, set()).add((label, form))
+        self.keys = frozenset(self.tables)
 
     def find(self, data, labels=None):
         """Sorted 'label in form' of every secret in `data`, of those labels if any are named."""
@@ -131,10 +129,11 @@ class Canaries:
             self.build()
         found = set()
         for text, suffix in ((data, ""), (data.replace(b"\0", b""), " utf-16")) if b"\0" in data else ((data, ""),):
-            for width, keys in self.keys.items():
-                if not keys.isdisjoint(self.search(text, width)):
-                    hits = keys.intersection(self.search(text, width))
-                    found |= {(label, form + suffix) for hit in hits for label, form in self.tables[width][hit]}
+            windows = map(text.__getitem__, map(slice, range(len(text) - WINDOW + 1), range(WINDOW, len(text) + 1)))
+            for key in self.keys.intersection(windows):
+                for needle, hits in self.tables[key].items():
+                    if needle in text:
+                        found |= {(label, form + suffix) for label, form in hits}
         return sorted(f"{label} in {form}" for label, form in found if labels is None or label in labels)
 
     def find_in(self, *paths, labels=None, but=()):

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import oracle
@@ -37,6 +38,16 @@ def fast_program():
     own = ROOT / "build" / "release" / "cli" / "datavault"
     named = os.environ.get("DATAVAULT_FAST") or (own if os.access(own, os.X_OK) else os.environ.get("DATAVAULT") or own)
     return os.path.abspath(named)
+
+
+@contextlib.contextmanager
+def memory_folder():
+    """A folder in memory if there is one: for tests whose thousands of syncs would be all they do."""
+    folder = tempfile.mkdtemp(prefix="datavault-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class World:

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""model.py - the rules of labels once more, written from the design and not from the program.
+
+`verdict(graph)` says what `datavault check` must say of a graph: 0 proved, 3 wrong, 4 leaks. Where both differ, one of
+them is wrong. Labels are (class, form, parameter); a column is (type, label); a schema keeps its columns in order.
+"""
+import dataclasses
+
+K_MIN = 5
+ANYTHING = {"plain", "masked", "pseudonym", "generalized", "redacted", "aggregate", "noised", "sealed"}
+GROUPS = {"aggregate", "noised"}
+# Exit → class → the forms that may leave there.
+CLEARED = {
+    "file": {
+        "public": ANYTHING, "sensitive": ANYTHING,
+        "quasi-id": GROUPS | {"masked", "pseudonym", "generalized", "sealed"},
+        "free-text": {"redacted", "masked", "pseudonym", "sealed"},
+        "direct-id": GROUPS | {"masked", "pseudonym", "generalized", "sealed"}},
+    "store": {
+        "public": ANYTHING, **dict.fromkeys(("sensitive", "quasi-id", "free-text", "direct-id"),
+                                            GROUPS | {"pseudonym", "sealed"})},
+    "sse": {
+        "public": ANYTHING - {"sealed"}, **dict.fromkeys(("sensitive", "quasi-id", "free-text", "direct-id"), GROUPS)},
+}
+EXITS = {"sink-file": "file", "sink-store": "store", "sink-sse": "sse"}
+
+# The shipped schemas: column → (type, class).
+SOURCES = {
+    "healthcare": ({
+        "patient_id": ("text", "direct-id"), "name": ("text", "direct-id"), "ssn": ("text", "direct-id"),
+        "email": ("text", "direct-id"), "phone": ("text", "direct-id"), "age": ("int", "quasi-id"),
+        "diagnosis": ("text", "sensitive"), "treatment_plan": ("text", "sensitive"), "visit_date": ("text", "quasi-id"),
+        "symptoms": ("json", "sensitive"), "vitals": ("json", "sensitive"), "outcome": ("text", "sensitive"),
+        "note": ("text", "free-text")}, "patient_id"),
+    "finance": ({
+        "account": ("text", "direct-id"), "account_hash": ("text", "direct-id"), "name": ("text", "direct-id"),
+        "email": ("text", "direct-id"), "card": ("text", "direct-id"), "transaction_type": ("text", "sensitive"),
+        "amount": ("float", "sensitive"), "merchant_category": ("text", "sensitive"),
+        "transaction_time": ("text", "quasi-id"), "memo": ("text", "free-text")}, "account"),
+}
+BLOB = {
+    "schema": ("text", ("public", "plain", 0)), "data_hash": ("bytes", ("direct-id", "pseudonym", 0)),
+    "key_ref": ("text", ("public", "plain", 0)), "subject_ref": ("bytes", ("direct-id", "pseudonym", 0)),
+    "nonce": ("bytes", ("public", "plain", 0)), "ciphertext": ("bytes", ("direct-id", "sealed", 0))}
+BARE = {"sealed": ("bytes", ("direct-id", "sealed", 0))}
+
+
+class Wrong(Exception):
+    """The graph cannot be: exit code 3."""
+
+
+@dataclasses.dataclass(eq=False)
+class Schema:
+    columns: dict
+    subject: str = None
+    inside: "Schema" = None  # of sealed records
+
+    def same(self, other):
+        return list(self.columns.items()) == list(other.columns.items()) and self.subject == other.subject
+
+    def only(self, names, **changed):
+        columns = {name: changed.get(name, column) for name, column in self.columns.items() if name in names}
+        return Schema(columns, self.subject if self.subject in names else None)
+
+
+def source(name):
+    columns, subject = SOURCES[name]
+    made = {column: (kind, (label, "plain", 0)) for column, (kind, label) in columns.items()}
+    made["_extra"] = ("json", ("direct-id", "plain", 0))
+    return Schema(made, subject)
+
+
+# ---- what each operator makes of a schema ----
+
+FITS = {"mask": {"text", "int"}, "pseudonym": {"text", "int"}, "redact": {"text"}, "year": {"text"}, "month": {"text"},
+        "zip3": {"text"}, "age-band": {"text", "int"}, "number": {"text", "int", "float"}}
+FORMS = {"mask": "masked", "pseudonym": "pseudonym", "redact": "redacted"}
+
+
+def rule_for(policy, name, label):
+    return policy["fields"].get(name) or policy["classes"].get(label[0])
+
+
+def after_rule(rule, kind, label):
+    """(type, label) of a column after a policy's rule; generalizing says what it is generalized to."""
+    if rule == "keep":
+        return kind, label
+    if kind not in FITS[rule]:
+        raise Wrong(f"{rule} of {kind}")
+    if rule == "number" and label[0] == "direct-id":
+        return "text", label
+    return "text", (label[0], FORMS.get(rule, "generalized"), 0)
+
+
+def anonymize(schema, policy):
+    kept = {}
+    for name, (kind, label) in schema.columns.items():
+        if name == "_extra":
+            continue
+        rule = rule_for(policy, name, label)
+        if rule is None:
+            raise Wrong(f"no rule for {name}")
+        if rule != "drop":
+            kept[name] = after_rule(rule, kind, label)
+    if not kept:
+        raise Wrong("nothing is left")
+    return Schema(kept, schema.subject if schema.subject in kept else None)
+
+
+def project(schema, keep, drop):
+    named = set(keep or drop)
+    if not named <= set(schema.columns):
+        raise Wrong("no such column")
+    names = named if keep else set(schema.columns) - named
+    if not names:
+        raise Wrong("nothing is left")
+    return schema.only(names)
+
+
+def declassify(schema, columns):
+    if not set(columns) <= set(schema.columns) or "_extra" in columns:
+        raise Wrong("no such column")
+    public = {name: (schema.columns[name][0], ("public", "plain", 0)) for name in columns}
+    return schema.only(set(schema.columns), **public)
+
+
+def aggregate(schema, by, k, sums):
+    made = {"window_start_ms": ("int", ("public", "plain", 0)), "window_end_ms": ("int", ("public", "plain", 0))}
+
+    def add(name, kind, label):
+        if name in made:
+            raise Wrong("two columns of one name")
+        made[name] = (kind, (label, "aggregate", k))
+    for name in by:
+        kind, label = schema.columns.get(name, (None, None))
+        if kind not in ("text", "int", "bool") or label[0] in ("direct-id", "free-text"):
+            raise Wrong(f"cannot group by {name}")
+        add(name, kind, label[0])
+    add("count", "int", "public")
+    for name in sums:
+        kind, label = schema.columns.get(name, (None, None))
+        if kind not in ("int", "float"):
+            raise Wrong(f"cannot sum {name}")
+        add(f"sum_{name}", kind, label[0])
+    add("other", "bool", "public")
+    add("suppressed", "int", "public")
+    return Schema(made)
+
+
+def is_blob(schema):
+    return list(schema.columns.items()) == list(BLOB.items())
+
+
+def decrypt(schema, declared):
+    """What comes out has the labels it had when it went in, so what is declared must agree with it."""
+    inside = schema.inside
+    if not is_blob(schema) or inside is None:
+        raise Wrong("not known to be sealed")
+    if "_extra" in inside.columns and not inside.same(declared):
+        raise Wrong("not what was sealed")
+    if any(declared.columns.get(name) != column for name, column in inside.columns.items()):
+        raise Wrong("not what was sealed")
+    return declared
+
+
+def route(schema, node):
+    kind = schema.columns.get(node["column"], (None,))[0]
+    if kind is None or "above" in node and kind not in ("int", "float") or "equals" in node and kind != "text":
+        raise Wrong("no such column, or of another type")
+    return schema
+
+
+# ---- graphs ----
+
+def leaks(kind, schema):
+    """The columns that may not leave at an exit of this kind."""
+    found = []
+    for name, (_, (label, form, parameter)) in schema.columns.items():
+        shown = "plain" if form == "aggregate" and parameter < K_MIN else form
+        if shown not in CLEARED[kind][label]:
+            found.append(name)
+    return found
+
+
+def fits_sink(node, schema):
+    sealed = is_blob(schema) or list(schema.columns.items()) == list(BARE.items()) and node.get("as") == "base64"
+    return sealed or (node["op"] != "sink-store" and node.get("as", "jsonl") == "jsonl")
+
+
+def send(node, schema, policies):
+    """The schema that a node sends to each of its outputs."""
+    op = node["op"]
+    if op == "anonymize":
+        return anonymize(schema, policies[node["policy"]])
+    if op == "project":
+        return project(schema, node.get("keep"), node.get("drop"))
+    if op == "declassify":
+        return declassify(schema, node["columns"])
+    if op == "aggregate":
+        return aggregate(schema, node["by"], node["k"], node["sums"])
+    if op == "encrypt":
+        return Schema(dict(BARE if node.get("format") == "bare" else BLOB), None, schema)
+    if op == "decrypt":
+        declared = source(node["schema"])
+        return decrypt(schema, anonymize(declared, policies[node["policy"]]) if "policy" in node else declared)
+    return route(schema, node)
+
+
+def meeting(schemas):
+    """The one schema of inputs that meet."""
+    first = schemas[0]
+    for other in schemas[1:]:
+        if not first.same(other):
+            raise Wrong("inputs differ")
+        same_inside = first.inside is other.inside or (first.inside and other.inside and first.inside.same(other.inside))
+        if not same_inside:
+            first = Schema(first.columns, first.subject, None)
+    return first
+
+
+def verdict(graph, policies):
+    """(0, 3 or 4, {exit node: columns that leak}) for {name: node}; `after` of a node is a list of names."""
+    sent, leaking, read = {}, {}, set()
+    try:
+        for name, node in graph.items():
+            if node["op"] == "source":
+                sent[name] = source(node["schema"])
+                continue
+            inputs = [word.split(".")[0] for word in node["after"]]
+            read |= set(inputs)
+            schema = meeting([sent[word] for word in inputs])
+            if node["op"] not in EXITS:
+                sent[name] = send(node, schema, policies)
+                continue
+            if not fits_sink(node, schema):
+                raise Wrong("sealed records only")
+            columns = leaks(EXITS[node["op"]], schema)
+            if columns:
+                leaking[name] = columns
+        if set(sent) - read:
+            raise Wrong("nothing reads what is sent")
+    except Wrong as wrong:
+        return 3, {"": str(wrong)}
+    return (4 if leaking else 0), leaking

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_random_graphs.py - random graphs against `datavault check` and `datavault run`.
+
+A: what check accepts leaves no planted secret of a protected field at any exit: files, stores, dead letters, state, logs.
+B: an accepted graph without one of its privacy nodes is refused, unless the rules of model.py say that it needs none.
+C: check gives the very verdict of model.py, for every graph and every graph with a node less.
+
+shows: MIS-3 PRV-15 ANO-6 ANO-1 ANO-2 ENC-1 ING-13
+
+Alone: python3 tests/random/test_random_graphs.py --seed N   (or --count N). DATAVAULT_GRAPHS sets how many run,
+DATAVAULT_FAST the program; a release build is taken if there is one, since the runs are thousands.
+"""
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "tools")]
+import canary
+import graphs
+import model
+from world import World, fast_program, memory_folder
+
+COUNT = int(os.environ.get("DATAVAULT_GRAPHS") or 2000)
+WORKERS = 2
+POLICIES = 24
+RECORDS = 24
+
+
+class Bench:
+    """One worker's folder: policies, inputs with secrets in them, and the program."""
+
+    def __init__(self, seed):
+        rng = random.Random(f"bench/{seed}")
+        self.memory = memory_folder()
+        self.folder = self.memory.__enter__()
+        self.world = World(self.folder, fast_program())
+        self.canaries = canary.Canaries(f"canaries/{seed}")
+        self.policies = {}
+        for number in range(POLICIES):
+            schema = ("healthcare", "finance")[number % 2]
+            self.policies[f"p{number}"] = graphs.random_policy(rng, schema, number % 3 != 0)
+        for name, policy in self.policies.items():
+            self.world.path(f"policies/{name}.yaml").write_text(graphs.policy_text(name, policy))
+        self.world.path("seal.key").touch(0o600)
+        self.world.path("seal.key").write_bytes(os.urandom(32))
+        self.inputs = {"healthcare": self.lines(self.canaries.healthcare, "diagnosis", "Asthma"),
+                       "finance": self.lines(self.canaries.finance, "merchant_category", "Travel")}
+        for name, lines in self.inputs.items():
+            self.world.write(f"{name}.jsonl", *lines)
+
+    def lines(self, make, field, shared):
+        """Records; half of them share a group, some have fields nobody named, some cannot be read."""
+        records = [make(**({field: shared} if number % 2 else {})) for number in range(RECORDS)]
+        records[3][self.canaries.word("_extra")] = {"deep": self.canaries.word("_extra")}
+        records[5]["extra"] = self.canaries.word("_extra")
+        bad = [f'{{"name": "{self.canaries.word("bad")}", ]\n'.encode(), f'{{"{self.canaries.word("bad")}": 1}}\n'.encode()]
+        return records[:4] + bad[:1] + records[4:] + bad[1:]
+
+    def stdin(self, nodes):
+        names = [node["schema"] for node in nodes.values() if node.get("from") == "stdin"]
+        return self.world.path(f"{names[0]}.jsonl").read_bytes() if names else b""
+
+    def check(self, nodes):
+        self.world.path("graph.yaml").write_text(graphs.graph_text(nodes))
+        return self.world.run("check", "graph.yaml")
+
+    def clear(self):
+        shutil.rmtree(self.world.path("out"), ignore_errors=True)
+
+    def close(self):
+        self.world.close()
+        self.memory.__exit__(None, None, None)
+
+
+def plain_at(nodes, policies):
+    """Exit's file → labels that may be read there: plain and found by nobody's rule to name a person."""
+    sent, shown = {}, {}
+    for name, node in nodes.items():
+        if node["op"] == "source":
+            sent[name] = model.source(node["schema"])
+            continue
+        schema = model.meeting([sent[word.split(".")[0]] for word in node["after"]])
+        if node["op"] not in model.EXITS:
+            sent[name] = model.send(node, schema, policies)
+        elif node["op"] == "sink-file":
+            shown[node["path"]] = {column for column, (_, (label, form, _)) in schema.columns.items()
+                                   if form == "plain" or (form == "redacted" and label == "sensitive")}
+    return shown
+
+
+def find_leaks(bench, nodes, done):
+    """What is found where it must not be."""
+    labels = {label for label, _, _ in bench.canaries.secrets}
+    found = {}
+    shown = plain_at(nodes, bench.policies)
+    for path in canary.files_of([bench.world.path("out")]):
+        allowed = shown.get(os.path.relpath(path, bench.folder), set())
+        found.update(bench.canaries.find_in(path, labels=labels - allowed))
+    said = bench.canaries.find(done.stderr + done.stdout)
+    return {**found, **({"stderr or stdout": said} if said else {})}
+
+
+def try_graph(bench, seed):
+    """(what happened, problems) for the graph of one seed."""
+    rng = random.Random(f"graph/{seed}")
+    nodes = graphs.Maker(rng, bench.policies).make()
+    happened, problems = collections.Counter(), []
+    code = compare(bench, nodes, happened, problems, "graph")
+    if code != 0:
+        return happened, problems
+    bench.clear()
+    as_files = graphs.for_files(nodes)
+    bench.world.path("graph.yaml").write_text(graphs.graph_text(as_files))
+    done = bench.world.run("run", "--once", "graph.yaml", input=bench.stdin(nodes))
+    happened["run"] += 1
+    if done.returncode not in (0, 1) or b"rejected" not in done.stderr:
+        problems.append(f"run ended with {done.returncode}: {done.stderr[-2000:].decode('utf-8', 'replace')}")
+    leaks = find_leaks(bench, as_files, done)
+    if leaks:
+        problems.append(f"secrets leave: {leaks}")
+    happened["output bytes"] += sum(os.path.getsize(path) for path in canary.files_of([bench.world.path("out")]))
+    for name in [name for name, node in nodes.items() if node["op"] in graphs.PRIVATE]:
+        compare(bench, graphs.without(nodes, name), happened, problems, f"without {name}")
+    return happened, problems
+
+
+def compare(bench, nodes, happened, problems, what):
+    """Check's verdict and the model's; gives back the former."""
+    expected, why = model.verdict(nodes, bench.policies)
+    done = bench.check(nodes)
+    kind = "graph" if what == "graph" else "mutant"
+    happened[f"{kind} {done.returncode}"] += 1
+    if done.returncode != expected:
+        problems.append(f"{what}: check says {done.returncode}, the rules say {expected} {why}\n{graphs.graph_text(nodes)}"
+                        f"{done.stderr[:2000].decode('utf-8', 'replace')}")
+    if expected == 4 and done.returncode == 4:
+        text = done.stderr.decode()
+        problems += [f"{what}: `{column}` at `{name}` is not told" for name, columns in why.items() for column in columns
+                     if f"`{column}`" not in text or f"would reach `{name}`" not in text]
+    return done.returncode
+
+
+def work(seed, numbers):
+    """Several graphs in one process: the sum of what happened, and the first few that failed."""
+    bench = Bench(seed)
+    happened, failed = collections.Counter(), []
+    try:
+        for number in numbers:
+            one, problems = try_graph(bench, number)
+            happened.update(one)
+            if problems:
+                failed.append((number, problems))
+    except (OSError, subprocess.TimeoutExpired, AssertionError, KeyError) as error:
+        failed.append((number, [f"{type(error).__name__}: {error}"]))
+    finally:
+        bench.close()
+    return happened, failed
+
+
+def run_all(seed, count):
+    """`count` graphs from `seed`; the number of a graph tells its own seed."""
+    happened, failed = collections.Counter(), []
+    with concurrent.futures.ProcessPoolExecutor(WORKERS) as pool:
+        for one, wrong in pool.map(work, [seed] * WORKERS, [range(seed + part, seed + count, WORKERS) for part in range(WORKERS)]):
+            happened.update(one)
+            failed += wrong
+    return happened, failed
+
+
+def explain(seed, failed):
+    lines = [f"{len(failed)} graphs failed, of seed {seed}"]
+    for number, problems in failed[:3]:
+        lines.append(f"--- replay: DATAVAULT_SEED={seed} python3 tests/random/test_random_graphs.py --seed {seed} --graph {number}")
+        lines += problems
+    return "\n".join(lines)
+
+
+def seed_of_run():
+    return int(os.environ.get("DATAVAULT_SEED") or random.SystemRandom().randrange(2**31))
+
+
+@pytest.mark.skipif(not os.access(fast_program(), os.X_OK), reason="no program: set DATAVAULT_FAST or DATAVAULT")
+def test_random_graphs_are_proved_rightly_and_leak_nothing():
+    seed = seed_of_run()
+    happened, failed = run_all(seed, COUNT)
+    print(f"seed {seed}: {dict(sorted(happened.items()))}")
+    assert not failed, explain(seed, failed)
+    accepted, refused = happened["graph 0"], happened["graph 4"]
+    assert accepted + refused + happened["graph 3"] == COUNT
+    assert accepted > COUNT / 3 and refused > COUNT / 20, "graphs of both kinds are needed"
+    assert happened["mutant 4"] + happened["mutant 3"] > COUNT / 4, "deleted nodes must have been necessary"
+    assert happened["output bytes"] > 1000 * accepted, "the runs must have written something"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=seed_of_run())
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--graph", type=int, help="this graph of the seed alone, and its text")
+    asked = parser.parse_args()
+    if asked.graph is not None:
+        bench = Bench(asked.seed)
+        print(graphs.graph_text(graphs.Maker(random.Random(f"graph/{asked.graph}"), bench.policies).make()))
+        bench.close()
+        happened, failed = work(asked.seed, [asked.graph])
+    else:
+        happened, failed = run_all(asked.seed, asked.count)
+    print(f"seed {asked.seed}: {dict(sorted(happened.items()))}")
+    if failed:
+        print(explain(asked.seed, failed))
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

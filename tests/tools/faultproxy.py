@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""faultproxy.py - stands between a client and its server and does to the bytes what networks do.
+
+  proxy = FaultProxy(server_port)        every connection passes unharmed
+  proxy.plan = lambda number: Plan(...)  what happens to connection `number`, asked when it is opened
+  proxy.fault = "black-hole"             for all at once, until it is None again: nothing passes, nothing is closed
+  proxy.refuse = True                    new connections are reset
+"""
+import contextlib
+import dataclasses
+import socket
+import struct
+import threading
+import time
+
+CHUNK = 16384
+
+
+@dataclasses.dataclass
+class Plan:
+    """Of one connection. `at` counts the bytes of the direction: "up" to the server, "down" to the client."""
+    direction: str = "down"
+    at: int = -1             # truncate there; -1: never
+    how: str = "reset"       # then: reset | close | half-close | black-hole
+    delay: float = 0.0       # of each piece, both ways
+    rate: int = 0            # bytes a second, both ways; 0: all
+
+
+class Link:
+    """One connection and its two directions."""
+
+    def __init__(self, proxy, client, server, plan):
+        self.proxy, self.client, self.server, self.plan = proxy, client, server, plan
+        self.passed = {"up": 0, "down": 0}
+        self.over = threading.Event()
+        for direction, source, sink in (("up", client, server), ("down", server, client)):
+            threading.Thread(target=self.pump, args=(direction, source, sink), daemon=True).start()
+
+    def pump(self, direction, source, sink):
+        with contextlib.suppress(OSError):
+            while not self.over.is_set():
+                data = source.recv(CHUNK)
+                if not data:
+                    break
+                self.hold()
+                if not self.forward(direction, sink, data):
+                    return
+            sink.shutdown(socket.SHUT_WR)
+            return
+        self.end("reset")
+
+    def hold(self):
+        while self.proxy.fault == "black-hole" and not self.over.is_set():
+            time.sleep(0.01)
+
+    def forward(self, direction, sink, data):
+        """Passes data on; false if the plan ended the connection."""
+        plan = self.plan
+        if plan.delay:
+            time.sleep(plan.delay)
+        cut = plan.at - self.passed[direction] if plan.direction == direction and plan.at >= 0 else len(data) + 1
+        part = data[:max(cut, 0)]
+        for at in range(0, len(part), 1024 if plan.rate else CHUNK):
+            piece = part[at:at + (1024 if plan.rate else CHUNK)]
+            sink.sendall(piece)
+            self.passed[direction] += len(piece)
+            if plan.rate:
+                time.sleep(len(piece) / plan.rate)
+        if cut > len(data):
+            return True
+        self.proxy.cuts += 1
+        self.end(plan.how, sink)
+        return False
+
+    def end(self, how, sink=None):
+        if how == "half-close":
+            sink.shutdown(socket.SHUT_WR)
+            return
+        if how == "black-hole":
+            self.over.wait()
+        self.over.set()
+        for side in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                if how == "reset":
+                    side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                side.shutdown(socket.SHUT_RDWR) if how != "reset" else None
+                side.close()
+
+
+class FaultProxy:
+    """Listens on `port` of the loopback until close()."""
+
+    def __init__(self, server_port):
+        self.server_port = server_port
+        self.plan = lambda number: Plan()
+        self.fault = None
+        self.refuse = False
+        self.cuts = self.opened = 0
+        self.links = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                assert not self.refuse
+                server = socket.create_connection(("127.0.0.1", self.server_port), 5)
+                server.settimeout(None)
+            except (OSError, AssertionError):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+                continue
+            for side in (client, server):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.opened += 1
+            self.links.append(Link(self, client, server, self.plan(self.opened)))
+
+    def cut_all(self, how="reset"):
+        """Ends every connection there is."""
+        for link in self.links:
+            link.end(how, link.client)
+        self.links = []
+
+    def close(self):
+        self.listener.close()
+        self.fault = None
+        self.cut_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
