@@ -5,7 +5,10 @@
 bool dv_columns_start(struct dv_columns *columns, struct dv_arena *arena, const struct dv_schema *in)
 {
     columns->schema = dv_schema_new(arena, in->name, in->column_count);
-    return columns->schema != NULL;
+    if (columns->schema == NULL)
+        return false;
+    columns->schema->subject = in->subject != -1 ? DV_SUBJECT_DROPPED : -1; /* until it is taken */
+    return true;
 }
 
 struct dv_column *dv_columns_take(struct dv_columns *columns, const struct dv_schema *in, uint32_t index)

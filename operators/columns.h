@@ -8,6 +8,9 @@
 #include "engine/batch.h"
 #include "engine/schema.h"
 
+/* A schema's `subject` when there was one and it was left behind: records can no longer be told apart by person. */
+enum { DV_SUBJECT_DROPPED = -2 };
+
 /* What an operator's transfer() makes and its process() gives to dv_batch_reshape(). */
 struct dv_columns {
     struct dv_schema *schema;

@@ -194,6 +194,17 @@ static void test_k_counts_records_without_subject(void **state)
     assert_non_null(strstr(output, "\"ward\":\"A\",\"count\":5"));
 }
 
+/* Without its subject one person's five records would look like a group of five. */
+static void test_a_dropped_subject_is_missed(void **state)
+{
+    struct world *world = *state;
+    assert_false(world_load(world, SOURCE "  p: { op: project, after: in, drop: id }\n"
+                                          "  q: { op: project, after: p, drop: note }\n"
+                                          "  t: { op: aggregate, after: q, by: ward }\n"
+                                          "  out: { op: sse, after: t }\n"));
+    assert_non_null(strstr(world->findings, "P106"));
+}
+
 static void test_a_sum_needs_k_of_its_own(void **state)
 {
     begin();
@@ -396,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_to_show, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_k_counts_subjects, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_k_counts_records_without_subject, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_a_dropped_subject_is_missed, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_sum_needs_k_of_its_own, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_sum_past_64_bits_is_missing, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_quantiles_keep_from_the_ends, setup, world_teardown),
