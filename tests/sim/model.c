@@ -15,6 +15,11 @@ bool sim_poisons(uint32_t record)
     return record % 29 == 0;
 }
 
+bool sim_drops(uint32_t record)
+{
+    return record % 13 == 0;
+}
+
 uint32_t sim_route(uint32_t record)
 {
     return record % 2;
@@ -65,6 +70,8 @@ static void arrive(const struct sim_world *world, uint32_t record, uint32_t node
     else if (strcmp(op, "sim-window") == 0)
         out->absorbed++;
     else if (strcmp(op, "sim-reject") == 0 && sim_rejects(record))
+        expect(out, node, mask);
+    else if (strcmp(op, "sim-filter") == 0 && sim_drops(record))
         expect(out, node, mask);
     else if (strcmp(op, "sim-route") == 0)
         leave(world, record, node, sim_route(record), mask, out);

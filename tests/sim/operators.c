@@ -119,7 +119,7 @@ static dv_rc source_process(struct dv_node *node, struct dv_batch *batch)
         dv_end(node);
         return DV_DROP;
     }
-    if (chance(node, 4))
+    if (chance(node, world->stormy ? 50 : 4))
         return dv_fail(node, DV_E_DEPENDENCY, "scripted");
     if (chance(node, 5))
         return DV_DROP;
@@ -138,12 +138,12 @@ static void source_settle(struct dv_node *node, const struct dv_receipt *receipt
 {
     struct sim_world *world = sim_world_of(node);
     world->settled++;
-    if (receipt->failed)
+    if (receipt->failed && !world->starved)
         sim_break(world, "a receipt settled as failed");
     if (receipt->sequence >= (uint64_t)((struct source *)dv_state(node))->made)
         sim_break(world, "a receipt has a number that was not claimed");
     for (uint64_t record = receipt->first; record <= receipt->last; record++)
-        if (!sim_complete(world, (uint32_t)record))
+        if (!world->starved && !sim_complete(world, (uint32_t)record))
             sim_break(world, "a receipt settled before every branch was durable");
 }
 
@@ -217,8 +217,30 @@ static dv_rc route_process(struct dv_node *node, struct dv_batch *batch)
 static const struct dv_operator sim_route_op = { .name = "sim-route", .size = sizeof(struct holder),
     .outputs = "even|odd", .transfer = same_transfer, .process = route_process };
 
-/* A window: absorbs until its timer, then makes one record that stands for all. */
-struct window { struct dv_timer timer; bool made; struct dv_keep keep; uint32_t pending[PENDING_MAX]; uint32_t count; };
+/* Lets some records through; a batch without any is dropped. */
+static dv_rc filter_process(struct dv_node *node, struct dv_batch *batch)
+{
+    uint16_t rows[DV_BATCH_ROWS];
+    uint32_t count = 0;
+    for (uint32_t row = 0; row < batch->rows; row++)
+        if (!sim_drops(record_at(batch, row)))
+            rows[count++] = (uint16_t)row;
+    struct dv_batch *part = dv_select(node, batch, rows, count);
+    if (part == NULL)
+        return DV_E_MEMORY;
+    for (uint32_t row = 0; row < batch->rows; row++)
+        if (sim_drops(record_at(batch, row)))
+            sim_ended(sim_world_of(node), record_at(batch, row), sim_node_index(node), mask_at(batch, row));
+    dv_emit(node, 0, part);
+    return DV_DROP;
+}
+
+static const struct dv_operator sim_filter = { .name = "sim-filter", .size = sizeof(struct holder), .outputs = "kept",
+    .transfer = same_transfer, .process = filter_process };
+
+/* A window: absorbs until its timer, then makes one record that stands for all, sometimes after one that
+ * stands for nothing, and sometimes not at the first try. */
+struct window { struct dv_timer timer; bool again; struct dv_keep keep; uint32_t pending[PENDING_MAX]; uint32_t count; };
 
 static void window_due(struct dv_timer *timer)
 {
@@ -230,12 +252,19 @@ static void window_due(struct dv_timer *timer)
 static dv_rc window_emit(struct dv_node *node, struct window *window, struct dv_batch *batch)
 {
     struct sim_world *world = sim_world_of(node);
+    if (chance(node, 5))
+        return dv_fail(node, DV_E_DEPENDENCY, "scripted");
     uint32_t record = sim_make(world, sim_node_index(node));
+    put(batch, 0, record, 0);
+    batch->rows = 1;
+    window->again = !window->again && chance(node, 30);
+    if (window->again) {
+        dv_want(node);
+        return DV_PASS;
+    }
     for (uint32_t i = 0; i < window->count; i++)
         sim_absorbed(world, window->pending[i], record);
     window->count = 0;
-    put(batch, 0, record, 0);
-    batch->rows = 1;
     dv_give_receipts(node, &window->keep, batch);
     return DV_PASS;
 }
@@ -287,9 +316,13 @@ static bool poisoned(const struct dv_batch *batch)
 static void deliver(struct dv_node *node, struct dv_batch *batch, dv_rc answer)
 {
     bool alone = batch->rows - batch->rejected_count == 1 && dv_rc_policy(answer) == DV_POLICY_REJECT;
-    for (uint32_t row = 0; row < batch->rows; row++)
-        if ((answer == DV_PASS || alone) && !dv_batch_rejected(batch, row))
-            sim_ended(sim_world_of(node), record_at(batch, row), sim_node_index(node), mask_at(batch, row));
+    for (uint32_t row = 0; row < batch->rows; row++) {
+        if ((answer != DV_PASS && !alone) || dv_batch_rejected(batch, row))
+            continue;
+        sim_ended(sim_world_of(node), record_at(batch, row), sim_node_index(node), mask_at(batch, row));
+        if (answer == DV_PASS && sim_drops(record_at(batch, row)))
+            dv_reject(node, batch, row, DV_E_DATA, "scripted");
+    }
 }
 
 static dv_rc sink_open(struct dv_node *node)
@@ -320,5 +353,5 @@ static const struct dv_operator sim_sink = { .name = "sim-sink", .size = sizeof(
     .held_max = 3, .exit = DV_EXIT_FILE, .transfer = sink_transfer, .open = sink_open, .process = sink_process,
     .close = close_holder };
 
-const struct dv_operator *const sim_operators[] = { &sim_source, &sim_pass, &sim_edit, &sim_reject, &sim_route_op,
+const struct dv_operator *const sim_operators[] = { &sim_source, &sim_pass, &sim_edit, &sim_reject, &sim_route_op, &sim_filter,
                                                     &sim_window, &sim_sink, NULL };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/memory.h"
 #include "engine/node.h"
 #include "tests/sim/world.h"
 
@@ -85,7 +86,8 @@ static void say_input(struct text *text, struct dv_random *random, const char (*
 
 static const char *pick_operator(struct dv_random *random)
 {
-    static const char *const middle[] = { "sim-pass", "sim-edit", "sim-edit", "sim-reject", "sim-route", "sim-window" };
+    static const char *const middle[] = { "sim-pass", "sim-edit", "sim-edit", "sim-reject", "sim-route", "sim-window",
+                                         "sim-filter" };
     return middle[dv_random_below(random, sizeof middle / sizeof middle[0])];
 }
 
@@ -110,7 +112,8 @@ static void random_graph(struct text *text, struct dv_random *random)
         }
         say(text, "] }\n");
         bool route = strcmp(op, "sim-route") == 0;
-        (void)snprintf(outputs[count++], sizeof outputs[0], route ? "m%u.even" : "m%u", i);
+        const char *output = route ? ".even" : strcmp(op, "sim-filter") == 0 ? ".kept" : "";
+        (void)snprintf(outputs[count++], sizeof outputs[0], "m%u%s", i, output);
         if (route)
             (void)snprintf(outputs[count++], sizeof outputs[0], "m%u.odd", i);
     }
@@ -145,6 +148,8 @@ static void put_letter(struct dv_dead_letters *base, const struct dv_letter *let
         sim_break(letters->world, "a rejected record has no receipt, or the gate was passed");
         return;
     }
+    if (letters->count > letters->world->letters_max + DV_BATCH_ROWS)
+        sim_break(letters->world, "the gate of the dead letters was passed");
     letters->waiting[letters->count++] = dv_receipt_ref(receipt);
     if (!letters->timer.active)
         dv_timer_start(&letters->timer, 20);
@@ -161,7 +166,8 @@ static void letters_durable(struct dv_timer *timer)
 
 static bool letters_full(const struct dv_dead_letters *base)
 {
-    return ((const struct letters *)base)->count > 6;
+    const struct letters *letters = (const struct letters *)base;
+    return letters->count > letters->world->letters_max;
 }
 
 static bool letters_idle(const struct dv_dead_letters *base)
@@ -182,6 +188,12 @@ static void check_end(struct sim_world *world, bool stopped)
     const struct dv_graph *graph = world->graph;
     if (!world->done)
         sim_break(world, "deadlock: nothing is left to happen and the run is not over");
+    else if (graph->pool.live_max > graph->bound.batches)
+        sim_break(world, "more batches than the bound");
+    else if (world->settled > world->claimed)
+        sim_break(world, "a receipt settled twice");
+    else if (world->starved || (world->hurried && world->rc == DV_E_FAILED))
+        return; /* not all of it could arrive; it was seen that nothing was settled that had not */
     else if (world->rc != DV_OK)
         sim_break(world, "the run ended with an error");
     else if (world->claimed != world->settled)
@@ -190,11 +202,20 @@ static void check_end(struct sim_world *world, bool stopped)
         sim_break(world, "receipts or links are left over");
     else if (graph->pool.free_count != graph->pool.capacity)
         sim_break(world, "batches are left over");
-    else if (graph->pool.live_max > graph->bound.batches)
-        sim_break(world, "more batches than the bound");
     else if (!sim_exact(world))
         sim_break(world, stopped ? "after a stop records are missing, doubled or mixed up"
                                  : "records are missing, doubled or mixed up");
+}
+
+/* Some seeds are harder than others. */
+static void set_hardships(struct sim_world *world, uint64_t seed)
+{
+    world->letters_max = (uint32_t)dv_random_below(&world->random, 7);
+    world->stormy = seed % 7 == 0;
+    world->hurried = seed % 10 == 0;
+    world->starved = seed % 11 == 0;
+    if (world->starved)
+        dv_memory_fail_at(1 + dv_random_below(&world->random, 40));
 }
 
 static void run(struct sim_world *world, uint64_t seed)
@@ -213,16 +234,21 @@ static void run(struct sim_world *world, uint64_t seed)
     dv_random_seed(&world->graph->random, seed);
     bool stops = seed % 5 == 0;
     uint64_t stop_at = dv_random_below(&world->random, 400);
+    uint64_t hurry_at = stop_at + dv_random_below(&world->random, 40);
+    set_hardships(world, seed);
     for (uint64_t step = 0; !world->done && step < 4000000; step++) {
         if (stops && step == stop_at) {
             world->graph->settings.drain_ms = 100000000;
             dv_graph_stop(world->graph);
         }
+        if (world->hurried && step == hurry_at)
+            dv_graph_stop(world->graph);
         if (dv_graph_bytes_held(world->graph) > world->graph->bound.bytes)
             sim_break(world, "more memory than the bound");
         if (!dv_loop_sim_step(&loop))
             break;
     }
+    dv_memory_fail_at(0);
     check_end(world, stops);
     if (!world->done)
         world->graph->state = DV_GRAPH_DONE;

@@ -38,6 +38,10 @@ struct sim_world {
     uint32_t record_count;
     uint64_t claimed, settled;
     uint64_t letters;
+    uint32_t letters_max; /* that may wait before the gate closes */
+    bool stormy;  /* sources fail every other time */
+    bool starved; /* an allocation fails: the run may end with an error, but it must end */
+    bool hurried; /* it is stopped twice: what is in flight is given up */
     bool done;
     dv_rc rc;
     const char *broken; /* the first invariant that did not hold, or NULL */
@@ -58,6 +62,7 @@ void sim_world_free(struct sim_world *world);
 /* model.c: what a record of `origin` must come to. */
 bool sim_rejects(uint32_t record);  /* at a rejecting node */
 bool sim_poisons(uint32_t record);  /* at a sink */
+bool sim_drops(uint32_t record);    /* at a filter; a sink sends it to the dead letters */
 uint32_t sim_route(uint32_t record); /* output of a routing node */
 bool sim_complete(const struct sim_world *world, uint32_t record);
 bool sim_exact(struct sim_world *world);
