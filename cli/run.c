@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * run.c - `datavault run`: a graph on the real loop, with its server, until it ends or is told to. */
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -35,6 +36,15 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
+/* There is nothing left to stop: a signal now must not make a death of a good end. */
+static void leave_signals(struct run *run)
+{
+    close_handle((uv_handle_t *)&run->terminate);
+    close_handle((uv_handle_t *)&run->interrupt);
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+}
+
 /* The graph has ended: what keeps the loop alive goes, so that it runs dry. */
 static void graph_done(struct dv_graph *graph, dv_rc rc, void *data)
 {
@@ -44,8 +54,7 @@ static void graph_done(struct dv_graph *graph, dv_rc rc, void *data)
         (void)dv_say_error(rc, dv_graph_error(graph));
     dv_progress_close(&run->progress);
     dv_services_close(&run->services);
-    close_handle((uv_handle_t *)&run->terminate);
-    close_handle((uv_handle_t *)&run->interrupt);
+    leave_signals(run);
     if (run->server != NULL)
         dv_server_stop(run->server, server_stopped, run);
     dv_loop_real_close(&run->loop);
@@ -108,8 +117,7 @@ static dv_rc start(struct run *run, struct dv_error *error)
 static void undo(struct run *run)
 {
     dv_services_close(&run->services);
-    close_handle((uv_handle_t *)&run->terminate);
-    close_handle((uv_handle_t *)&run->interrupt);
+    leave_signals(run);
     if (run->server != NULL)
         dv_server_stop(run->server, server_stopped, run);
     dv_loop_real_close(&run->loop);

@@ -397,10 +397,22 @@ static void stop_sources(struct dv_graph *graph)
     }
 }
 
+/* Ends with batches in flight; their sources have not settled them and deliver them again at the next start. */
+static void abandon(struct dv_graph *graph, const char *why)
+{
+    const char *holder = "nobody";
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        holder = graph->nodes[i].held_count > 0 ? graph->nodes[i].name : holder;
+    if (graph->rc == DV_OK)
+        graph->rc = dv_error_set(&graph->error, DV_E_FAILED,
+                                 "%s; %u batches in flight were given up, held last by '%s': the next start reads them again",
+                                 why, graph->receipts.live, holder);
+    complete(graph, graph->rc);
+}
+
 static void give_up(struct dv_timer *timer)
 {
-    struct dv_graph *graph = timer->data;
-    complete(graph, graph->rc != DV_OK ? graph->rc : DV_E_FAILED);
+    abandon(timer->data, "the time to drain is over");
 }
 
 void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc)
@@ -419,7 +431,7 @@ void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc)
 void dv_graph_stop(struct dv_graph *graph)
 {
     if (graph->state == DV_GRAPH_DRAINING || graph->state == DV_GRAPH_FAILING) {
-        complete(graph, graph->rc != DV_OK ? graph->rc : DV_E_FAILED);
+        abandon(graph, "stopped at once");
         return;
     }
     if (graph->state != DV_GRAPH_RUNNING)
