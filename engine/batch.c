@@ -190,13 +190,18 @@ struct dv_batch *dv_pool_select(struct dv_batch *batch, const uint16_t *rows, ui
     return NULL;
 }
 
+struct dv_cell *dv_batch_new_cells(struct dv_batch *batch)
+{
+    return dv_arena_alloc(&batch->arena, DV_BATCH_ROWS * sizeof(struct dv_cell));
+}
+
 struct dv_cell *dv_batch_edit(struct dv_batch *batch, uint32_t column)
 {
     DV_ASSERT(column < batch->schema->column_count);
     DV_ASSERT(batch->references == 1);
     if (owns(batch, column))
         return batch->cells[column];
-    struct dv_cell *cells = dv_arena_alloc(&batch->arena, DV_BATCH_ROWS * sizeof *cells);
+    struct dv_cell *cells = dv_batch_new_cells(batch);
     if (cells == NULL)
         return NULL;
     memcpy(cells, batch->cells[column], batch->rows * sizeof *cells);
@@ -207,16 +212,24 @@ struct dv_cell *dv_batch_edit(struct dv_batch *batch, uint32_t column)
 
 dv_rc dv_batch_reshape(struct dv_batch *batch, const struct dv_schema *schema, const int *map)
 {
+    return dv_batch_reshape_with(batch, schema, map, (struct dv_cell *[DV_COLUMNS_MAX]){ 0 });
+}
+
+dv_rc dv_batch_reshape_with(struct dv_batch *batch, const struct dv_schema *schema, const int *map,
+                            struct dv_cell *const *fresh)
+{
     DV_ASSERT(batch->references == 1);
     struct dv_cell *cells[DV_COLUMNS_MAX] = { 0 };
     uint32_t owned[DV_COLUMNS_MAX / 32] = { 0 };
     for (uint32_t column = 0; column < schema->column_count; column++) {
         DV_ASSERT(map[column] < (int)batch->schema->column_count);
-        bool fresh = map[column] < 0;
-        cells[column] = fresh ? new_cells(batch) : batch->cells[map[column]];
+        bool is_new = map[column] < 0;
+        struct dv_cell *made = fresh[column] != NULL ? fresh[column] : is_new ? new_cells(batch) : NULL;
+        DV_ASSERT(is_new || made == NULL);
+        cells[column] = is_new ? made : batch->cells[map[column]];
         if (cells[column] == NULL)
             return DV_E_MEMORY;
-        if (fresh || owns(batch, (uint32_t)map[column]))
+        if (is_new || owns(batch, (uint32_t)map[column]))
             owned[column / 32] |= 1u << (column % 32);
     }
     memcpy(batch->cells, cells, sizeof cells);

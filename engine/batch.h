@@ -74,6 +74,12 @@ struct dv_cell *dv_batch_edit(struct dv_batch *batch, uint32_t column);
  * operator owns the batch (an `.edits` operator does). DV_E_MEMORY when the arena is full. */
 DV_CHECKED dv_rc dv_batch_reshape(struct dv_batch *batch, const struct dv_schema *schema, const int *map);
 
+/* Cells for a new column in the batch's memory, not zeroed; NULL: the arena is full. They belong to no column until
+ * dv_batch_reshape_with() gives them a place: where map[i] is negative, fresh[i] becomes column i, unless it is NULL. */
+struct dv_cell *dv_batch_new_cells(struct dv_batch *batch);
+DV_CHECKED dv_rc dv_batch_reshape_with(struct dv_batch *batch, const struct dv_schema *schema, const int *map,
+                                       struct dv_cell *const *fresh);
+
 /* Whether a row was rejected and must be skipped. */
 static inline bool dv_batch_rejected(const struct dv_batch *batch, uint32_t row)
 {

@@ -210,19 +210,18 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 {
     const struct anonymize *anonymize = dv_state(node);
     const struct dv_anonymize_plan *plan = &anonymize->plan;
-    struct dv_cell *results = dv_arena_alloc(dv_node_scratch(node), plan->step_count * DV_BATCH_ROWS * sizeof *results);
-    if (results == NULL)
-        return dv_fail(node, DV_E_MEMORY, "no memory to anonymize a batch");
+    struct dv_cell *results[DV_COLUMNS_MAX] = { 0 };
     struct run run = { .detector = &anonymize->detector, .arena = &batch->arena };
     for (uint32_t i = 0; i < plan->step_count; i++) {
         run.step = &plan->steps[i];
         run.maker = anonymize->makers != NULL ? &anonymize->makers[i] : NULL;
-        run_step(node, batch, &run, results + i * DV_BATCH_ROWS);
+        struct dv_cell *column = dv_batch_new_cells(batch);
+        if (column == NULL)
+            return dv_fail(node, DV_E_MEMORY, "no memory to anonymize a batch");
+        run_step(node, batch, &run, column);
+        results[run.step->to] = column;
     }
-    DV_TRY(dv_batch_reshape(batch, plan->columns.schema, plan->columns.from));
-    for (uint32_t i = 0; i < plan->step_count; i++)
-        memcpy(dv_batch_edit(batch, plan->steps[i].to), results + i * DV_BATCH_ROWS, batch->rows * sizeof *results);
-    return DV_PASS;
+    return dv_batch_reshape_with(batch, plan->columns.schema, plan->columns.from, results);
 }
 
 static void close_node(struct dv_node *node)

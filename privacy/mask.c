@@ -91,10 +91,14 @@ static void last_four(const char *value, size_t length, size_t min, size_t max, 
 static dv_rc mask_digits(const struct dv_mask *mask, const char *value, size_t length, struct dv_buffer *out)
 {
     bool ssn = mask->style == DV_MASK_SSN;
-    char digits[4];
-    last_four(value, length, ssn ? 9 : 7, ssn ? 9 : SIZE_MAX, mask->keep, digits);
-    DV_TRY(ssn ? put(out, "***-**-", 7) : put(out, "***-***-", 8));
-    return put(out, digits, sizeof digits);
+    size_t head = ssn ? 7 : 8;
+    if (out->size < head + 4)
+        return DV_E_LIMIT;
+    memcpy(out->text, ssn ? "***-**-" : "***-***", 7);
+    out->text[7] = '-';
+    last_four(value, length, ssn ? 9 : 7, ssn ? 9 : SIZE_MAX, mask->keep, out->text + head);
+    out->length = head + 4;
+    return DV_OK;
 }
 
 static bool is_domain(const char *text, const char *end)
