@@ -240,7 +240,12 @@ static const struct dv_operator sim_filter = { .name = "sim-filter", .size = siz
 
 /* A window: absorbs until its timer, then makes one record that stands for all, sometimes after one that
  * stands for nothing, and sometimes not at the first try. */
-struct window { struct dv_timer timer; bool again; struct dv_keep keep; uint32_t pending[PENDING_MAX]; uint32_t count; };
+struct window {
+    struct dv_timer timer;
+    bool again;
+    struct dv_keep keep;
+    uint32_t pending[PENDING_MAX], count;
+};
 
 static void window_due(struct dv_timer *timer)
 {
@@ -353,5 +358,5 @@ static const struct dv_operator sim_sink = { .name = "sim-sink", .size = sizeof(
     .held_max = 3, .exit = DV_EXIT_FILE, .transfer = sink_transfer, .open = sink_open, .process = sink_process,
     .close = close_holder };
 
-const struct dv_operator *const sim_operators[] = { &sim_source, &sim_pass, &sim_edit, &sim_reject, &sim_route_op, &sim_filter,
-                                                    &sim_window, &sim_sink, NULL };
+const struct dv_operator *const sim_operators[] = { &sim_source,   &sim_pass,   &sim_edit,   &sim_reject,
+                                                    &sim_route_op, &sim_filter, &sim_window, &sim_sink, NULL };
