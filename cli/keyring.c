@@ -6,6 +6,7 @@
 
 #include "engine/memory.h"
 #include "engine/option.h"
+#include "vault/root.h"
 
 const char *dv_keyring_directory(const char *keyring, struct dv_error *error)
 {

@@ -3,6 +3,8 @@
 #ifndef DV_CLI_LOAD_H
 #define DV_CLI_LOAD_H
 
+#include "engine/arena.h"
+#include "engine/diag.h"
 #include "engine/graph.h"
 
 /* A loaded graph and the memory it lives in. Free with dv_loaded_free(). */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/json.h"
+#include "engine/operator.h"
 
 enum { REFRESH_MS = 200, BAR = 30 };
 

@@ -4,6 +4,7 @@
 #define DV_CLI_PROGRESS_H
 
 #include "engine/graph.h"
+#include "engine/loop.h"
 
 /* A progress line; nothing is printed unless standard error is a terminal. */
 struct dv_progress {

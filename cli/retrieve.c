@@ -11,6 +11,7 @@
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
+#include "vault/blob.h"
 
 enum { PATH_ROOM = 1024 };
 

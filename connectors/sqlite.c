@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connectors/sys.h"
+#include "engine/yaml.h"
 
 /* Row: from; bit: to. */
 static const unsigned allowed[DV_SQLITE_STATES] = {

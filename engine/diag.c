@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/arena.h"
 #include "engine/text.h"
 
 struct dv_source_text {

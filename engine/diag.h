@@ -19,16 +19,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "engine/arena.h"
 #include "engine/error.h"
+#include "engine/place.h"
 
-/* A place in a source text. Lines and columns count from 1; line 0 means "the file as a whole". */
-struct dv_place {
-    const char *file; /* lives as long as the diagnostics */
-    uint32_t line;
-    uint32_t column;
-    uint32_t length; /* characters to underline, at least 1 */
-};
+struct dv_arena;
 
 /* One finding. All texts live in the arena of the diagnostics. */
 struct dv_diag {

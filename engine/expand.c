@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/arena.h"
+#include "engine/diag.h"
+#include "engine/operator.h"
 #include "engine/text.h"
 
 enum { NAME_MAX_BYTES = 128 };

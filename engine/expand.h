@@ -13,8 +13,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "engine/arena.h"
-#include "engine/diag.h"
+#include "engine/place.h"
+
+struct dv_arena;
+struct dv_diags;
 
 enum { DV_EXPANDED_MAX = 64 * 1024 };
 

@@ -14,10 +14,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "engine/dead_letter.h"
-#include "engine/diag.h"
-#include "engine/operator.h"
+#include "engine/error.h"
+#include "engine/service.h"
 #include "engine/stats.h"
+
+struct dv_dead_letters;
+struct dv_diags;
+struct dv_loop;
+struct dv_node;
+struct dv_operator;
+struct dv_option;
+struct dv_schema;
+struct dv_yaml;
 
 enum { DV_NODES_MAX = 64, DV_LINKS_MAX = 256 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/node.h"
+#include "engine/yaml.h"
 
 static const struct dv_option settings_options[] = {
     { "name", DV_NAME, offsetof(struct dv_graph_settings, name), .flags = DV_REQUIRED, .help = "Name of the graph." },

@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/batch.h"
 #include "engine/error.h"
+
+struct dv_batch;
+struct dv_schema;
 
 /* A text under construction. When `at` would pass `end` nothing more is written and `full` is set. */
 struct dv_json {

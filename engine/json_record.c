@@ -7,8 +7,10 @@
 #endif
 
 #include "engine/base64.h"
+#include "engine/batch.h"
 #include "engine/json.h"
 #include "engine/json_number.h"
+#include "engine/schema.h"
 
 typedef unsigned char block __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));

@@ -2,6 +2,8 @@
  * node.c - what operators may ask of their node (operator.h). */
 #include "engine/node.h"
 
+#include "engine/yaml.h"
+
 void *dv_state(const struct dv_node *node)
 {
     return node->state;

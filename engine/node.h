@@ -7,7 +7,10 @@
 #ifndef DV_ENGINE_NODE_H
 #define DV_ENGINE_NODE_H
 
+#include "engine/dead_letter.h"
+#include "engine/diag.h"
 #include "engine/graph.h"
+#include "engine/operator.h"
 #include "engine/pool.h"
 #include "engine/random.h"
 

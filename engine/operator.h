@@ -44,6 +44,7 @@
 #include "engine/option.h"
 #include "engine/receipt.h"
 #include "engine/schema.h"
+#include "engine/service.h"
 
 enum { DV_OUTPUTS_MAX = 8 };
 
@@ -96,8 +97,7 @@ struct dv_arena *dv_node_scratch(struct dv_node *node);
 const char *dv_node_tenant(const struct dv_node *node);
 const char *dv_node_graph(const struct dv_node *node);
 
-/* What the rooms above lend to nodes, by kind: the engine passes them on unseen. NULL if nobody provided it. */
-enum dv_service { DV_SERVICE_KEYRING, DV_SERVICE_FEED, DV_SERVICE_DIRECTORY, DV_SERVICE_COUNT };
+/* What the rooms above lent; NULL if nobody provided it. */
 void *dv_node_service(const struct dv_node *node, enum dv_service service);
 
 /* Fails: keeps the text for the log and status, and gives back `code`. Texts hold names and numbers, never a value. */

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "engine/arena.h"
+#include "engine/diag.h"
 #include "engine/option_value.h"
+#include "engine/yaml.h"
 
 enum { OPTIONS_MAX = 256 };
 

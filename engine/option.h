@@ -10,9 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/arena.h"
-#include "engine/diag.h"
-#include "engine/yaml.h"
+#include "engine/error.h"
+
+struct dv_arena;
+struct dv_diags;
+struct dv_yaml;
 
 /* The type of an option, and of the member at its offset. */
 enum dv_option_type {

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/arena.h"
+#include "engine/diag.h"
+#include "engine/yaml.h"
+
 enum { NAME_LENGTH_MAX = 128, ENUM_WORDS_MAX = 64 };
 
 /* A unit and how many of the smallest it is. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/option.h"
+#include "engine/place.h"
 
 /* What came of a value. */
 enum dv_value_result { DV_VALUE_OK, DV_VALUE_WRONG, DV_VALUE_MEMORY };

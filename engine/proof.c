@@ -2,6 +2,7 @@
  * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown. */
 #include "engine/json.h"
 #include "engine/node.h"
+#include "engine/yaml.h"
 
 static const struct dv_schema *leaving(const struct dv_node *node)
 {

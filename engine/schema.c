@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "engine/arena.h"
+
 struct dv_schema *dv_schema_new(struct dv_arena *arena, const char *name, uint32_t capacity)
 {
     DV_ASSERT(name != NULL && capacity <= DV_COLUMNS_MAX);

@@ -15,10 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/arena.h"
-#include "engine/diag.h"
 #include "engine/label.h"
-#include "engine/yaml.h"
+
+struct dv_arena;
+struct dv_diags;
+struct dv_yaml;
 
 enum { DV_COLUMNS_MAX = 128, DV_COLUMN_KEY_BYTES = 32 };
 

@@ -3,8 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/arena.h"
+#include "engine/diag.h"
 #include "engine/option.h"
 #include "engine/schema.h"
+#include "engine/yaml.h"
 
 /* A schema file's top, and one field of it. */
 struct top {

@@ -2,6 +2,7 @@
  * suggest.c - "did you mean": the nearest word by Damerau-Levenshtein distance (optimal string alignment). */
 #include <string.h>
 
+#include "engine/arena.h"
 #include "engine/diag.h"
 
 enum { WORD_MAX = 64 }; /* longer words are no typing errors of an option's name */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/arena.h"
 #include "engine/expand.h"
 #include "engine/text.h"
 #include "engine/yaml_check.h"

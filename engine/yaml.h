@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "engine/arena.h"
-#include "engine/diag.h"
+#include "engine/place.h"
+
+struct dv_arena;
+struct dv_diags;
 
 enum dv_yaml_kind { DV_YAML_SCALAR, DV_YAML_MAP, DV_YAML_LIST };
 

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/arena.h"
+#include "engine/diag.h"
 #include "engine/expand.h"
 #include "engine/yaml.h"
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vault/blob.h"
+
 /* One row of a table: a column as dv_schema_add() wants it. */
 struct row {
     const char *name;

@@ -8,6 +8,9 @@
 #include "engine/memory.h"
 #include "operators/blob_schema.h"
 #include "operators/keys.h"
+#include "vault/blob.h"
+#include "vault/hmac.h"
+#include "vault/seal.h"
 
 enum format { FORMAT_BLOB, FORMAT_BARE };
 

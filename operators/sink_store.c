@@ -3,6 +3,7 @@
 #include "connectors/sqlite.h"
 #include "engine/operator.h"
 #include "operators/blob_schema.h"
+#include "vault/blob.h"
 
 enum { HELD_MAX = 4 };
 

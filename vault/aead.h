@@ -12,8 +12,6 @@
 #include "engine/error.h"
 #include "vault/bytes.h"
 
-enum { DV_KEY_BYTES = 32, DV_NONCE_BYTES = 12, DV_TAG_BYTES = 16, DV_SEAL_MAX = 16 * 1024 * 1024 };
-
 enum dv_aead_direction { DV_AEAD_OPEN = 0, DV_AEAD_SEAL = 1 };
 
 /* A keyed cipher. Members are private; zero means "none". */

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The sizes of AES-256-GCM, and the most that is sealed at once. */
+enum { DV_KEY_BYTES = 32, DV_NONCE_BYTES = 12, DV_TAG_BYTES = 16, DV_SEAL_MAX = 16 * 1024 * 1024 };
+
 /* `length` bytes at `at`, which may be NULL if `length` is 0. Owns nothing; not NUL-terminated. */
 struct dv_bytes {
     const uint8_t *at;

@@ -23,9 +23,12 @@
 #ifndef DV_VAULT_KEYRING_H
 #define DV_VAULT_KEYRING_H
 
-#include "vault/blob.h"
-#include "vault/root.h"
-#include "vault/seal.h"
+#include "vault/wrap.h"
+
+struct dv_blob;
+struct dv_opener;
+struct dv_passphrase;
+struct dv_sealer;
 
 /* A key of the caller, wrapped by dv_keyring_wrap(): the kek's version, then nonce ‖ ciphertext ‖ tag. */
 enum { DV_OUTSIDE_BYTES = 4 + DV_WRAPPED_BYTES };

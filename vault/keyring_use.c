@@ -4,7 +4,9 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
+#include "vault/blob.h"
 #include "vault/keyring_inside.h"
+#include "vault/seal.h"
 
 enum { SALT_BYTES = 16, SALT_DIGITS = 2 * SALT_BYTES, VERSION_DIGITS_MAX = 10 };
 

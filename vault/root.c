@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 
 #include "engine/memory.h"
+#include "vault/aead.h"
 #include "vault/hmac.h"
 
 enum { BOUND_BYTES = 4 + 4 * 4 + DV_ROOT_SALT_BYTES + DV_KEYRING_ID_BYTES };

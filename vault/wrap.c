@@ -4,6 +4,8 @@
 
 #include <openssl/rand.h>
 
+#include "vault/aead.h"
+
 enum { LABEL_MAX = 4 + DV_KEYRING_ID_BYTES + 8 + 3 * (1 + DV_KEY_NAME_MAX) };
 
 static struct dv_bytes bound(const struct dv_wrap_label *label, uint8_t aad[LABEL_MAX])

@@ -7,7 +7,8 @@
 #ifndef DV_VAULT_WRAP_H
 #define DV_VAULT_WRAP_H
 
-#include "vault/aead.h"
+#include "engine/error.h"
+#include "vault/bytes.h"
 
 enum {
     DV_WRAPPED_BYTES = DV_NONCE_BYTES + DV_KEY_BYTES + DV_TAG_BYTES,

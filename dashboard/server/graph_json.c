@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "dashboard/server/server_internal.h"
+#include "engine/label.h"
+#include "engine/operator.h"
+#include "engine/schema.h"
 
 enum { NAME_BYTES = 160, LABEL_BYTES = 96 };
 

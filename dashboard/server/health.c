@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * health.c - what /readyz says: ready means that every node and the dead letters can go on. */
 #include "dashboard/server/server_internal.h"
+#include "engine/operator.h"
 
 const char *dv_health_of(const struct dv_server *server, struct dv_node *node)
 {

@@ -8,6 +8,7 @@
 #include "dashboard/server/process.h"
 #include "dashboard/server/reply.h"
 #include "dashboard/server/server_internal.h"
+#include "engine/operator.h"
 
 enum { FIRST_BYTES = 64 * 1024, MOST_BYTES = 16 * 1024 * 1024, LABELS_BYTES = 400 };
 

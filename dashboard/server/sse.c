@@ -10,6 +10,7 @@
 #include "dashboard/server/reply.h"
 #include "dashboard/server/sse_frame.h"
 #include "engine/memory.h"
+#include "engine/operator.h"
 
 enum { HEARTBEAT_S = 15, STALL_S = 5, NOTE_BYTES = 256 };
 static const uint64_t second_ns = 1000000000;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * stats_json.c - the body of /v1/stats, and of the `stats` event of every second. */
 #include "dashboard/server/server_internal.h"
+#include "engine/operator.h"
 
 static void number(struct dv_json *json, const char *key, uint64_t value)
 {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine/arena.h"
 #include "engine/diag.h"
 #include "engine/schema.h"
 #include "engine/yaml.h"

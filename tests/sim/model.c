@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/operator.h"
 #include "tests/sim/world.h"
 
 bool sim_rejects(uint32_t record)

@@ -3,6 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/batch.h"
+#include "engine/label.h"
+#include "engine/loop.h"
+#include "engine/operator.h"
+#include "engine/option.h"
+#include "engine/receipt.h"
+#include "engine/schema.h"
 #include "tests/sim/world.h"
 
 enum { COLUMN_RECORD, COLUMN_MASK, HELD_MAX = 8, PENDING_MAX = 4096 };

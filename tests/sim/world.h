@@ -12,6 +12,7 @@
 
 #include "engine/graph.h"
 #include "engine/random.h"
+#include "engine/operator.h"
 
 enum { SIM_ENDS_MAX = 512, SIM_RECORDS_MAX = 20000 };
 

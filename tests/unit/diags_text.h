@@ -16,6 +16,7 @@
 
 #include "engine/diag.h"
 #include "engine/memory.h"
+#include "engine/arena.h"
 
 /* An arena and a list of findings; start_world() before a test's work, end_world() after it. */
 struct world {

@@ -8,6 +8,8 @@
 
 #include "engine/json.h"
 #include "engine/memory.h"
+#include "engine/batch.h"
+#include "engine/schema.h"
 
 enum { ID, COUNT, AMOUNT, ACTIVE, BLOB, TREE, LONG_NAME, AGE, EXTRA, FIXTURE_COLUMNS, FIXTURE_LIMIT = 1 << 20 };
 

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/dead_letter.h"
+#include "engine/diag.h"
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/log.h"

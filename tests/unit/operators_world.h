@@ -12,6 +12,12 @@
 #include <stddef.h>
 
 #include "engine/graph.h"
+#include "engine/arena.h"
+#include "engine/batch.h"
+#include "engine/dead_letter.h"
+#include "engine/diag.h"
+#include "engine/loop.h"
+#include "engine/operator.h"
 
 enum { WORLD_TEXT = 1 << 22, WORLD_LETTERS = 300, WORLD_LINE = 1 << 18 };
 

@@ -4,6 +4,7 @@
  * shows: MIS-3 SCL-11 */
 #include "diags_text.h"
 
+#include "engine/arena.h"
 #include "engine/text.h"
 
 static struct dv_place at(uint32_t line, uint32_t column, uint32_t length)

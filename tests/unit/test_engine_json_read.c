@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "engine/arena.h"
 #include "engine/random.h"
 #include "tests/unit/json_fixture.h"
 #include "tests/unit/json_malformed.h"

@@ -14,8 +14,11 @@
 #include <float.h>
 #include <math.h>
 
+#include "engine/arena.h"
 #include "engine/base64.h"
+#include "engine/batch.h"
 #include "engine/random.h"
+#include "engine/schema.h"
 #include "tests/unit/json_fixture.h"
 
 static void expect_text(const struct dv_json *json, const char *expected)

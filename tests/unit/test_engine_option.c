@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/arena.h"
 #include "engine/option.h"
 #include "engine/option_docs.h"
+#include "engine/yaml.h"
 
 struct all {
     const char *str;

@@ -6,7 +6,9 @@
 
 #include <math.h>
 
+#include "engine/arena.h"
 #include "engine/schema.h"
+#include "engine/yaml.h"
 
 /* The folder of the shipped schemas; tests run in the source folder unless told otherwise. */
 static const char *shipped(const char *name, char *path, size_t size)

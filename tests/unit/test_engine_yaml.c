@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "engine/arena.h"
 #include "engine/yaml.h"
 
 static struct dv_yaml *parse(struct world *world, const char *text)

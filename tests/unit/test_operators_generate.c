@@ -13,8 +13,14 @@
 
 #include <cmocka.h>
 
+#include "engine/arena.h"
+#include "engine/batch.h"
+#include "engine/diag.h"
 #include "engine/graph.h"
 #include "engine/json.h"
+#include "engine/loop.h"
+#include "engine/operator.h"
+#include "engine/option.h"
 #include "operators/generate/person.h"
 #include "operators/generator.h"
 

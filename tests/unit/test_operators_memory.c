@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "engine/arena.h"
 #include "engine/memory.h"
 #include "tests/unit/operators_world.h"
 

@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include "engine/arena.h"
+#include "engine/batch.h"
 #include "operators/blob_schema.h"
 #include "tests/unit/operators_world.h"
+#include "vault/blob.h"
 #include "vault/seal.h"
 
 #define SOURCE "  in: { op: source, from: text, schema: visit }\n"

@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "engine/memory.h"
+#include "vault/blob.h"
 #include "vault/keyring_inside.h"
+#include "vault/seal.h"
 
 enum { PATH_BYTES = 128, FILE_BYTES_MAX = 16384, HEAD_BYTES = 128 };
 
