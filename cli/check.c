@@ -6,7 +6,7 @@
 static void print_bound(const struct dv_graph *graph)
 {
     struct dv_bound bound = dv_graph_bound(graph);
-    (void)printf("\nmemory: at most %llu batches, %.1f MiB\n", (unsigned long long)bound.batches,
+    (void)printf("\nmemory: records in flight take at most %llu batches, %.1f MiB\n", (unsigned long long)bound.batches,
                  (double)bound.bytes / (1024 * 1024));
 }
 

@@ -75,8 +75,3 @@ const struct dv_error *dv_graph_error(const struct dv_graph *graph)
 {
     return &graph->error;
 }
-
-const struct dv_dead_letters *dv_graph_letters(const struct dv_graph *graph)
-{
-    return graph->letters;
-}

@@ -79,7 +79,8 @@ DV_CHECKED dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags);
 /* Prints the proof: exit × column → label and the rule that allows it. */
 void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json);
 
-/* The most bytes that batches, queues and receipts can take, fixed before the start. */
+/* The most that records in flight can take, with their receipts: fixed before the start. What operators and connectors
+ * keep for themselves (windows of groups, read and write buffers, scratch for one call) has limits of its own. */
 struct dv_bound {
     uint64_t batches;  /* objects in the pool: credits × copies over the paths, summed over makers */
     uint64_t bytes;
@@ -107,9 +108,6 @@ const char *dv_node_status(struct dv_node *node);
 
 /* Why the run stopped, when done() was given an error. */
 const struct dv_error *dv_graph_error(const struct dv_graph *graph);
-
-/* The dead letters given, or NULL: their waits() belongs in /readyz. */
-const struct dv_dead_letters *dv_graph_letters(const struct dv_graph *graph);
 
 /* The links: from (node, output) to node. */
 struct dv_link {

@@ -44,11 +44,6 @@ void *dv_memory_zeroed(size_t count, size_t size)
     return must_fail() ? NULL : calloc(count != 0 ? count : 1, size != 0 ? size : 1);
 }
 
-void *dv_memory_resize(void *memory, size_t size)
-{
-    return must_fail() ? NULL : realloc(memory, size != 0 ? size : 1);
-}
-
 void dv_memory_free(void *memory)
 {
     free(memory);

@@ -14,9 +14,6 @@ void *dv_memory_alloc(size_t size);
 /* `count` × `size` zeroed bytes, or NULL (also on overflow). Free with dv_memory_free(). */
 void *dv_memory_zeroed(size_t count, size_t size);
 
-/* Resizes as realloc does; NULL leaves the old block as it was. */
-void *dv_memory_resize(void *memory, size_t size);
-
 /* Gives back; accepts NULL. */
 void dv_memory_free(void *memory);
 

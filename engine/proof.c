@@ -9,7 +9,7 @@ static const struct dv_schema *leaving(const struct dv_node *node)
     return node->cleared != NULL ? node->cleared : node->in;
 }
 
-/* The node before `node` from which `column` comes; NULL at a source. Prefers the one that sends the same label. */
+/* The node before `node` from which `column` comes; NULL at a source. */
 static const struct dv_node *upstream(const struct dv_node *node, const char *column)
 {
     const struct dv_graph *graph = node->graph;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * declassify.c - makes columns public on somebody's responsibility, with a reason that stands in the file and the log.
+ * declassify.c - makes columns public on somebody's responsibility, with a reason that stands in the file.
  *
  * It is the one way past the proof, so it says what it does: the proof's table shows these columns as public, and each
  * start logs every one of them. A field that no schema names cannot be declassified: nobody can answer for it. */
@@ -74,7 +74,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 
 const struct dv_operator dv_operator_declassify = {
     .name = "declassify",
-    .summary = "Makes columns public, for a reason that is logged.",
+    .summary = "Makes columns public, for a reason that stands in the file; each start logs which.",
     .options = options,
     .size = sizeof(struct declassify),
     .edits = true,
