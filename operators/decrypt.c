@@ -12,12 +12,11 @@
 #include "operators/keys.h"
 #include "operators/schema_option.h"
 
-enum { RECORD_BYTES_MAX = DV_SEAL_MAX };
-
 struct decrypt {
     const char *schema;
     const char *policy;
     const char *raw_key;
+    int64_t max_record;
     bool bare;
     const struct dv_schema *out;
     struct dv_anonymize_plan plan;
@@ -32,6 +31,8 @@ static const struct dv_option options[] = {
     { "policy", DV_NAME, offsetof(struct decrypt, policy),
       .help = "Policy they went through before; none: they were sealed as they came." },
     { "raw_key", DV_SECRET, offsetof(struct decrypt, raw_key), .help = "The 32 bytes that sealed bare messages." },
+    { "max_record", DV_SIZE, offsetof(struct decrypt, max_record), .initial = "4MiB", .min = 64, .max = DV_SEAL_MAX,
+      .help = "Longest record; a longer one is rejected." },
     { 0 },
 };
 
@@ -102,7 +103,7 @@ static dv_rc open_bare(struct dv_node *node)
 static dv_rc open_node(struct dv_node *node)
 {
     struct decrypt *decrypt = dv_state(node);
-    decrypt->reader = dv_json_reader_new(decrypt->out, RECORD_BYTES_MAX);
+    decrypt->reader = dv_json_reader_new(decrypt->out, (size_t)decrypt->max_record);
     if (decrypt->reader == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for a JSON reader");
     if (decrypt->bare)

@@ -138,7 +138,8 @@ static struct dv_bytes plaintext(struct dv_node *node, const struct dv_batch *ba
     return (struct dv_bytes){ (const uint8_t *)run->plain, dv_json_record(batch, row, run->plain) };
 }
 
-static void name_subject(const struct encrypt *encrypt, const struct dv_batch *batch, uint32_t row, struct dv_blob *blob)
+static void name_subject(const struct encrypt *encrypt, const struct dv_batch *batch, uint32_t row,
+                         struct dv_blob *blob)
 {
     if (encrypt->subject == NULL)
         return;
@@ -238,6 +239,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
         return dv_fail(node, DV_E_MEMORY, "no memory to seal a batch");
     for (uint32_t row = 0; row < batch->rows; row++)
         DV_TRY(seal_row(node, batch, row, &run));
+    DV_ASSERT(columns <= DV_BLOB_COLUMNS);
     int fresh[DV_BLOB_COLUMNS] = { -1, -1, -1, -1, -1, -1 };
     DV_TRY(dv_batch_reshape(batch, encrypt->out, fresh));
     for (uint32_t column = 0; column < columns; column++)

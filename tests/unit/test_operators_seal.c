@@ -20,7 +20,8 @@
 
 #define SOURCE "  in: { op: source, from: text, schema: visit }\n"
 
-static const char visits[] = "{\"id\":\"ann\",\"age\":30,\"note\":\"a \\\"word\\\"\"}\n{\"id\":\"bob\",\"new\":[1,2]}\n";
+static const char visits[] =
+    "{\"id\":\"ann\",\"age\":30,\"note\":\"a \\\"word\\\"\"}\n{\"id\":\"bob\",\"new\":[1,2]}\n";
 static const char opened[] = "out.visit {\"id\":\"ann\",\"age\":30,\"note\":\"a \\\"word\\\"\"}\n"
                              "out.visit {\"id\":\"bob\",\"new\":[1,2]}\n";
 
@@ -33,7 +34,11 @@ static int setup(void **state)
                "  id: { type: text, class: direct-id, required: true }\n"
                "  age: { type: int, class: quasi-id }\n"
                "  note: { type: text, class: free-text }\n");
-    world_file(*state, "schemas/other.yaml", "name: other\nfields:\n  id: { type: text, class: public }\n");
+    world_file(*state, "schemas/other.yaml",
+               "name: other\nsubject: id\nfields:\n"
+               "  id: { type: text, class: direct-id, required: true }\n"
+               "  age: { type: int, class: quasi-id }\n"
+               "  note: { type: text, class: free-text }\n");
     world_keyring(*state);
     return 0;
 }
@@ -100,8 +105,9 @@ static void test_equal_records(void **state)
 static void test_policy_gives_the_labels(void **state)
 {
     struct world *world = *state;
-    world_file(world, "policies/p.yaml", "name: p\nfields:\n  id: { pseudonym: { domain: x } }\n"
-                                         "  age: { generalize: { to: age-band } }\n  note: drop\n");
+    world_file(world, "policies/p.yaml",
+               "name: p\nfields:\n  id: { pseudonym: { domain: x } }\n"
+               "  age: { generalize: { to: age-band } }\n  note: drop\n");
     load(world, SOURCE "  a: { op: anonymize, after: in, policy: p }\n  e: { op: encrypt, after: a, key: visits }\n"
                        "  d: { op: decrypt, after: e, schema: visit, policy: p }\n  out: { op: lines, after: d }\n"
                        "  ref: { op: lines, after: a }\n");
@@ -160,7 +166,7 @@ static void refused(struct world *world, const char *spoilt)
 }
 
 #define SPOILT                                                                                                         \
-    SOURCE "  e: { op: encrypt, after: in, key: visits }\n  t: { op: tamper, after: e }\n"                            \
+    SOURCE "  e: { op: encrypt, after: in, key: visits }\n  t: { op: tamper, after: e }\n"                             \
            "  d: { op: decrypt, after: t, schema: visit }\n  out: { op: lines, after: d }\n"
 
 static void test_tampering(void **state)
@@ -248,10 +254,17 @@ static void finds(void **state, const char *nodes, const char *code)
 static void test_findings(void **state)
 {
     finds(state, SOURCE "  e: { op: encrypt, after: in }\n  out: { op: lines, after: e }\n", "C131");
-    finds(state, SOURCE "  e: { op: encrypt, after: in, key: visits, format: bare }\n  out: { op: lines, after: e }\n", "C130");
+    finds(state, SOURCE "  e: { op: encrypt, after: in, key: visits, format: bare }\n  out: { op: lines, after: e }\n",
+          "C130");
     finds(state, SOURCE "  d: { op: decrypt, after: in, schema: visit }\n  out: { op: lines, after: d }\n", "C132");
-    finds(state, SOURCE "  e: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: e, schema: visits }\n  out: { op: lines, after: d }\n", "C031");
-    finds(state, SOURCE "  e: { op: encrypt, after: in, format: bare, raw_key: \"env:A\" }\n  d: { op: decrypt, after: e, schema: visit }\n  out: { op: lines, after: d }\n", "C130");
+    finds(state,
+          SOURCE "  e: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: e, schema: visits }\n  out: { "
+                 "op: lines, after: d }\n",
+          "C031");
+    finds(state,
+          SOURCE "  e: { op: encrypt, after: in, format: bare, raw_key: \"env:A\" }\n  d: { op: decrypt, after: e, "
+                 "schema: visit }\n  out: { op: lines, after: d }\n",
+          "C130");
     finds(state, SOURCE "  e: { op: encrypt, after: in, key: v }\n  out: { op: sse, after: e }\n", "P001");
 }
 
@@ -261,12 +274,14 @@ static void test_labels_are_no_promise(void **state)
     static const char tail[] = "  out: { op: lines, after: d }\n";
     static const char *const wrong[] = {
         "  e: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: e, schema: visit, policy: p }\n",
-        "  e: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: e, schema: other }\n",
+        "  e: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: e, schema: tame }\n",
         "  a: { op: anonymize, after: in, policy: p }\n  e: { op: encrypt, after: a, key: v }\n"
         "  f: { op: encrypt, after: in, key: v }\n  d: { op: decrypt, after: [e, f], schema: visit, policy: p }\n",
     };
     char nodes[1024];
-    world_file(*state, "policies/p.yaml", "name: p\nfields:\n  id: { pseudonym: { domain: x } }\n  age: drop\n  note: drop\n");
+    world_file(*state, "schemas/tame.yaml", "name: tame\nfields:\n  id: { type: text, class: public }\n");
+    world_file(*state, "policies/p.yaml",
+               "name: p\nfields:\n  id: { pseudonym: { domain: x } }\n  age: drop\n  note: drop\n");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         (void)snprintf(nodes, sizeof nodes, SOURCE "%s%s", wrong[i], tail);
         finds(state, nodes, "P105");
@@ -277,7 +292,8 @@ static void test_wrong_keys(void **state)
 {
     struct world *world = *state;
     (void)setenv("DV_TEST_AES", "too short", 1);
-    load(world, SOURCE "  e: { op: encrypt, after: in, format: bare, raw_key: \"env:DV_TEST_AES\" }\n  out: { op: lines, after: e }\n");
+    load(world, SOURCE "  e: { op: encrypt, after: in, format: bare, raw_key: \"env:DV_TEST_AES\" }\n  out: { op: "
+                       "lines, after: e }\n");
     assert_string_equal(world_run(world, visits), "");
     assert_int_equal(world->rc, DV_E_KEY);
     assert_non_null(strstr(world->error.text, "9 bytes"));
@@ -295,16 +311,51 @@ static void test_no_keyring(void **state)
     world->keyring = keyring;
 }
 
-static void test_rejects_what_is_too_large(void **state)
+static void test_long_and_short_records(void **state)
 {
     struct world *world = *state;
     static char input[8192];
     (void)snprintf(input, sizeof input, "{\"id\":\"%0*d\"}\n{\"id\":\"b\"}\n", 3000, 7);
-    load(world, SOURCE "  e: { op: encrypt, after: in, key: visits }\n  d: { op: decrypt, after: e, schema: visit }\n  out: { op: lines, after: d }\n");
+    load(world, SOURCE "  e: { op: encrypt, after: in, key: visits }\n  d: { op: decrypt, after: e, schema: visit }\n"
+                       "  out: { op: lines, after: d }\n");
     const char *output = world_run(world, input);
     assert_int_equal(world->rc, DV_OK);
     assert_non_null(strstr(output, "out.visit {\"id\":\"000"));
     assert_non_null(strstr(output, "{\"id\":\"b\"}"));
+}
+
+static void test_subjects(void **state)
+{
+    struct world *world = *state;
+    static const char *const subjects[] = { "subject: n\n", "subject: t\n", "" };
+    static const bool named[][2] = { { true, false }, { false, true }, { false, false } };
+    for (size_t i = 0; i < 3; i++) {
+        char schema[256], ref[64];
+        (void)snprintf(
+            schema, sizeof schema,
+            "name: visit\n%sfields:\n  n: { type: int, class: direct-id }\n  t: { type: text, class: direct-id }\n",
+            subjects[i]);
+        world_file(world, "schemas/visit.yaml", schema);
+        load(world, SOURCE "  e: { op: encrypt, after: in, key: visits }\n  out: { op: lines, after: e }\n");
+        const char *output = world_run(world, "{\"n\":7}\n{\"t\":\"seven\"}\n");
+        assert_int_equal(world->rc, DV_OK);
+        (void)snprintf(ref, sizeof ref, "%s", "\"subject_ref\"");
+        const char *second = strchr(output, '\n');
+        const char *found = strstr(output, ref);
+        assert_int_equal(found != NULL && found < second, named[i][0]);
+        assert_int_equal(strstr(second, ref) != NULL, named[i][1]);
+    }
+}
+
+static void test_wrong_key_to_open(void **state)
+{
+    struct world *world = *state;
+    (void)setenv("DV_TEST_SHORT", "too short", 1);
+    load(world, SOURCE "  e: { op: encrypt, after: in, format: bare, raw_key: \"env:DV_TEST_AES\" }\n"
+                       "  d: { op: decrypt, after: e, schema: visit, raw_key: \"env:DV_TEST_SHORT\" }\n"
+                       "  out: { op: lines, after: d }\n");
+    assert_string_equal(world_run(world, visits), "");
+    assert_int_equal(world->rc, DV_E_KEY);
 }
 
 int main(void)
@@ -322,7 +373,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_findings, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_wrong_keys, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_no_keyring, setup, world_teardown),
-        cmocka_unit_test_setup_teardown(test_rejects_what_is_too_large, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_long_and_short_records, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_subjects, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_key_to_open, setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
