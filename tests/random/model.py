@@ -50,10 +50,17 @@ class Wrong(Exception):
     """The graph cannot be: exit code 3."""
 
 
+class Unproved(Wrong):
+    """It would leak whatever comes behind: exit code 4."""
+
+
+DROPPED = "(dropped)"  # the subject of records that had one
+
+
 @dataclasses.dataclass(eq=False)
 class Schema:
     columns: dict
-    subject: str = None
+    subject: str = None  # a column, or DROPPED
     inside: "Schema" = None  # of sealed records
 
     def same(self, other):
@@ -61,7 +68,10 @@ class Schema:
 
     def only(self, names, **changed):
         columns = {name: changed.get(name, column) for name, column in self.columns.items() if name in names}
-        return Schema(columns, self.subject if self.subject in names else None)
+        return Schema(columns, self.subject_among(names))
+
+    def subject_among(self, names):
+        return self.subject if self.subject is None or self.subject in names else DROPPED
 
 
 def source(name):
@@ -95,17 +105,17 @@ def after_rule(rule, kind, label):
 
 def anonymize(schema, policy):
     kept = {}
-    for name, (kind, label) in schema.columns.items():
-        if name == "_extra":
-            continue
+    named = {name: column for name, column in schema.columns.items() if name != "_extra"}
+    for name, (_, label) in named.items():
+        if rule_for(policy, name, label) is None:
+            raise Unproved(f"no rule for {name}")
+    for name, (kind, label) in named.items():
         rule = rule_for(policy, name, label)
-        if rule is None:
-            raise Wrong(f"no rule for {name}")
         if rule != "drop":
             kept[name] = after_rule(rule, kind, label)
     if not kept:
         raise Wrong("nothing is left")
-    return Schema(kept, schema.subject if schema.subject in kept else None)
+    return Schema(kept, schema.subject_among(kept))
 
 
 def project(schema, keep, drop):
@@ -119,13 +129,17 @@ def project(schema, keep, drop):
 
 
 def declassify(schema, columns):
-    if not set(columns) <= set(schema.columns) or "_extra" in columns:
+    if "_extra" in columns and "_extra" in schema.columns:
+        raise Unproved("nobody can answer for it")
+    if not set(columns) <= set(schema.columns):
         raise Wrong("no such column")
     public = {name: (schema.columns[name][0], ("public", "plain", 0)) for name in columns}
     return schema.only(set(schema.columns), **public)
 
 
 def aggregate(schema, by, k, sums):
+    if schema.subject == DROPPED:
+        raise Unproved("k of the same person")
     made = {"window_start_ms": ("int", ("public", "plain", 0)), "window_end_ms": ("int", ("public", "plain", 0))}
 
     def add(name, kind, label):
@@ -134,7 +148,9 @@ def aggregate(schema, by, k, sums):
         made[name] = (kind, (label, "aggregate", k))
     for name in by:
         kind, label = schema.columns.get(name, (None, None))
-        if kind not in ("text", "int", "bool") or label[0] in ("direct-id", "free-text"):
+        if kind is not None and label[0] in ("direct-id", "free-text"):
+            raise Unproved(f"cannot group by {name}")
+        if kind not in ("text", "int", "bool"):
             raise Wrong(f"cannot group by {name}")
         add(name, kind, label[0])
     add("count", "int", "public")
@@ -155,12 +171,14 @@ def is_blob(schema):
 def decrypt(schema, declared):
     """What comes out has the labels it had when it went in, so what is declared must agree with it."""
     inside = schema.inside
-    if not is_blob(schema) or inside is None:
-        raise Wrong("not known to be sealed")
+    if not is_blob(schema):
+        raise Wrong("not sealed")
+    if inside is None:
+        raise Unproved("nobody knows what was sealed")
     if "_extra" in inside.columns and not inside.same(declared):
-        raise Wrong("not what was sealed")
+        raise Unproved("not what was sealed")
     if any(declared.columns.get(name) != column for name, column in inside.columns.items()):
-        raise Wrong("not what was sealed")
+        raise Unproved("not what was sealed")
     return declared
 
 
@@ -219,27 +237,36 @@ def meeting(schemas):
     return first
 
 
+def shape(node, schemas, policies, leaking, name):
+    """What the node sends; None from an exit, whose leaking columns go into `leaking`."""
+    if node["op"] == "source":
+        return source(node["schema"])
+    schema = meeting(schemas)
+    if node["op"] not in EXITS:
+        return send(node, schema, policies)
+    if not fits_sink(node, schema):
+        raise Wrong("sealed records only")
+    columns = leaks(EXITS[node["op"]], schema)
+    if columns:
+        leaking[name] = columns
+    return None
+
+
 def verdict(graph, policies):
-    """(0, 3 or 4, {exit node: columns that leak}) for {name: node}; `after` of a node is a list of names."""
-    sent, leaking, read = {}, {}, set()
-    try:
-        for name, node in graph.items():
-            if node["op"] == "source":
-                sent[name] = source(node["schema"])
-                continue
-            inputs = [word.split(".")[0] for word in node["after"]]
-            read |= set(inputs)
-            schema = meeting([sent[word] for word in inputs])
-            if node["op"] not in EXITS:
-                sent[name] = send(node, schema, policies)
-                continue
-            if not fits_sink(node, schema):
-                raise Wrong("sealed records only")
-            columns = leaks(EXITS[node["op"]], schema)
-            if columns:
-                leaking[name] = columns
-        if set(sent) - read:
-            raise Wrong("nothing reads what is sent")
-    except Wrong as wrong:
-        return 3, {"": str(wrong)}
+    """(0, 3 or 4, {exit node: columns that leak}) for {name: node}; `after` of a node is a list of names. All nodes are
+    looked at that have what they need; those behind a wrong one have not."""
+    sent, leaking, read, wrong = {}, {}, set(), []
+    for name, node in graph.items():
+        inputs = [word.split(".")[0] for word in node.get("after", [])]
+        read |= set(inputs)
+        if not set(inputs) <= set(sent):
+            continue
+        try:
+            sent[name] = shape(node, [sent[word] for word in inputs], policies, leaking, name)
+        except Wrong as one:
+            wrong.append(one)
+    if wrong:
+        return (4 if any(isinstance(one, Unproved) for one in wrong) else 3), {}
+    if any(sent[name] is not None and name not in read for name in sent):
+        return 3, {}
     return (4 if leaking else 0), leaking
