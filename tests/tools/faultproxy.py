@@ -46,7 +46,8 @@ class Link:
                 self.hold()
                 if not self.forward(direction, sink, data):
                     return
-            sink.shutdown(socket.SHUT_WR)
+            if not self.over.is_set():
+                sink.shutdown(socket.SHUT_WR)
             return
         self.end("reset")
 
@@ -84,8 +85,10 @@ class Link:
             with contextlib.suppress(OSError):
                 if how == "reset":
                     side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                side.shutdown(socket.SHUT_RDWR) if how != "reset" else None
-                side.close()
+                # Wakes the other thread, without which close() would not reach the network.
+                side.shutdown(socket.SHUT_RD if how == "reset" else socket.SHUT_RDWR)
+        for side in (self.client, self.server):
+            side.close()
 
 
 class FaultProxy:

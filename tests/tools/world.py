@@ -82,13 +82,18 @@ class World:
             for line in lines:
                 file.write(line if isinstance(line, bytes) else oracle.to_json(line).encode() + b"\n")
 
-    def run(self, *arguments, timeout=60, prefix=(), env=None, **options):
-        """A command to its end -> CompletedProcess with bytes."""
-        options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
-        if options["stdin"] is None:
-            del options["stdin"]
-        return subprocess.run([*prefix, self.binary, *map(str, arguments)], cwd=self.at, capture_output=True, check=False,
-                              timeout=timeout, env={**os.environ, **(env or {})}, **options)
+    def run(self, *arguments, timeout=60, prefix=(), env=None, input=None):
+        """A command to its end -> CompletedProcess with bytes. After the time-out all that it started is ended."""
+        command = [*prefix, self.binary, *map(str, arguments)]
+        with subprocess.Popen(command, cwd=self.at, stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
+                              start_new_session=True) as process:
+            try:
+                out, error = process.communicate(input, timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, error)
 
     def start(self, *arguments, prefix=(), env=None):
         """A process of its own; its standard error goes to a file, so that no pipe can fill."""
