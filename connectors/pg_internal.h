@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pg_internal.h - what the files of the PostgreSQL store share; nobody else includes it. */
+#ifndef DV_CONNECTORS_PG_INTERNAL_H
+#define DV_CONNECTORS_PG_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "connectors/pg.h"
+
+/* ---- pg_link.c: a connection, from nothing to idle and back ---- */
+
+void dv_pg_link_init(struct dv_pg_connection *connection, struct dv_pg *pg);
+
+/* From CLOSED or WAITING: begins to connect. */
+void dv_pg_link_start(struct dv_pg_connection *connection);
+
+/* Drops what there is of the link and tries again after a pause; what was under way goes back to the pool first. */
+void dv_pg_link_lost(struct dv_pg_connection *connection, const struct dv_pg_outcome *outcome);
+
+/* For good. */
+void dv_pg_link_close(struct dv_pg_connection *connection);
+
+/* After a statement was handed to libpq (`sent`: its answer): flushes, watches the socket and sets the deadline. */
+void dv_pg_link_sent(struct dv_pg_connection *connection, enum dv_pg_task task, int sent);
+
+void dv_pg_link_move(struct dv_pg_connection *connection, enum dv_pg_state to);
+
+/* ---- pg_statement.c: SQL and its results ---- */
+
+/* Each hands one statement to libpq; the answer is libpq's, 0 for failure. */
+int dv_pg_send_settings(struct dv_pg_connection *connection);
+int dv_pg_send_prepare(struct dv_pg_connection *connection);
+int dv_pg_send_put(struct dv_pg_connection *connection);
+int dv_pg_send_check(struct dv_pg_connection *connection);
+int dv_pg_send_get(struct dv_pg_connection *connection);
+int dv_pg_send_count(struct dv_pg_connection *connection);
+
+/* Takes the link's results as far as they have come. True: the statement is over, and `outcome` and `result` tell how. */
+bool dv_pg_take_results(struct dv_pg_connection *connection);
+
+/* Whether the settings' result grants the rights that are needed. */
+bool dv_pg_result_grants(const struct dv_pg_connection *connection);
+
+/* The number of rows a put inserted, of a count or of a check. */
+uint64_t dv_pg_result_total(const struct dv_pg_connection *connection);
+
+/* The row of a get without its id; it points into the result. */
+dv_rc dv_pg_result_row(const struct dv_pg_connection *connection, struct dv_store_row *ret);
+
+/* ---- pg.c: the pool ---- */
+
+/* A connection is set up. */
+void dv_pg_ready(struct dv_pg_connection *connection);
+
+/* The statement for the connection's group is over. */
+void dv_pg_answered(struct dv_pg_connection *connection);
+
+/* The connection is lost, with its group if it had one. */
+void dv_pg_dropped(struct dv_pg_connection *connection, const struct dv_pg_outcome *outcome);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pg_schema.c - the versions of the table, and how one becomes the next. */
+#include "connectors/pg_schema.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/pg_error.h"
+#include "connectors/pg_url.h"
+
+enum { SQL_MAX = 2048 };
+
+/* Version i+1 is made from version i; "@R" is the table. Ciphertext does not compress: the server need not try. */
+static const char *const versions[] = {
+    "CREATE TABLE @R(id uuid PRIMARY KEY, tenant text NOT NULL, schema text NOT NULL, created_at timestamptz NOT NULL,"
+    " data_hash bytea NOT NULL, key_ref text NOT NULL, subject_ref bytea, nonce bytea NOT NULL,"
+    " ciphertext bytea NOT NULL, processed_at timestamptz);"
+    "ALTER TABLE @R ALTER COLUMN ciphertext SET STORAGE EXTERNAL",
+};
+enum { VERSIONS = sizeof versions / sizeof versions[0] };
+
+/* One migration under way. */
+struct work {
+    const struct dv_pg_config *config;
+    PGconn *link;
+    struct dv_error *error;
+};
+
+int dv_pg_schema_version(void)
+{
+    return VERSIONS;
+}
+
+static void ignore_notice(void *data, const PGresult *result)
+{
+    (void)data;
+    (void)result;
+}
+
+static dv_rc refused(const struct work *work, struct dv_pg_outcome outcome)
+{
+    if (strcmp(outcome.sqlstate, "42P07") == 0)
+        outcome.reason = "a table of this name is there that `datavault migrate` did not make: choose another by table:";
+    else if (strcmp(outcome.sqlstate, "42501") == 0)
+        outcome.reason = "permission denied: the role must own the schema, or be allowed to create it in the database";
+    return dv_pg_outcome_error(&outcome, work->error);
+}
+
+/* Waits until the socket is ready for the next step of connecting; false after the time-out. */
+static bool wait_for(const struct work *work, PostgresPollingStatusType step)
+{
+    struct pollfd fd = { .fd = PQsocket(work->link), .events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+    return poll(&fd, 1, (int)work->config->connect_timeout_ms) > 0;
+}
+
+static dv_rc connect_link(struct work *work)
+{
+    struct dv_pg_params *params = NULL;
+    DV_TRY(dv_pg_params_new(&params, work->config, 0, work->error));
+    work->link = PQconnectStartParams(params->keys, params->values, 0);
+    dv_pg_params_free(params);
+    (void)PQsetErrorVerbosity(work->link, PQERRORS_SQLSTATE);
+    (void)PQsetNoticeReceiver(work->link, ignore_notice, NULL);
+    PostgresPollingStatusType step = PQstatus(work->link) != CONNECTION_BAD ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
+    while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
+        if (!wait_for(work, step))
+            return refused(work, dv_pg_outcome_make(DV_E_DEPENDENCY, "the server did not answer in time"));
+        step = PQconnectPoll(work->link);
+    }
+    if (step == PGRES_POLLING_OK)
+        return DV_OK;
+    if (PQconnectionNeedsPassword(work->link))
+        return refused(work, dv_pg_outcome_make(DV_E_CONFIG, "the server asks for a password, and there is none"));
+    return refused(work, dv_pg_outcome_of_message(PQerrorMessage(work->link)));
+}
+
+/* Runs statements; *ret (may be NULL) gets the number in the last one's only value, or -1 if it has none. */
+static dv_rc run(const struct work *work, const char *sql, int *ret)
+{
+    PGresult *result = PQexec(work->link, sql);
+    ExecStatusType status = PQresultStatus(result);
+    dv_rc rc = DV_OK;
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        rc = refused(work, dv_pg_outcome_of(PQresultErrorField(result, PG_DIAG_SQLSTATE)));
+    else if (ret != NULL && (PQntuples(result) != 1 || sscanf(PQgetvalue(result, 0, 0), "%d", ret) != 1))
+        *ret = -1;
+    PQclear(result);
+    return rc;
+}
+
+/* The same with the names put in: "@S" is the schema, "@T" the table, "@R" both with quotes, "@N" a number. Names have no
+ * character that SQL or quotes could mind. */
+static dv_rc run_named(const struct work *work, const char *with_names, int number, int *ret)
+{
+    char sql[SQL_MAX];
+    size_t length = 0;
+    for (const char *at = with_names; *at != '\0'; at++) {
+        size_t room = sizeof sql - length;
+        int written = 1;
+        if (*at != '@')
+            sql[length] = *at;
+        else if (*++at == 'R')
+            written = snprintf(sql + length, room, "\"%s\".\"%s\"", work->config->schema, work->config->table);
+        else if (*at == 'N')
+            written = snprintf(sql + length, room, "%d", number);
+        else
+            written = snprintf(sql + length, room, "%s", *at == 'S' ? work->config->schema : work->config->table);
+        DV_ASSERT(written > 0 && (size_t)written + 1 < room);
+        length += (size_t)written;
+    }
+    sql[length] = '\0';
+    return run(work, sql, ret);
+}
+
+/* Checked first: "IF NOT EXISTS" alone asks for the right to create even where nothing is to be created. */
+static dv_rc make_versions(const struct work *work)
+{
+    int found = 0;
+    DV_TRY(run_named(work, "SELECT count(*) FROM pg_namespace WHERE nspname = '@S'", 0, &found));
+    if (found == 0)
+        DV_TRY(run_named(work, "CREATE SCHEMA \"@S\"", 0, NULL));
+    DV_TRY(run_named(work, "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'schema_versions'", 0,
+                     &found));
+    if (found > 0)
+        return DV_OK;
+    return run_named(work, "CREATE TABLE \"@S\".schema_versions(relation text, version integer,"
+                     " applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (relation, version))", 0, NULL);
+}
+
+static dv_rc apply(const struct work *work, int version)
+{
+    DV_TRY(run_named(work, versions[version - 1], version, NULL));
+    return run_named(work, "INSERT INTO \"@S\".schema_versions(relation, version) VALUES ('@T', @N)", version, NULL);
+}
+
+static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
+{
+    int found = 0;
+    DV_TRY(run(work, "SET search_path TO pg_catalog; SET lock_timeout TO '30s'; BEGIN;"
+                     "SELECT pg_advisory_xact_lock(1146508114)", NULL));
+    DV_TRY(make_versions(work));
+    DV_TRY(run_named(work, "SELECT coalesce(max(version), 0) FROM \"@S\".schema_versions WHERE relation = '@T'", 0,
+                     &found));
+    if (found > VERSIONS)
+        return dv_error_set(work->error, DV_E_CONFIG, "the table was made by a later version (%d, this program knows %d);"
+                            " upgrade the program first", found, VERSIONS);
+    for (int version = found + 1; version <= VERSIONS; version++)
+        DV_TRY(apply(work, version));
+    DV_TRY(run(work, "COMMIT", NULL));
+    *ret = (struct dv_pg_migration){ .from = found, .to = VERSIONS };
+    return DV_OK;
+}
+
+dv_rc dv_pg_migrate(const struct dv_pg_config *config, struct dv_pg_migration *ret, struct dv_error *error)
+{
+    struct work work = { .config = config, .error = error };
+    DV_TRY(dv_pg_config_check(config, error));
+    dv_rc rc = connect_link(&work);
+    if (rc == DV_OK)
+        rc = migrate(&work, ret);
+    PQfinish(work.link); /* undoes what was not committed */
+    return rc;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pg_statement.c - the SQL of the store: what is sent, and what the results say. */
+#include <stdio.h>
+
+#include "connectors/pg_array.h"
+#include "connectors/pg_error.h"
+#include "connectors/pg_internal.h"
+#include "engine/memory.h"
+
+enum { SQL_MAX = 2048, BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, OID_UUID = 2950, OID_UUIDS = 2951 };
+enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_NONCE, COL_CIPHERTEXT };
+
+#define PUT_NAME "dv_put"
+#define COLUMNS "tenant, schema, created_at, data_hash, key_ref, subject_ref, nonce, ciphertext"
+
+/* Everything after this finds only what the server brings or what is written in full. A commit that is not on the disk is
+ * none, whatever the role's defaults say. A server that hears nothing of us any more must let go of its locks. */
+#define SETTINGS                                                                                                       \
+    "SET search_path TO pg_catalog; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout TO 10000;"  \
+    "SET tcp_keepalives_idle TO 10; SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3;"                  \
+    "SELECT CASE WHEN current_setting('synchronous_commit') = 'off'"                                                   \
+    " THEN set_config('synchronous_commit', 'on', false) END;"
+
+/* To explain a put is to check the right to it, and that `id` is a key. */
+int dv_pg_send_settings(struct dv_pg_connection *connection)
+{
+    const struct dv_pg *pg = connection->pg;
+    char sql[SQL_MAX];
+    int length = snprintf(sql, sizeof sql, SETTINGS "%s%s%s SELECT has_table_privilege('%s', 'SELECT')",
+                          (long long)pg->config.timeout_ms, pg->config.reads_only ? "" : "EXPLAIN INSERT INTO ",
+                          pg->config.reads_only ? "" : pg->relation,
+                          pg->config.reads_only ? "" : "(id) SELECT NULL::uuid ON CONFLICT (id) DO NOTHING;", pg->relation);
+    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
+    return PQsendQuery(connection->link, sql);
+}
+
+int dv_pg_send_prepare(struct dv_pg_connection *connection)
+{
+    char sql[SQL_MAX];
+    int length = snprintf(sql, sizeof sql,
+                          "INSERT INTO %s(id, " COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[],"
+                          " $4::timestamptz[], $5::bytea[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])"
+                          " ON CONFLICT (id) DO NOTHING",
+                          connection->pg->relation);
+    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
+    return PQsendPrepare(connection->link, PUT_NAME, sql, DV_PG_COLUMNS, dv_pg_array_types);
+}
+
+/* Room for a statement's arrays; what an unusually large one took is given back at the next. */
+static bool reserve(struct dv_pg_connection *connection, size_t size)
+{
+    if (size <= connection->buffer_bytes && connection->buffer_bytes <= BUFFER_KEPT)
+        return true;
+    dv_memory_free(connection->buffer);
+    connection->buffer = dv_memory_alloc(size);
+    connection->buffer_bytes = connection->buffer != NULL ? size : 0;
+    return connection->buffer != NULL;
+}
+
+int dv_pg_send_put(struct dv_pg_connection *connection)
+{
+    static const int formats[DV_PG_COLUMNS] = { BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY };
+    struct dv_pg_arrays arrays;
+    size_t size = dv_pg_arrays_size(connection->group);
+    if (size > INT32_MAX || !reserve(connection, size))
+        return 0;
+    dv_pg_arrays_encode(connection->group, connection->buffer, &arrays);
+    return PQsendQueryPrepared(connection->link, PUT_NAME, DV_PG_COLUMNS, arrays.values, arrays.lengths, formats, BINARY);
+}
+
+/* A statement with one binary parameter and a binary result. */
+static int send_one(struct dv_pg_connection *connection, const char *format, Oid type, const char *value, size_t length)
+{
+    char sql[SQL_MAX];
+    const int lengths[] = { (int)length };
+    const int formats[] = { BINARY };
+    int written = snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE id = %s", format, connection->pg->relation,
+                           type == OID_UUID ? "$1" : "ANY($1)");
+    DV_ASSERT(written > 0 && (size_t)written < sizeof sql);
+    return PQsendQueryParams(connection->link, sql, 1, &type, &value, lengths, formats, BINARY);
+}
+
+int dv_pg_send_check(struct dv_pg_connection *connection)
+{
+    size_t size = dv_pg_ids_size(connection->group);
+    if (!reserve(connection, size))
+        return 0;
+    dv_pg_ids_encode(connection->group, connection->buffer);
+    return send_one(connection, "count(*)", OID_UUIDS, connection->buffer, size);
+}
+
+int dv_pg_send_get(struct dv_pg_connection *connection)
+{
+    const struct dv_store_request *get = connection->group;
+    return send_one(connection, COLUMNS, OID_UUID, (const char *)get->id, sizeof get->id);
+}
+
+int dv_pg_send_count(struct dv_pg_connection *connection)
+{
+    char sql[SQL_MAX];
+    int length = snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", connection->pg->relation);
+    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
+    return PQsendQueryParams(connection->link, sql, 0, NULL, NULL, NULL, NULL, BINARY);
+}
+
+/* The first error of a statement counts; of results without one, the last. */
+static void take_result(struct dv_pg_connection *connection, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool fine = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (fine && connection->outcome.rc == DV_OK) {
+        PQclear(connection->result);
+        connection->result = result;
+        return;
+    }
+    if (!fine && connection->outcome.rc == DV_OK)
+        connection->outcome = dv_pg_outcome_of(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+    PQclear(result);
+}
+
+bool dv_pg_take_results(struct dv_pg_connection *connection)
+{
+    while (!PQisBusy(connection->link)) {
+        PGresult *result = PQgetResult(connection->link);
+        if (result == NULL)
+            return true;
+        take_result(connection, result);
+    }
+    return false;
+}
+
+bool dv_pg_result_grants(const struct dv_pg_connection *connection)
+{
+    const PGresult *result = connection->result;
+    return PQntuples(result) == 1 && PQnfields(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+}
+
+/* A decimal number as the server tells it; libpq's text for "none" is empty. */
+static uint64_t number_of(const char *text)
+{
+    uint64_t number = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (uint64_t)(*text - '0');
+    return number;
+}
+
+uint64_t dv_pg_result_total(const struct dv_pg_connection *connection)
+{
+    PGresult *result = connection->result;
+    if (connection->task == DV_PG_TASK_PUT)
+        return number_of(PQcmdTuples(result));
+    if (PQntuples(result) != 1 || PQgetlength(result, 0, 0) != 8)
+        return 0;
+    return (uint64_t)dv_pg_read_int64(PQgetvalue(result, 0, 0));
+}
+
+static struct dv_store_bytes bytes_of(const PGresult *result, int column)
+{
+    if (PQgetisnull(result, 0, column))
+        return (struct dv_store_bytes){ 0 };
+    return (struct dv_store_bytes){ PQgetvalue(result, 0, column), (size_t)PQgetlength(result, 0, column) };
+}
+
+dv_rc dv_pg_result_row(const struct dv_pg_connection *connection, struct dv_store_row *ret)
+{
+    const PGresult *result = connection->result;
+    if (PQntuples(result) == 0)
+        return DV_E_MISSING;
+    if (PQnfields(result) != COL_CIPHERTEXT + 1 || PQgetlength(result, 0, COL_CREATED) != 8)
+        return DV_E_FAILED;
+    ret->tenant = bytes_of(result, COL_TENANT);
+    ret->schema = bytes_of(result, COL_SCHEMA);
+    ret->created_ms = dv_pg_time_to_ms(dv_pg_read_int64(PQgetvalue(result, 0, COL_CREATED)));
+    ret->data_hash = bytes_of(result, COL_HASH);
+    ret->key_ref = bytes_of(result, COL_KEY);
+    ret->subject_ref = bytes_of(result, COL_SUBJECT);
+    ret->nonce = bytes_of(result, COL_NONCE);
+    ret->ciphertext = bytes_of(result, COL_CIPHERTEXT);
+    return DV_OK;
+}
