@@ -31,6 +31,7 @@ extern const struct dv_command dv_command_schema;
 extern const struct dv_command dv_command_generate;
 extern const struct dv_command dv_command_retrieve;
 extern const struct dv_command dv_command_keys;
+extern const struct dv_command dv_command_migrate;
 extern const struct dv_command dv_command_version;
 
 /* The next option as getopt_long() tells it. `--help` and mistakes are dealt with here: then the answer is -2 and

@@ -11,13 +11,15 @@
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
+#include "operators/sink_pg.h"
 #include "vault/blob.h"
 
 enum { PATH_ROOM = 1024 };
 
 /* What was asked for. */
 struct arguments {
-    const char *store;
+    const char *store; /* the path of an embedded store, or NULL: then it is in PostgreSQL */
+    struct dv_pg_config pg;
     const char *keyring;
     const char *passphrase;
     bool json;
@@ -108,26 +110,37 @@ static void answered(struct dv_store_request *request)
         (void)dv_error_set(answer->error, DV_E_MISSING, "the store has no record with this id");
 }
 
-/* Asks the store on a loop of its own and waits for the answer. */
-static dv_rc ask(struct answer *answer, const uint8_t *id)
+/* Asks an embedded store on a loop of its own and waits for the answer. */
+static void ask_file(struct answer *answer, struct dv_store_request *request)
 {
     uv_loop_t uv;
     struct dv_loop_real loop;
     struct dv_sqlite sqlite = { 0 };
-    struct dv_store_request request = { .kind = DV_STORE_GET, .callback = answered, .data = answer };
-    memcpy(request.id, id, sizeof request.id);
-    if (uv_loop_init(&uv) != 0 || dv_loop_real_init(&loop, &uv) != DV_OK)
-        return DV_E_FAILED;
+    if (uv_loop_init(&uv) != 0 || dv_loop_real_init(&loop, &uv) != DV_OK) {
+        answer->rc = DV_E_FAILED;
+        return;
+    }
     answer->rc = dv_sqlite_open(&sqlite, &loop.base, answer->arguments->store, answer->error);
     if (answer->rc == DV_OK) {
-        dv_store_request(&sqlite.store, &request);
+        dv_store_request(&sqlite.store, request);
         (void)uv_run(&uv, UV_RUN_DEFAULT);
     }
     dv_store_close(&sqlite.store);
     dv_loop_real_close(&loop);
     (void)uv_run(&uv, UV_RUN_DEFAULT);
     (void)uv_loop_close(&uv);
-    return answer->rc;
+}
+
+static dv_rc ask(struct answer *answer, const uint8_t *id)
+{
+    struct dv_store_request request = { .kind = DV_STORE_GET, .callback = answered, .data = answer };
+    memcpy(request.id, id, sizeof request.id);
+    if (answer->arguments->store != NULL) {
+        ask_file(answer, &request);
+        return answer->rc;
+    }
+    dv_rc rc = dv_pg_ask(&answer->arguments->pg, &request, answer->error);
+    return rc == DV_OK ? answer->rc : rc;
 }
 
 static dv_rc retrieve(const struct arguments *arguments, const char *text, struct dv_error *error)
@@ -135,7 +148,7 @@ static dv_rc retrieve(const struct arguments *arguments, const char *text, struc
     uint8_t id[DV_UUID_BYTES];
     if (!dv_id_parse(text, strlen(text), id))
         return dv_error_set(error, DV_E_USAGE, "an id looks like 018f2c5e-0000-8000-8000-000000000000");
-    if (access(arguments->store, F_OK) != 0) /* opening would make it */
+    if (arguments->store != NULL && access(arguments->store, F_OK) != 0) /* opening would make it */
         return dv_error_set(error, DV_E_MISSING, "there is no store at '%s'", arguments->store);
     struct answer answer = { .arguments = arguments, .error = error };
     DV_TRY(dv_keyring_open_named(&answer.keyring, arguments->keyring, arguments->passphrase, error));
@@ -144,19 +157,30 @@ static dv_rc retrieve(const struct arguments *arguments, const char *text, struc
     return rc;
 }
 
-/* The path of the first store in the graph. */
-static const char *store_of(const struct dv_graph *graph)
+static const char *path_of(const struct dv_node *node)
+{
+    const struct dv_option *row = dv_node_operator(node)->options;
+    while (strcmp(row->name, "path") != 0)
+        row++;
+    return *(const char *const *)((const char *)dv_state(node) + row->offset);
+}
+
+/* Finds the first store in the graph. */
+static bool take_store(struct arguments *arguments, const struct dv_graph *graph)
 {
     for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
         const struct dv_node *node = dv_graph_node(graph, i);
-        const struct dv_option *row = dv_node_operator(node)->options;
-        if (strcmp(dv_node_operator(node)->name, "sink-store") != 0)
-            continue;
-        for (; row->name != NULL; row++)
-            if (strcmp(row->name, "path") == 0)
-                return *(const char *const *)((const char *)dv_state(node) + row->offset);
+        if (strcmp(dv_node_operator(node)->name, "sink-store") == 0) {
+            arguments->store = path_of(node);
+            return true;
+        }
+        if (strcmp(dv_node_operator(node)->name, "sink-pg") == 0) {
+            arguments->pg = dv_sink_pg_config(node);
+            arguments->pg.reads_only = true;
+            return true;
+        }
     }
-    return NULL;
+    return false;
 }
 
 /* Takes store and keyring from a graph file and retrieves. */
@@ -168,11 +192,10 @@ static int retrieve_by_graph(const struct dv_command *self, struct arguments *ar
     int code = dv_loaded_init(&loaded, file, arguments->json);
     if (code == DV_EXIT_OK) {
         const struct dv_graph_settings *settings = dv_graph_settings(loaded.graph);
-        arguments->store = store_of(loaded.graph);
         arguments->keyring = settings->keyring;
         arguments->passphrase = settings->passphrase;
-        if (arguments->store == NULL || arguments->keyring == NULL) {
-            code = dv_usage(self, "'%s' has no sink-store or no keyring", file);
+        if (!take_store(arguments, loaded.graph) || arguments->keyring == NULL) {
+            code = dv_usage(self, "'%s' has no sink-store or sink-pg, or no keyring", file);
         } else {
             dv_rc rc = retrieve(arguments, id, &error);
             code = rc == DV_OK ? DV_EXIT_OK : dv_say_error(rc, &error);
