@@ -102,7 +102,7 @@ static dv_rc start_server(struct run *run, struct dv_error *error)
 
 static dv_rc start(struct run *run, struct dv_error *error)
 {
-    DV_TRY(dv_services_open(&run->services, run->loaded.graph, &run->loop.base, error));
+    DV_TRY(dv_services_open(&run->services, run->loaded.graph, &run->loop.base, run->once, error));
     DV_TRY(start_server(run, error));
     dv_progress_start(&run->progress, run->loaded.graph, &run->loop.base, run->quiet);
     dv_rc rc = dv_graph_start(run->loaded.graph, &run->loop.base, graph_done, run, error);

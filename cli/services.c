@@ -39,10 +39,13 @@ static dv_rc open_letters(struct dv_services *services, struct dv_graph *graph, 
     return DV_OK;
 }
 
-dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
+dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop, bool once,
                        struct dv_error *error)
 {
     const struct dv_graph_settings *settings = dv_graph_settings(graph);
+    if (settings->keyring == NULL && !once)
+        return dv_error_set(error, DV_E_CONFIG, "rejected records are kept sealed, which needs a key: add `keyring: "
+                                                "file:var/keyring` to the graph file (only `run --once` does without)");
     DV_TRY(open_state(services, settings, error));
     dv_graph_provide(graph, DV_SERVICE_DIRECTORY, services->state);
     services->feed = dv_feed_new(FEED_EVENTS, FEED_BYTES);

@@ -18,8 +18,9 @@ struct dv_services {
     char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */
 };
 
-/* Opens what the graph's settings name and lends it. On an error what was opened stays for dv_services_free(). */
-DV_CHECKED dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
+/* Opens what the graph's settings name and lends it. Only a pipe (`once`), whose exit code tells of rejected records,
+ * may do without a keyring: DV_E_CONFIG. On an error what was opened stays for dv_services_free(). */
+DV_CHECKED dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop, bool once,
                                   struct dv_error *error);
 
 /* Closes the dead letters; before the loop runs dry. */

@@ -137,8 +137,11 @@ void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
     }
     if (json)
         return;
-    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead letter", "(whole record)", "sealed",
-                  "rejected records are sealed before they are written");
+    bool kept = graph->settings.keyring != NULL;
+    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead letter", kept ? "(whole record)" : "(none)",
+                  kept ? "sealed" : "not kept",
+                  kept ? "rejected records are sealed before they are written"
+                       : "without a keyring rejected records are counted and told by line, and their input stays");
     (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "log", "(none)", "public",
                   "logs, metrics and errors hold names, numbers and codes only");
 }

@@ -124,3 +124,15 @@ def test_every_line_of_a_proof_is_json(run):
     assert json.loads(run("schema").stdout)["$schema"]
     assert all(json.loads(line)["op"] for line in run("list", "--json").stdout.splitlines())
     assert json.loads(run("version", "--json").stdout)["name"] == "datavault"
+
+
+def test_only_a_pipe_does_without_a_keyring(run, tmp_path):
+    os.symlink(ROOT / "conf" / "schemas", tmp_path / "schemas")
+    config = tmp_path / "x.yaml"
+    config.write_text(f"name: t\nstate: '{tmp_path}/state'\ngraph:\n"
+                      "  a: { op: source, from: generate, schema: healthcare, count: 3 }\n  b: { op: sink-null, after: a }\n")
+    done = run("run", config)
+    assert done.returncode == 3
+    assert b"keyring:" in done.stderr
+    assert b"not kept" in run("check", config).stdout
+    assert run("run", "--once", config).returncode == 0
