@@ -190,9 +190,6 @@ void dv_pg_ready(struct dv_pg_connection *connection)
 {
     struct dv_pg *pg = connection->pg;
     dv_timer_stop(&pg->patience);
-    if (pg->told)
-        dv_log(DV_LOG_INFO, "pg.up", DV_LOG_NAMED("node", name_of(pg)));
-    pg->told = false;
     pg->trouble = (struct dv_pg_outcome){ 0 };
     kick(pg);
 }
@@ -234,11 +231,22 @@ static void checked(struct dv_pg_connection *connection, struct dv_store_request
     }
 }
 
+/* Only now: a server that lets us in and refuses each statement is not up, and must not be asked without a pause. */
+static void note_success(struct dv_pg_connection *connection)
+{
+    struct dv_pg *pg = connection->pg;
+    connection->failures = 0;
+    pg->reason = NULL;
+    if (pg->told)
+        dv_log(DV_LOG_INFO, "pg.up", DV_LOG_NAMED("node", name_of(pg)));
+    pg->told = false;
+}
+
 static void succeeded(struct dv_pg_connection *connection, struct dv_store_request *group)
 {
     struct dv_pg *pg = connection->pg;
     dv_rc rc = DV_OK;
-    pg->reason = NULL;
+    note_success(connection);
     switch (connection->task) {
     case DV_PG_TASK_CHECK:
         checked(connection, group);

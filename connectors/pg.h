@@ -83,7 +83,7 @@ struct dv_pg_connection {
     struct dv_pg_outcome outcome;
     char *buffer;                   /* the statement's arrays */
     size_t buffer_bytes;
-    uint32_t failures; /* in a row */
+    uint32_t failures; /* since the last statement that succeeded */
     uint32_t tries;    /* picks the next host of several */
     bool resolving;    /* the worker has not come back */
 };
@@ -110,7 +110,7 @@ struct dv_pg {
     struct dv_pg_outcome trouble; /* why no connection is up; rc 0: all is well */
     const char *reason;           /* why the last statement failed, or NULL */
     bool open;
-    bool told; /* the trouble stands in the log */
+    bool told; /* the trouble stands in the log, and no statement has succeeded since */
 };
 
 /* Begins to connect. DV_E_CONFIG: the URL or a name is malformed, or a secret cannot be read. Whether the server can be

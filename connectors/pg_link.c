@@ -155,7 +155,6 @@ static void set_up(struct dv_pg_connection *connection)
 static void is_ready(struct dv_pg_connection *connection)
 {
     dv_timer_stop(&connection->timer);
-    connection->failures = 0;
     dv_pg_link_move(connection, DV_PG_IDLE);
     dv_pg_ready(connection);
 }

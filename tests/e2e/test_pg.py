@@ -389,6 +389,43 @@ def test_a_table_that_goes_while_running_is_told_and_waited_for(world, pg):
     check_each_once(world, pg)
 
 
+def test_a_server_that_takes_no_writes_for_a_while_is_not_pestered(world, pg):
+    """As behind a failover: it lets us in and refuses each put."""
+    def read_only(value):
+        pg.sql(f"ALTER SYSTEM SET default_transaction_read_only TO {value}")
+        pg.sql("SELECT pg_reload_conf()")
+
+    world.graph(FOLLOWED % "")
+    world.ledger.issue(100)
+    process = world.start("run", "graph.yaml", env=world.env)
+    assert wait_for(lambda: stored(pg) == 100, 20)
+    read_only("on")
+    world.ledger.issue(500)
+    time.sleep(6)
+    read_only("off")
+    assert wait_for(lambda: stored(pg) == 600, 10)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    check_each_once(world, pg)
+    told = [event for event in events(process.log.read_bytes()) if event["event"].startswith("pg.")]
+    assert [(event["event"], event.get("sqlstate")) for event in told] == [("pg.down", "25006"), ("pg.up", None)]
+
+
+def test_a_stop_while_the_server_is_away_ends_in_time(world, pg):
+    """What could not be stored is read again at the next start."""
+    world.graph(FOLLOWED % "", settings="keyring: file:keys\ndrain: 2s")
+    world.ledger.issue(3000)
+    pg.stop()
+    process = world.start("run", "graph.yaml", env=world.env)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    pg.start()
+    world.graph(NODES % "")
+    once(world)
+    check_each_once(world, pg)
+
+
 def test_a_record_that_the_server_refuses_stands_alone(world, pg):
     """One row breaks a constraint: it goes to the dead letters, and all others of its batch are stored."""
     world.ledger.issue(1000)
