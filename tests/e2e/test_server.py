@@ -2,6 +2,8 @@
 # test_server.py - the HTTP server of `datavault run`, spoken to over real sockets.
 #
 # DATAVAULT names the program; without it the newest build of this tree is taken.
+#
+# shows: MIS-6 MIS-7 OBS-1 SEC-1 GW-5
 import contextlib
 import glob
 import http.client

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_dashboard_auth.c - who is let in, and where the server may listen. */
+ * test_dashboard_auth.c - who is let in, and where the server may listen.
+ *
+ * shows: SEC-1 */
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_dashboard_expo.c - both text forms of metrics, and which of them a client gets. */
+ * test_dashboard_expo.c - both text forms of metrics, and which of them a client gets.
+ *
+ * shows: OBS-1 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_dashboard_head.c - request heads that are sound, and those that two programs could read in two ways. */
+ * test_dashboard_head.c - request heads that are sound, and those that two programs could read in two ways.
+ *
+ * shows: GW-5 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_dashboard_sse_frame.c - frames of the event stream, and the ids clients come back with. */
+ * test_dashboard_sse_frame.c - frames of the event stream, and the ids clients come back with.
+ *
+ * shows: MIS-6 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

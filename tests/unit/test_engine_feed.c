@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_engine_feed.c - the ring drops its oldest and says so; readers come and go while an event goes round. */
+ * test_engine_feed.c - the ring drops its oldest and says so; readers come and go while an event goes round.
+ *
+ * shows: MIS-6 MIS-7 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

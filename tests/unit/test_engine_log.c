@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_engine_log.c - lines in both forms, and the pairs that must not get through. */
+ * test_engine_log.c - lines in both forms, and the pairs that must not get through.
+ *
+ * shows: OBS-4 PRV-15 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

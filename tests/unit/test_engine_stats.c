@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_engine_stats.c - percentiles against sorted samples. */
+ * test_engine_stats.c - percentiles against sorted samples.
+ *
+ * shows: OBS-1 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
