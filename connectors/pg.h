@@ -6,8 +6,10 @@
  * put, nobody knows whether it was committed: its ids are read back on the next connection, and only what is not there
  * is put again. `total` of puts that went together is told by the first of them.
  *
- * Names are resolved off the loop. Without `sslmode` in the URL, a server that is neither on loopback nor on a socket
- * must show a certificate for its name (verify-full); `sslrootcert` names the authority, else it is the system's list.
+ * Of several hosts in the URL the next is tried after each failure. Names are resolved off the loop. A pooler in between
+ * must keep sessions, for puts are prepared. Without `sslmode` in the URL, a server that is neither on loopback nor on a
+ * socket must show a certificate for its name (verify-full); `sslrootcert` names the authority, else it is the system's
+ * list.
  * No message of the server is ever shown, because it may hold values: only its SQLSTATE and our own texts. */
 #ifndef DV_CONNECTORS_PG_H
 #define DV_CONNECTORS_PG_H

@@ -5,6 +5,7 @@
  * connecting, and a new one is made when the number has changed. */
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "connectors/pg_error.h"
@@ -13,6 +14,7 @@
 #include "engine/memory.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 2000, SERVER_VERSION_MIN = 120000, GRACE_MS = 2000 };
+enum { ADDRESSES_MAX = 4, LIST_MAX = 1100 }; /* a name has at most 253 characters */
 
 /* The handle of one socket; it outlives the socket until the loop has closed it. */
 struct dv_pg_watch {
@@ -298,19 +300,27 @@ static void connect_now(struct dv_pg_connection *connection)
         lost(connection, DV_E_DEPENDENCY, "the server cannot be reached");
 }
 
-/* Of the addresses of a name, one for each try. */
-static bool take_address(struct dv_pg_connection *connection, const struct addrinfo *found)
+/* Appends ",item", without the comma if the list is empty; false if it is full. */
+static bool append(char *list, size_t size, const char *item)
 {
+    size_t length = strlen(list);
+    int written = snprintf(list + length, size - length, "%s%s", length > 0 ? "," : "", item);
+    return written > 0 && (size_t)written < size - length;
+}
+
+/* libpq tries the addresses of a name one after another; it wants the name beside each. */
+static bool take_addresses(struct dv_pg_connection *connection, const struct addrinfo *found)
+{
+    char addresses[ADDRESSES_MAX * (INET6_ADDRSTRLEN + 32)] = "";
+    char names[LIST_MAX] = "";
     char text[INET6_ADDRSTRLEN + 32];
-    uint32_t count = 0;
-    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
-        count++;
-    if (count == 0)
-        return false;
-    for (uint32_t skip = connection->failures % count; skip > 0; skip--)
-        found = found->ai_next;
-    return getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 &&
-           dv_pg_params_set(connection->params, "hostaddr", text);
+    const char *name = dv_pg_params_get(connection->params, "host");
+    for (int count = 0; found != NULL && count < ADDRESSES_MAX; found = found->ai_next, count++)
+        if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0 ||
+            !append(addresses, sizeof addresses, text) || !append(names, sizeof names, name))
+            return false;
+    return addresses[0] != '\0' && dv_pg_params_set(connection->params, "host", names) &&
+           dv_pg_params_set(connection->params, "hostaddr", addresses);
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -318,7 +328,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     struct dv_pg_connection *connection = request->data;
     connection->resolving = false;
     if (connection->state == DV_PG_RESOLVING) {
-        if (status == 0 && take_address(connection, found))
+        if (status == 0 && take_addresses(connection, found))
             connect_now(connection);
         else
             lost(connection, DV_E_DEPENDENCY, "the server's name cannot be resolved");

@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "connectors/pg_error.h"
@@ -76,7 +77,7 @@ static dv_rc connect_link(struct work *work)
     return refused(work, dv_pg_outcome_of_message(PQerrorMessage(work->link)));
 }
 
-/* Runs statements; *ret (may be NULL) gets the number in the last one's only value, or -1 if it has none. */
+/* Runs statements; *ret (may be NULL) gets the number in the last one's only value, 0 if it has none. */
 static dv_rc run(const struct work *work, const char *sql, int *ret)
 {
     PGresult *result = PQexec(work->link, sql);
@@ -84,8 +85,8 @@ static dv_rc run(const struct work *work, const char *sql, int *ret)
     dv_rc rc = DV_OK;
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         rc = refused(work, dv_pg_outcome_of(PQresultErrorField(result, PG_DIAG_SQLSTATE)));
-    else if (ret != NULL && (PQntuples(result) != 1 || sscanf(PQgetvalue(result, 0, 0), "%d", ret) != 1))
-        *ret = -1;
+    else if (ret != NULL)
+        *ret = PQntuples(result) == 1 ? (int)strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
     PQclear(result);
     return rc;
 }

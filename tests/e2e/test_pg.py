@@ -373,6 +373,14 @@ def test_the_network_fails_and_heals(fault, world, pg):
     check_each_once(world, pg)
 
 
+def test_of_several_hosts_the_next_is_tried(world, pg):
+    """The first is dead, the second has a name with perhaps several addresses; a role that may not write is passed over."""
+    world.ledger.issue(100)
+    world.env["PG_URL"] = pg.url(host=f"127.0.0.1:{free_port()},localhost", target_session_attrs="read-write")
+    once(world)
+    check_each_once(world, pg)
+
+
 def test_a_table_that_goes_while_running_is_told_and_waited_for(world, pg):
     port = free_port()
     world.graph(FOLLOWED % "", settings=f"keyring: file:keys\nlisten: 127.0.0.1:{port}")
