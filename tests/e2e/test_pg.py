@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import time
 import uuid
@@ -135,6 +136,18 @@ def test_names_are_quoted_and_no_search_path_is_trusted(world, pg):
     assert len(pg.ids('"My-Schema"."Select.from"')) == 50
     assert pg.sql("SELECT count(*) FROM public.encrypted_blobs") == [["0"]]
     pg.sql("ALTER ROLE dv RESET search_path; DROP TABLE public.encrypted_blobs")
+
+
+def test_what_every_store_must_do(world, pg, datavault):
+    """The same tests in C that the embedded store passes."""
+    program = pathlib.Path(datavault).parents[1] / "tests" / "test_connectors_store"
+    if not os.access(program, os.X_OK):
+        pytest.skip("the tests in C are not built beside the program")
+    done = subprocess.run([program], env={**os.environ, "TEST_STORE_PG": world.env["PG_URL"]}, capture_output=True, check=False,
+                          timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b"[  PASSED  ] 2 test" in done.stdout + done.stderr
+    assert stored(pg) >= 128 * 13 + 2500
 
 
 # ---- migrate ----
