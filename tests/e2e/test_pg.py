@@ -1,20 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_pg.py - sealed records in a real PostgreSQL: each there once, whatever is killed, stopped or cut; refused with a
-mend where it can never work; and nothing secret anywhere.
+"""test_pg.py - sealed records in a real PostgreSQL: each there once and to be opened; refused with a mend where it can
+never work; and nothing secret anywhere. What is killed and cut is in test_pg_faults.py.
 
-The servers are the tests' own. DATAVAULT_CUTS=N and DATAVAULT_KILLS=N ask for more of them.
-
-shows: STO-1 STO-2 STO-5 ING-6 BCP-2 BCP-8 ENC-1 DEV-2 R1 R8 R10 R19
+shows: STO-1 STO-2 STO-5 ING-6 BCP-2 ENC-1 DEV-2
 """
-import collections
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import time
 import uuid
 
 import pytest
@@ -23,70 +19,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import canary
 import oracle
 import pg_server
-from faultproxy import FaultProxy, Plan
-from world import CHAIN, KEEPING, World, events, free_port, get, wait_for
+from world import CHAIN, free_port, get, wait_for
+from pg_world import NODES, SINK, check_contents, check_each_once, make_server, make_world, migrate, needs_server, once, stored
 
-pytestmark = pytest.mark.skipif(pg_server.binaries() is None, reason="no PostgreSQL server here: tools/install test")
-
-CUTS = int(os.environ.get("DATAVAULT_CUTS", "50"))
-KILLS = int(os.environ.get("DATAVAULT_KILLS", "10"))
-SINK = "op: sink-pg, after: seal, url: \"${PG_URL}\""
-NODES = KEEPING.replace("op: sink-store, after: seal, path: vault.sqlite", SINK + "%s")
-FOLLOWED = NODES.replace("schema: healthcare }", "schema: healthcare, follow: true }")
-
-
-@pytest.fixture(name="pg", scope="module")
-def make_server():
-    with pg_server.PgServer() as server:
-        yield server
-
-
-@pytest.fixture(name="world")
-def make_world(tmp_path, datavault, pg):
-    """A world with a graph and a ledger, and a table of its own that exists already."""
-    if pg.process.poll() is not None:
-        pg.start()
-    pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'datavault'")
-    pg.sql("DROP SCHEMA IF EXISTS datavault CASCADE")
-    with World(tmp_path / "w", datavault) as made:
-        made.env = {"PG_URL": pg.url()}
-        made.graph(NODES % "")
-        made.ledger = oracle.Ledger(made.path("in.jsonl"))
-        migrate(made)
-        yield made
-
-
-def migrate(world, *arguments, **options):
-    done = world.run("migrate", "graph.yaml", *arguments, env=world.env, **options)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def once(world, expected=0, **options):
-    done = world.run("run", "--once", "graph.yaml", env=world.env, timeout=120, **options)
-    assert done.returncode == expected, done.stderr
-    return done
-
-
-def check_each_once(world, pg):
-    """0 lost, 0 doubled, by SQL against the ledger."""
-    times = collections.Counter(oracle.offset_of(identity) for identity in pg.ids())
-    issued = set(world.ledger.issued)
-    verdict = (sorted(issued - set(times)), sorted(at for at in times if times[at] > 1), sorted(set(times) - issued))
-    assert verdict == ([], [], [])
-
-
-def check_contents(world, pg, draw, count=5):
-    """Some records, opened by `retrieve --config`, are what was issued."""
-    for identity in draw.sample(pg.ids(), count):
-        done = world.run("retrieve", "--config", "graph.yaml", str(uuid.UUID(bytes=identity)), env=world.env)
-        assert done.returncode == 0, done.stderr
-        assert oracle.digest(done.stdout.rstrip(b"\n")) == world.ledger.issued[oracle.offset_of(identity)]
-
-
-def stored(pg):
-    done = pg.psql("SELECT count(*) FROM datavault.encrypted_blobs")
-    return int(done.stdout) if done.returncode == 0 else -1
+pytestmark = needs_server
+__all__ = ["make_server", "make_world"]  # fixtures, by their names
 
 
 # ---- the way it is meant ----
@@ -267,198 +204,6 @@ def test_a_malformed_url_is_refused_and_not_shown(url, world):
     done = world.run("check", "graph.yaml", env=world.env)
     assert done.returncode == 3 and b"graph.yaml:" in done.stderr
     assert b"sEcretPw1" not in done.stderr + done.stdout
-
-
-# ---- faults ----
-
-def test_kill_9_at_random_points(world, pg, draw):
-    world.graph(FOLLOWED % "")
-    for _ in range(KILLS):
-        world.ledger.issue(4000)
-        process = world.start("run", "graph.yaml", env=world.env)
-        time.sleep(draw.uniform(0.05, 0.6))
-        process.kill()
-        process.wait()
-    world.graph(NODES % "")
-    once(world)
-    check_each_once(world, pg)
-    check_contents(world, pg, draw)
-
-
-@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
-def test_the_server_stops_in_the_middle_and_comes_back(how, world, pg):
-    world.graph(FOLLOWED % "")
-    world.ledger.issue(2000)
-    process = world.start("run", "graph.yaml", env=world.env)
-    assert wait_for(lambda: stored(pg) > 0, 20)
-    for _ in range(3):
-        world.ledger.issue(5000)
-        time.sleep(0.1)
-        pg.stop(how)
-        time.sleep(0.3)
-        pg.start()
-        up = time.monotonic()
-        before = stored(pg)
-        assert wait_for(lambda b=before: stored(pg) > b or stored(pg) == len(world.ledger.issued), 10)
-        assert time.monotonic() - up <= 5
-    assert wait_for(lambda: stored(pg) == len(world.ledger.issued), 30)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
-    check_each_once(world, pg)
-    told = [event for event in events(process.log.read_bytes()) if event["event"].startswith("pg.")]
-    assert 0 < len(told) <= 24 and {"pg.down", "pg.up"} <= {event["event"] for event in told}
-
-
-def test_a_server_that_is_down_at_the_start_is_waited_for(world, pg):
-    port = free_port()
-    world.graph(FOLLOWED % "", settings=f"keyring: file:keys\nlisten: 127.0.0.1:{port}")
-    world.ledger.issue(1000)
-    pg.stop()
-    process = world.start("run", "graph.yaml", env=world.env)
-    ready = wait_for(lambda: get(port, "/readyz")[1], 20)
-    assert wait_for(lambda: b"cannot be reached" in get(port, "/readyz")[1], 10), ready
-    time.sleep(3)  # the pauses between tries have grown
-    assert process.poll() is None
-    pg.start()
-    up = time.monotonic()
-    assert wait_for(lambda: stored(pg) == 1000, 15)
-    assert time.monotonic() - up <= 5
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
-    check_each_once(world, pg)
-
-
-def test_cut_during_commit_at_any_byte(world, pg, draw):
-    """A reset, a close or a half-close at a random byte of either direction: most fall into a put or its answer."""
-    def plan(_number):
-        direction = draw.choice(["down", "down", "up"])
-        at = draw.randrange(500, 1100) if direction == "down" else draw.randrange(800, 400_000)
-        return Plan(direction=direction, at=at, how=draw.choice(["reset", "reset", "close", "half-close"]))
-
-    with FaultProxy(pg.port) as proxy:
-        world.graph(FOLLOWED % ", timeout: 2s")
-        world.env["PG_URL"] = pg.url(port=proxy.port)
-        world.ledger.issue(2000)
-        proxy.plan = plan
-        process = world.start("run", "graph.yaml", env=world.env)
-        end = time.monotonic() + 150
-        while proxy.cuts < CUTS and time.monotonic() < end:
-            if stored(pg) > len(world.ledger.issued) - 2000:
-                world.ledger.issue(1000)
-            time.sleep(0.02)
-        assert proxy.cuts >= CUTS
-        proxy.plan = lambda _number: Plan()
-        proxy.cut_all()
-        assert wait_for(lambda: stored(pg) == len(world.ledger.issued), 30)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0, process.log.read_bytes()
-    check_each_once(world, pg)
-    world.env["PG_URL"] = pg.url()
-    check_contents(world, pg, draw)
-    assert not [event for event in events(process.log.read_bytes()) if event["event"] == "record.rejected"]
-
-
-@pytest.mark.parametrize("fault", ["black-hole", "refuse", "delay", "throttle"])
-def test_the_network_fails_and_heals(fault, world, pg):
-    with FaultProxy(pg.port) as proxy:
-        world.graph(FOLLOWED % ", timeout: 1s, connect_timeout: 1s")
-        world.env["PG_URL"] = pg.url(port=proxy.port)
-        process = world.start("run", "graph.yaml", env=world.env)
-        world.ledger.issue(500)
-        assert wait_for(lambda: stored(pg) == 500, 20)
-        if fault == "black-hole":
-            proxy.fault = fault
-        elif fault == "refuse":
-            proxy.refuse = True
-        else:
-            slow = Plan(delay=0.05) if fault == "delay" else Plan(rate=300_000)
-            proxy.plan = lambda _number: slow
-        if fault != "black-hole":
-            proxy.cut_all()
-        world.ledger.issue(1500)
-        time.sleep(5)
-        proxy.fault, proxy.refuse, proxy.plan = None, False, lambda _number: Plan()
-        healed = time.monotonic()
-        assert wait_for(lambda: stored(pg) == 2000, 20)
-        assert time.monotonic() - healed <= 10
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-    check_each_once(world, pg)
-
-
-def test_of_several_hosts_the_next_is_tried(world, pg):
-    """The first is dead, the second has a name with perhaps several addresses; a role that may not write is passed over."""
-    world.ledger.issue(100)
-    world.env["PG_URL"] = pg.url(host=f"127.0.0.1:{free_port()},localhost", target_session_attrs="read-write")
-    once(world)
-    check_each_once(world, pg)
-
-
-def test_a_table_that_goes_while_running_is_told_and_waited_for(world, pg):
-    port = free_port()
-    world.graph(FOLLOWED % "", settings=f"keyring: file:keys\nlisten: 127.0.0.1:{port}")
-    world.ledger.issue(100)
-    process = world.start("run", "graph.yaml", env=world.env)
-    assert wait_for(lambda: stored(pg) == 100, 20)
-    pg.sql("ALTER TABLE datavault.encrypted_blobs RENAME TO elsewhere")
-    world.ledger.issue(100)
-    assert wait_for(lambda: b"datavault migrate" in get(port, "/readyz")[1], 15), get(port, "/readyz")
-    pg.sql("ALTER TABLE datavault.elsewhere RENAME TO encrypted_blobs")
-    assert wait_for(lambda: stored(pg) == 200, 15)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
-    check_each_once(world, pg)
-
-
-def test_a_server_that_takes_no_writes_for_a_while_is_not_pestered(world, pg):
-    """As behind a failover: it lets us in and refuses each put."""
-    def read_only(value):
-        pg.sql(f"ALTER SYSTEM SET default_transaction_read_only TO {value}")
-        pg.sql("SELECT pg_reload_conf()")
-
-    world.graph(FOLLOWED % "")
-    world.ledger.issue(100)
-    process = world.start("run", "graph.yaml", env=world.env)
-    assert wait_for(lambda: stored(pg) == 100, 20)
-    read_only("on")
-    world.ledger.issue(500)
-    time.sleep(6)
-    read_only("off")
-    assert wait_for(lambda: stored(pg) == 600, 10)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
-    check_each_once(world, pg)
-    told = [event for event in events(process.log.read_bytes()) if event["event"].startswith("pg.")]
-    assert [(event["event"], event.get("sqlstate")) for event in told] == [("pg.down", "25006"), ("pg.up", None)]
-
-
-def test_a_stop_while_the_server_is_away_ends_in_time(world, pg):
-    """What could not be stored is read again at the next start."""
-    world.graph(FOLLOWED % "", settings="keyring: file:keys\ndrain: 2s")
-    world.ledger.issue(3000)
-    pg.stop()
-    process = world.start("run", "graph.yaml", env=world.env)
-    time.sleep(1)
-    process.send_signal(signal.SIGTERM)
-    process.wait(10)
-    pg.start()
-    world.graph(NODES % "")
-    once(world)
-    check_each_once(world, pg)
-
-
-def test_a_record_that_the_server_refuses_stands_alone(world, pg):
-    """One row breaks a constraint: it goes to the dead letters, and all others of its batch are stored."""
-    world.ledger.issue(1000)
-    once(world)
-    victim = pg.ids()[500]
-    pg.sql("TRUNCATE datavault.encrypted_blobs; ALTER TABLE datavault.encrypted_blobs ADD CONSTRAINT picky"
-           f" CHECK (id <> '{uuid.UUID(bytes=victim)}')")
-    world.graph((NODES % "").replace("path: in.jsonl", "path: in.jsonl, checkpoint: false"))
-    done = once(world, 1)
-    assert stored(pg) == 999 and victim not in pg.ids()
-    assert [event["code"] for event in events(done.stderr) if event.get("event") == "record.rejected"] == ["DV_E_DATA"]
-    assert b"picky" not in done.stderr and str(uuid.UUID(bytes=victim)).encode() not in done.stderr
 
 
 # ---- TLS ----
