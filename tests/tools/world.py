@@ -35,7 +35,7 @@ def program():
 
 def fast_program():
     """A release build for tests that need thousands of runs: DATAVAULT_FAST, or the tree's own, or the one under test."""
-    own = ROOT / "build" / "release" / "cli" / "datavault"
+    own = ROOT / os.environ.get("BUILD", "build") / "release" / "cli" / "datavault"
     named = os.environ.get("DATAVAULT_FAST") or (own if os.access(own, os.X_OK) else os.environ.get("DATAVAULT") or own)
     return os.path.abspath(named)
 
