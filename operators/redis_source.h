@@ -86,6 +86,7 @@ struct dv_redis_source {
     const char *reason;    /* why the server's last answer did not help, a literal, or NULL */
     const char *refusal;   /* the configuration is wrong, a literal, or NULL */
     bool resting;          /* until the next pulse, after such an answer */
+    uint32_t rests;        /* pulses in a row without an answer that helped */
     struct dv_timer pulse;
     bool ended, closed;
 

@@ -15,7 +15,7 @@
 #include "operators/redis_source.h"
 #include "operators/schema_option.h"
 
-enum { COUNT_FIRST = 64, FINISH_MS = 2000 };
+enum { COUNT_FIRST = 64, FINISH_MS = 2000, RESTS_MAX = 5 /* pulses */ };
 
 static const struct dv_option options[] = {
     DV_REDIS_SERVER_ROWS(struct dv_redis_source),
@@ -148,10 +148,21 @@ static void on_acking(void *data)
     dv_redis_claims_send(&source->claims);
 }
 
+/* The name may stand for another server by now: one that takes writes, or has the key. */
+static void start_afresh(struct dv_redis_source *source)
+{
+    source->rests = 0;
+    dv_redis_drop(&source->reading.redis, "the server's answers do not help: its name is looked up again");
+    dv_redis_drop(&source->acking.redis, "the server's answers do not help: its name is looked up again");
+}
+
 static void on_pulse(struct dv_timer *timer)
 {
     struct dv_redis_source *source = timer->data;
     source->resting = false;
+    source->rests = source->reason != NULL ? source->rests + 1 : 0;
+    if (source->rests >= RESTS_MAX)
+        start_afresh(source);
     dv_redis_claims_send(&source->claims);
     dv_redis_trim_check(source);
     dv_redis_source_again(source);

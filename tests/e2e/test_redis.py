@@ -167,6 +167,22 @@ def test_the_server_is_killed_and_comes_back(redis, world):
     assert "redis.lost" in log_of(process)
 
 
+def test_a_server_that_becomes_a_replica_is_waited_for_and_looked_up_again(redis, world):
+    client = redis.client()
+    ids = add(client, range(500))
+    process = world.start("run", graph(world, redis.port))
+    wait_stored(world, ids)
+    client("REPLICAOF", "127.0.0.1", "1")
+    assert wait_for(lambda: "the server is a replica" in log_of(process), 5)
+    assert wait_for(lambda: "its name is looked up again" in log_of(process), 10)
+    client("REPLICAOF", "NO", "ONE")
+    ids += add(client, range(500, 1000))
+    wait_stored(world, ids, 6)
+    assert wait_for(lambda: pending(client) == 0, 5)
+    assert end(process)[0] == 0
+    assert len(log_of(process).splitlines()) < 20, "nothing is told twice a second"
+
+
 def test_the_server_is_down_at_the_start(tmp_path, world):
     redis = RedisServer(tmp_path / "late")
     port = free_port()
