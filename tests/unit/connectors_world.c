@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/log.h"
+#include "engine/random.h"
 
 static struct faults script;
 
@@ -254,4 +255,30 @@ long world_size(const char *path)
 {
     struct stat about;
     return stat(path, &about) == 0 ? (long)about.st_size : -1;
+}
+
+char *random_bytes(size_t length, uint64_t seed)
+{
+    struct dv_random random;
+    char *bytes = malloc(length + 8);
+    assert_non_null(bytes);
+    dv_random_seed(&random, seed);
+    for (size_t at = 0; at < length; at += 8) {
+        uint64_t word = dv_random_u64(&random);
+        memcpy(bytes + at, &word, sizeof word);
+    }
+    return bytes;
+}
+
+int swap_standard(int standard, int fd)
+{
+    int saved = dup(standard);
+    assert_true(saved >= 0 && dup2(fd, standard) == standard);
+    return saved;
+}
+
+void restore_standard(int standard, int saved)
+{
+    assert_int_equal(dup2(saved, standard), standard);
+    assert_int_equal(close(saved), 0);
 }

@@ -35,6 +35,13 @@ void world_write(const char *path, const void *bytes, size_t length);
 size_t world_read(const char *path, void *bytes, size_t size);
 long world_size(const char *path);
 
+/* Bytes to be freed, with room for eight more. */
+char *random_bytes(size_t length, uint64_t seed);
+
+/* A standard descriptor becomes `fd` for the length of a test: what to restore it with. */
+int swap_standard(int standard, int fd);
+void restore_standard(int standard, int saved);
+
 /* The system calls with faults. Counted from 1, over all threads; 0: never. */
 struct faults {
     int write_error;        /* every write fails with this errno while it is not 0 */
