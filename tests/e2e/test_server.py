@@ -1,172 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# test_server.py - the HTTP server of `datavault run`, spoken to over real sockets.
+# test_server.py - the HTTP server of `datavault run`, spoken to over real sockets. test_server_events.py has its stream.
 #
-# DATAVAULT names the program; without it the newest build of this tree is taken.
-#
-# shows: MIS-6 MIS-7 OBS-1 SEC-1 GW-5
+# shows: MIS-7 OBS-1 SEC-1 GW-5
 import contextlib
-import glob
-import http.client
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
-import threading
+import sys
 import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOKEN = "a-token-of-enough-characters-0123456789"
-GRAPH = """
-graph:
-  visits: { op: source, from: file, path: %(path)s, schema: healthcare, follow: true, checkpoint: false }
-  trends: { op: aggregate, after: visits, by: diagnosis, window: 100ms, top: 250 }
-  live:   { op: sink-sse, after: trends }
-"""
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from server_world import (TOKEN, Server, client_context, make_certificate, make_secured, make_server, program,
+                          settings_of)
 
-
-def program():
-    if "DATAVAULT" in os.environ:
-        return os.environ["DATAVAULT"]
-    found = sorted(glob.glob(str(ROOT / "build*/cli/datavault")), key=os.path.getmtime)
-    if not found:
-        pytest.skip("no build of datavault")
-    return found[-1]
-
-
-class Feeder(threading.Thread):
-    """Appends records: every round 250 diagnoses of 5 patients each, so that windows are large."""
-
-    def __init__(self, path):
-        super().__init__(daemon=True)
-        self.path, self.ending = path, threading.Event()
-
-    def run(self):
-        with open(self.path, "a", encoding="utf-8") as out:
-            number = 0
-            while not self.ending.wait(0.1):
-                for number in range(number, number + 1250):
-                    record = {"patient_id": "P%d" % (number % 5000), "diagnosis": "diagnosis %0100d" % (number % 250)}
-                    out.write(json.dumps(record) + "\n")
-                out.flush()
-
-
-class Server:
-    def __init__(self, directory, settings="", listen="127.0.0.1:%d", env=None):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.directory = directory
-        self.secure = "tls_cert" in settings
-        data = directory / "visits.jsonl"
-        data.touch()
-        if not (directory / "schemas").exists():
-            (directory / "schemas").symlink_to(ROOT / "conf/schemas")
-        text = "name: e2e\nlisten: '%s'\n%s%s" % (listen % self.port, settings, GRAPH % {"path": data})
-        config = directory / "graph.yaml"
-        config.write_text(text)
-        self.errors = directory / "errors"
-        self.process = subprocess.Popen([program(), "run", str(config)], cwd=directory, stderr=self.errors.open("w"),
-                                        stdout=subprocess.DEVNULL, env={**os.environ, **(env or {})})
-        self.feeder = Feeder(data)
-
-    def wait(self):
-        for _ in range(200):
-            if self.process.poll() is not None:
-                raise AssertionError("ended: " + self.errors.read_text())
-            with contextlib.suppress(OSError):
-                self.connect().close()
-                return self
-            time.sleep(0.05)
-        raise AssertionError("does not listen")
-
-    def connect(self, receive=None):
-        raw = socket.socket()
-        if receive:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        raw.settimeout(15)
-        raw.connect(("127.0.0.1", self.port))
-        if not self.secure:
-            return raw
-        return client_context().wrap_socket(raw, server_hostname="localhost")
-
-    def get(self, path, method="GET", headers=None, body=None):
-        kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
-        extra = {"context": client_context()} if self.secure else {}
-        connection = kind("127.0.0.1", self.port, timeout=15, **extra)
-        connection.request(method, path, body=body, headers=headers or {})
-        answer = connection.getresponse()
-        answer.body = answer.read()
-        connection.close()
-        return answer
-
-    def raw(self, text):
-        with self.connect() as connection:
-            connection.sendall(text.encode("latin-1"))
-            data = b""
-            with contextlib.suppress(ConnectionError):
-                while chunk := connection.recv(65536):
-                    data += chunk
-            return data
-
-    def stop(self):
-        if self.feeder.is_alive():
-            self.feeder.ending.set()
-            self.feeder.join()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(15)
-        finally:
-            self.process.kill()
-
-
-def client_context():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    one = Server(tmp_path_factory.mktemp("plain")).wait()
-    one.feeder.start()
-    yield one
-    assert one.stop() == 0, one.errors.read_text()
-    assert "Sanitizer" not in one.errors.read_text()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-subj", "/CN=localhost", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem"],
-                   cwd=directory, check=True, capture_output=True)
-    (directory / "token").write_text(TOKEN + "\n")
-    (directory / "token").chmod(0o600)
-    return directory
-
-
-def settings_of(certificate, tls=True):
-    text = "token: file:%s/token\n" % certificate
-    return text + ("tls_cert: %s/cert.pem\ntls_key: %s/key.pem\n" % (certificate, certificate) if tls else "")
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory, certificate):
-    """On every address, with TLS and a token."""
-    one = Server(tmp_path_factory.mktemp("secured"), settings_of(certificate), listen="0.0.0.0:%d").wait()
-    one.feeder.start()
-    yield one
-    assert one.stop() == 0, one.errors.read_text()
-    assert "Sanitizer" not in one.errors.read_text()
+__all__ = ["make_certificate", "make_secured", "make_server"]  # fixtures, by their names
 
 
 def head(target="/livez", headers="Host: localhost\r\n", method="GET", version="HTTP/1.1"):
@@ -176,46 +29,6 @@ def head(target="/livez", headers="Host: localhost\r\n", method="GET", version="
 def status_of(data):
     assert data.startswith(b"HTTP/1.1 "), data[:200]
     return int(data[9:12])
-
-
-class Stream:
-    """The event stream as a client sees it, line by line."""
-
-    def __init__(self, server, headers=None, receive=None):
-        self.socket = server.connect(receive)
-        lines = ["GET /v1/events HTTP/1.1", "Host: localhost"] + ["%s: %s" % item for item in (headers or {}).items()]
-        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        self.file = self.socket.makefile("rb")
-        self.status = int(self.file.readline().split()[1])
-        self.headers = {}
-        while (line := self.file.readline().strip()):
-            name, value = line.decode().split(":", 1)
-            self.headers[name.lower()] = value.strip()
-        self.rest = b""
-
-    def chunk(self):
-        size = int(self.file.readline() or b"0", 16)
-        data = self.file.read(size)
-        self.file.readline()
-        return data
-
-    def events(self):
-        while True:
-            while b"\n\n" not in self.rest:
-                data = self.chunk()
-                if not data:
-                    return
-                self.rest += data
-            block, self.rest = self.rest.split(b"\n\n", 1)
-            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
-            yield fields
-
-    def next(self, name):
-        return next(event for event in self.events() if event.get("event") == name)
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 def test_health(server):
@@ -331,112 +144,6 @@ def test_metrics_in_both_forms(server):
         assert name in families
 
 
-def test_stream(server):
-    stream = Stream(server)
-    assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert stream.headers["cache-control"] == "no-store"
-    first = next(stream.events())
-    assert first == {"retry": "2000"}
-    stats = stream.next("stats")
-    assert {node["name"] for node in json.loads(stats["data"])["nodes"]} == {"visits", "trends", "live"}
-    live = stream.next("live")
-    assert isinstance(json.loads(live["data"])["rows"], list)
-    assert re.fullmatch(r"[0-9a-f]{16}-\d+", live["id"])
-    stream.close()
-
-
-def test_stream_goes_on_where_it_was(server):
-    stream = Stream(server)
-    ids = [stream.next("stats")["id"] for _ in range(2)]
-    stream.close()
-    time.sleep(1)
-    again = Stream(server, {"Last-Event-ID": ids[0]})
-    numbers = []
-    for event in again.events():
-        if "id" in event:
-            numbers.append(int(event["id"].split("-")[1]))
-        if len(numbers) == 12:
-            break
-    again.close()
-    first = int(ids[0].split("-")[1]) + 1
-    assert numbers == list(range(first, first + 12))
-
-
-@pytest.mark.parametrize("last", ["0000000000000000-1", "x", "", "%(epoch)s-999999999", "%(epoch)s-"])
-def test_stream_resets_what_it_does_not_know(server, last):
-    probe = Stream(server)
-    epoch = probe.next("stats")["id"].split("-")[0]
-    probe.close()
-    stream = Stream(server, {"Last-Event-ID": last % {"epoch": epoch}})
-    events = stream.events()
-    assert next(events) == {"retry": "2000"}
-    reset = next(events)
-    assert reset["event"] == "reset" and reset["id"].startswith(epoch)
-    stream.close()
-
-
-def drained(stream, seconds):
-    """Reads whatever is left after a pause; the number of bytes until the connection ends, or None if it does not."""
-    time.sleep(seconds)
-    total = 0
-    stream.socket.settimeout(0.5)
-    try:
-        while data := stream.socket.recv(65536):
-            total += len(data)
-            if total > 16 << 20:
-                return None
-    except (ConnectionError, ssl.SSLError):
-        pass
-    except TimeoutError:
-        return None
-    return total
-
-
-@pytest.mark.parametrize("which", ["server", "secured"])
-def test_slow_reader_is_cut_off_and_others_go_on(request, which):
-    one = request.getfixturevalue(which)
-    trust = {"Authorization": "Bearer " + TOKEN} if which == "secured" else {}
-    slow = Stream(one, trust, receive=4096)
-    slow.file.close()
-    quick = Stream(one, trust)
-    started = time.monotonic()
-    seen = 0
-    for event in quick.events():
-        seen += event.get("event") == "stats"
-        if time.monotonic() - started > 9:
-            break
-    quick.close()
-    assert seen >= 7
-    assert drained(slow, 0) is not None
-    slow.socket.close()
-    text = one.get("/metrics", headers=trust).body.decode()
-    dropped = {reason: int(count) for reason, count in re.findall(r'streams_dropped_total{reason="(\w+)"} (\d+)', text)}
-    assert dropped["stall"] >= 1 and dropped["lag"] >= 1
-
-
-def test_closed_clients_are_forgotten(server):
-    streams = [Stream(server) for _ in range(20)]
-    for stream in streams:
-        stream.close()
-    time.sleep(3)
-    assert json.loads(server.get("/v1/stats").body)["streams"] == 0
-
-
-def test_stream_budget(server):
-    streams = []
-    try:
-        for _ in range(256):
-            streams.append(Stream(server))
-        assert all(stream.status == 200 for stream in streams)
-        over = server.get("/v1/events")
-        assert over.status == 503 and over.headers["retry-after"]
-        assert over.headers["content-type"] == "application/problem+json"
-        assert streams[0].next("stats")
-    finally:
-        for stream in streams:
-            stream.close()
-
-
 def test_half_a_head_times_out(server):
     with server.connect() as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: local")
@@ -538,27 +245,6 @@ def test_tls_read_that_fills_the_buffer(secured, size):
             with contextlib.suppress(ssl.SSLWantReadError):
                 answer += client.read(65536)
         assert answer.startswith(b"HTTP/1.1 200")
-
-
-def test_goodbye_at_the_end(tmp_path):
-    one = Server(tmp_path).wait()
-    stream = Stream(one)
-    stream.next("stats")
-    one.process.send_signal(signal.SIGTERM)
-    assert stream.next("bye")
-    stream.close()
-    assert one.process.wait(10) == 0
-
-
-def test_end_does_not_wait_for_a_client_that_does_not_read(tmp_path):
-    one = Server(tmp_path).wait()
-    one.feeder.start()
-    stream = Stream(one, receive=4096)
-    time.sleep(2)
-    started = time.monotonic()
-    assert one.stop() == 0
-    assert time.monotonic() - started < 6
-    stream.close()
 
 
 def test_curl_speaks_to_it(secured):

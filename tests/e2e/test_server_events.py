@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+# test_server_events.py - the event stream of `datavault run`: goes on where it was, bounded, and not held up by one reader.
+#
+# shows: MIS-6 MIS-7
+import json
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from server_world import TOKEN, Server, make_certificate, make_secured, make_server
+
+__all__ = ["make_certificate", "make_secured", "make_server"]  # fixtures, by their names
+
+
+class Stream:
+    """The event stream as a client sees it, line by line."""
+
+    def __init__(self, server, headers=None, receive=None):
+        self.socket = server.connect(receive)
+        lines = ["GET /v1/events HTTP/1.1", "Host: localhost"] + ["%s: %s" % item for item in (headers or {}).items()]
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.file = self.socket.makefile("rb")
+        self.status = int(self.file.readline().split()[1])
+        self.headers = {}
+        while (line := self.file.readline().strip()):
+            name, value = line.decode().split(":", 1)
+            self.headers[name.lower()] = value.strip()
+        self.rest = b""
+
+    def chunk(self):
+        size = int(self.file.readline() or b"0", 16)
+        data = self.file.read(size)
+        self.file.readline()
+        return data
+
+    def events(self):
+        while True:
+            while b"\n\n" not in self.rest:
+                data = self.chunk()
+                if not data:
+                    return
+                self.rest += data
+            block, self.rest = self.rest.split(b"\n\n", 1)
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
+            yield fields
+
+    def next(self, name):
+        return next(event for event in self.events() if event.get("event") == name)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def test_stream(server):
+    stream = Stream(server)
+    assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert stream.headers["cache-control"] == "no-store"
+    first = next(stream.events())
+    assert first == {"retry": "2000"}
+    stats = stream.next("stats")
+    assert {node["name"] for node in json.loads(stats["data"])["nodes"]} == {"visits", "trends", "live"}
+    live = stream.next("live")
+    assert isinstance(json.loads(live["data"])["rows"], list)
+    assert re.fullmatch(r"[0-9a-f]{16}-\d+", live["id"])
+    stream.close()
+
+
+def test_stream_goes_on_where_it_was(server):
+    stream = Stream(server)
+    ids = [stream.next("stats")["id"] for _ in range(2)]
+    stream.close()
+    time.sleep(1)
+    again = Stream(server, {"Last-Event-ID": ids[0]})
+    numbers = []
+    for event in again.events():
+        if "id" in event:
+            numbers.append(int(event["id"].split("-")[1]))
+        if len(numbers) == 12:
+            break
+    again.close()
+    first = int(ids[0].split("-")[1]) + 1
+    assert numbers == list(range(first, first + 12))
+
+
+@pytest.mark.parametrize("last", ["0000000000000000-1", "x", "", "%(epoch)s-999999999", "%(epoch)s-"])
+def test_stream_resets_what_it_does_not_know(server, last):
+    probe = Stream(server)
+    epoch = probe.next("stats")["id"].split("-")[0]
+    probe.close()
+    stream = Stream(server, {"Last-Event-ID": last % {"epoch": epoch}})
+    events = stream.events()
+    assert next(events) == {"retry": "2000"}
+    reset = next(events)
+    assert reset["event"] == "reset" and reset["id"].startswith(epoch)
+    stream.close()
+
+
+def drained(stream, seconds):
+    """Reads whatever is left after a pause; the number of bytes until the connection ends, or None if it does not."""
+    time.sleep(seconds)
+    total = 0
+    stream.socket.settimeout(0.5)
+    try:
+        while data := stream.socket.recv(65536):
+            total += len(data)
+            if total > 16 << 20:
+                return None
+    except (ConnectionError, ssl.SSLError):
+        pass
+    except TimeoutError:
+        return None
+    return total
+
+
+@pytest.mark.parametrize("which", ["server", "secured"])
+def test_slow_reader_is_cut_off_and_others_go_on(request, which):
+    one = request.getfixturevalue(which)
+    trust = {"Authorization": "Bearer " + TOKEN} if which == "secured" else {}
+    slow = Stream(one, trust, receive=4096)
+    slow.file.close()
+    quick = Stream(one, trust)
+    started = time.monotonic()
+    seen = 0
+    for event in quick.events():
+        seen += event.get("event") == "stats"
+        if time.monotonic() - started > 9:
+            break
+    quick.close()
+    assert seen >= 7
+    assert drained(slow, 0) is not None
+    slow.socket.close()
+    text = one.get("/metrics", headers=trust).body.decode()
+    dropped = {reason: int(count) for reason, count in re.findall(r'streams_dropped_total{reason="(\w+)"} (\d+)', text)}
+    assert dropped["stall"] >= 1 and dropped["lag"] >= 1
+
+
+def test_closed_clients_are_forgotten(server):
+    streams = [Stream(server) for _ in range(20)]
+    for stream in streams:
+        stream.close()
+    time.sleep(3)
+    assert json.loads(server.get("/v1/stats").body)["streams"] == 0
+
+
+def test_stream_budget(server):
+    streams = []
+    try:
+        for _ in range(256):
+            streams.append(Stream(server))
+        assert all(stream.status == 200 for stream in streams)
+        over = server.get("/v1/events")
+        assert over.status == 503 and over.headers["retry-after"]
+        assert over.headers["content-type"] == "application/problem+json"
+        assert streams[0].next("stats")
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def test_goodbye_at_the_end(tmp_path):
+    one = Server(tmp_path).wait()
+    stream = Stream(one)
+    stream.next("stats")
+    one.process.send_signal(signal.SIGTERM)
+    assert stream.next("bye")
+    stream.close()
+    assert one.process.wait(10) == 0
+
+
+def test_end_does_not_wait_for_a_client_that_does_not_read(tmp_path):
+    one = Server(tmp_path).wait()
+    one.feeder.start()
+    stream = Stream(one, receive=4096)
+    time.sleep(2)
+    started = time.monotonic()
+    assert one.stop() == 0
+    assert time.monotonic() - started < 6
+    stream.close()
