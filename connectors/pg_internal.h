@@ -9,6 +9,7 @@
 
 /* ---- pg_link.c: a connection, from nothing to idle and back ---- */
 
+/* A connection of the pool, closed. */
 void dv_pg_link_init(struct dv_pg_connection *connection, struct dv_pg *pg);
 
 /* From CLOSED or WAITING: begins to connect. */
@@ -23,6 +24,7 @@ void dv_pg_link_close(struct dv_pg_connection *connection);
 /* After a statement was handed to libpq (`sent`: its answer): flushes, watches the socket and sets the deadline. */
 void dv_pg_link_sent(struct dv_pg_connection *connection, enum dv_pg_task task, int sent);
 
+/* To another state, if the table allows the move; a bug if not. */
 void dv_pg_link_move(struct dv_pg_connection *connection, enum dv_pg_state to);
 
 /* ---- pg_statement.c: SQL and its results ---- */

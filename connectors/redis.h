@@ -91,26 +91,31 @@ DV_CHECKED static inline dv_rc dv_redis_request(struct dv_redis *redis, struct d
     return redis->ops->request(redis, request, words, count);
 }
 
+/* How it is. */
 static inline enum dv_redis_health dv_redis_health(const struct dv_redis *redis)
 {
     return redis->ops->health(redis);
 }
 
+/* Why it is not up, a literal, or NULL. */
 static inline const char *dv_redis_waits(const struct dv_redis *redis)
 {
     return redis->ops->waits(redis);
 }
 
+/* Makes the connection anew; `reason` is a literal. */
 static inline void dv_redis_drop(struct dv_redis *redis, const char *reason)
 {
     redis->ops->drop(redis, reason);
 }
 
+/* Lets what is under way end, at most this long. */
 static inline void dv_redis_finish(struct dv_redis *redis, uint64_t patience_ms)
 {
     redis->ops->finish(redis, patience_ms);
 }
 
+/* Ends it; accepts a connection that was never opened. */
 static inline void dv_redis_close(struct dv_redis *redis)
 {
     if (redis->ops != NULL)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/arena.h"
+#include "engine/error.h"
 
 enum {
     DV_REDIS_TEXT_MAX = 64 * 1024 * 1024,

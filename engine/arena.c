@@ -2,6 +2,7 @@
  * arena.c - chunks in a list; reset wipes the used part of each and starts again at the first. */
 #include "engine/arena.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "engine/memory.h"

@@ -11,8 +11,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/error.h"
-
 enum { DV_ARENA_CHUNK = 64 * 1024 };
 
 struct dv_arena_chunk;
@@ -77,7 +75,7 @@ void *dv_arena_zeroed(struct dv_arena *arena, size_t count, size_t size);
 char *dv_arena_copy(struct dv_arena *arena, const char *text, size_t length);
 
 /* printf into the arena; NULL past the limit. */
-char *dv_arena_printf(struct dv_arena *arena, const char *format, ...) DV_FORMAT(2, 3);
+char *dv_arena_printf(struct dv_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Bytes held from the system now. */
 static inline size_t dv_arena_held(const struct dv_arena *arena)

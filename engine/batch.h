@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/arena.h"
+#include "engine/error.h"
 #include "engine/schema.h"
 
 enum { DV_BATCH_ROWS = 256, DV_ID_BYTES = 16 };

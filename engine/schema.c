@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "engine/error.h"
 
 struct dv_schema *dv_schema_new(struct dv_arena *arena, const char *name, uint32_t capacity)
 {

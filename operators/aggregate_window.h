@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "engine/batch.h"
+#include "engine/error.h"
 #include "operators/aggregate_sketch.h"
 
 enum { DV_WINDOW_BY_MAX = 2, DV_WINDOW_SUMS_MAX = 8, DV_WINDOW_KEY_MAX = 256, DV_WINDOW_TOP_MAX = DV_BATCH_ROWS - 1 };

@@ -3,6 +3,7 @@
 #include "operators/redis_option.h"
 
 #include "engine/diag.h"
+#include "engine/operator.h"
 
 dv_rc dv_redis_server_check(struct dv_node *node, struct dv_redis_server *server)
 {

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "connectors/redis.h"
-#include "engine/operator.h"
+
+struct dv_node;
 
 /* The member of an operator's state that the rows fill. */
 struct dv_redis_server {

@@ -6,6 +6,7 @@
 #define DV_OPERATORS_REDIS_SOURCE_H
 
 #include "engine/json.h"
+#include "engine/operator.h"
 #include "operators/redis_claims.h"
 #include "operators/redis_option.h"
 
@@ -123,6 +124,7 @@ enum dv_redis_filled {
 /* Moves entries of the page into the batch, as many as fit, and claims them. */
 enum dv_redis_filled dv_redis_entries_fill(struct dv_redis_source *source, struct dv_batch *batch);
 
+/* Whether nothing of the page is left to be moved. */
 static inline bool dv_redis_page_is_empty(const struct dv_redis_page *page)
 {
     return page->list >= page->count && page->gone == NULL;

@@ -12,6 +12,7 @@
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
+#include "engine/operator.h"
 #include "operators/blob_row.h"
 #include "operators/blob_schema.h"
 #include "operators/redis_option.h"
