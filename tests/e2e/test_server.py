@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# test_server.py - the HTTP server of `datavault run`, spoken to over real sockets. test_server_events.py has its stream.
+# test_server.py - the HTTP server of `datavault run`, over real sockets. test_server_events.py has its stream.
 #
 # shows: MIS-7 OBS-1 SEC-1 GW-5
 import contextlib

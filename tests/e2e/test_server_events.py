@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# test_server_events.py - the event stream of `datavault run`: goes on where it was, bounded, and not held up by one reader.
+# test_server_events.py - the event stream of `datavault run`: goes on where it was, and no reader holds up another.
 #
 # shows: MIS-6 MIS-7
 import json

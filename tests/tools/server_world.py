@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""server_world.py - `datavault run` with its HTTP server, for tests that speak to it: on loopback, and with TLS and a token.
+"""server_world.py - `datavault run` with its HTTP server, for its tests: on loopback, and with TLS and a token.
 
 DATAVAULT names the program; without it the newest build of this tree is taken.
 """
@@ -66,7 +66,10 @@ class Server:
         data.touch()
         if not (directory / "schemas").exists():
             (directory / "schemas").symlink_to(ROOT / "conf/schemas")
-        text = "name: e2e\nlisten: '%s'\n%s%s" % (listen % self.port, settings, GRAPH % {"path": data})
+        keys = "file:%s" % (directory / "keys")
+        subprocess.run([program(), "keys", "init", "--keyring", keys, "healthcare"], check=True, capture_output=True)
+        own = "name: e2e\nlisten: '%s'\nkeyring: %s\nstate: %s\n" % (listen % self.port, keys, directory / "state")
+        text = own + settings + GRAPH % {"path": data}
         config = directory / "graph.yaml"
         config.write_text(text)
         self.errors = directory / "errors"
