@@ -163,7 +163,7 @@ def tests_listed():
 def tests_cite():
     """Each test says which requirements it shows."""
     for path in files():
-        if re.fullmatch(r"tests/(?:unit/test_\w+\.c|sim/sim\.c|(?:golden|leaks|e2e)/test_\w+\.py)", path):
+        if re.fullmatch(r"tests/(?:unit/test_\w+\.c|sim/sim\.c|(?:golden|leaks|e2e|random)/test_\w+\.py)", path):
             if not re.search(r"\bshows: +[A-Z]+-\d+", "\n".join(read(path).splitlines()[:40])):
                 yield finding(path, 1, "does not say what it shows: `shows: MIS-2 ING-7` in its head")
 
