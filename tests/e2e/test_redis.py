@@ -436,7 +436,8 @@ def test_tls_asked_of_a_server_without(redis, world):
 
 @pytest.mark.parametrize("answer", [
     b"HTTP/1.1 200 OK\r\n\r\n", b"+" + b"x" * 200_000, b"*1000000000\r\n", b"*-5\r\n", b"$99999999999999999999\r\n",
-    b"*1\r\n" * 20 + b":1\r\n", b"+PONG\r\n" * 3, b"$-1\r\n+PONG\r\n:5\r\n", b"", b"-ERR \xff\xfe\r\n"])
+    b"*1\r\n" * 20 + b":1\r\n", b"+PONG\r\n" * 3, b"$-1\r\n+PONG\r\n:5\r\n", b"", b"-ERR \xff\xfe\r\n"],
+    ids=lambda answer: f"{answer[:8]!r}")  # pytest puts the id into the environment, which has a limit
 def test_a_server_that_talks_nonsense(world, answer):
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.2)
