@@ -57,8 +57,9 @@ dv_rc dv_keyring_open_named(struct dv_keyring **ret, const char *keyring, const 
 {
     dv_rc rc = with_secret(dv_keyring_open, ret, keyring, passphrase, error);
     if (rc == DV_E_MISSING)
-        return dv_error_set(error, rc, "there is no keyring at '%s'; make one with: datavault keys init --keyring %s%s%s",
-                            keyring, keyring, passphrase != NULL ? " --passphrase " : "",
+        return dv_error_set(error, DV_E_CONFIG,
+                            "there is no keyring at '%s'; make one with: datavault keys init --keyring %s%s%s", keyring,
+                            keyring, passphrase != NULL ? " --passphrase " : "",
                             passphrase != NULL ? passphrase : "");
     return rc;
 }

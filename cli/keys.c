@@ -2,6 +2,7 @@
  * keys.c - `datavault keys init|list|rotate`: the keyring. Keys themselves are never shown. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -154,6 +155,14 @@ static int act(const struct dv_command *self, struct arguments *arguments)
     return rc == DV_OK ? DV_EXIT_OK : dv_say_error(rc, &error);
 }
 
+/* Where the shipped graphs that know one folder for everything look for it. False: DV_STATE is too long. */
+static bool default_keyring(char *out, size_t size)
+{
+    const char *state = getenv("DV_STATE");
+    int length = snprintf(out, size, "file:%s/keyring", state != NULL && state[0] != '\0' ? state : "var");
+    return length >= 0 && (size_t)length < size;
+}
+
 static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -162,8 +171,11 @@ static int run(const struct dv_command *self, int argc, char **argv)
         { "json", no_argument, NULL, 'j' },          { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    struct arguments arguments = { .keyring = "file:var/keyring", .tenant = "default" };
+    char keyring[DV_PRIVATE_PATH_MAX];
+    struct arguments arguments = { .keyring = keyring, .tenant = "default" };
     int code = DV_EXIT_OK;
+    if (!default_keyring(keyring, sizeof keyring))
+        return dv_usage(self, "the path in DV_STATE is too long");
     for (int option; (option = dv_next_option(self, argc, argv, options, &code)) != -1;) {
         switch (option) {
         case -2: return code;
@@ -191,7 +203,7 @@ const struct dv_command dv_command_keys = {
             "  datavault keys list --json\n"
             "  datavault keys rotate healthcare\n\n"
             "usage: datavault keys init [--if-missing] [DATASET...] | list [--json] | rotate DATASET...\n"
-            "  --keyring file:DIR      default file:var/keyring\n"
+            "  --keyring file:DIR      default file:$DV_STATE/keyring; file:var/keyring without DV_STATE\n"
             "  --passphrase REF        env:NAME or file:PATH; never the passphrase itself\n"
             "  --tenant NAME           default 'default'\n\n"
             "Rotating gives a dataset a new key for new records; what was sealed before still opens.\n",

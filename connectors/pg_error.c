@@ -6,7 +6,7 @@
 
 enum { SQLSTATE_LENGTH = 5 };
 
-#define MIGRATE "; run: datavault migrate"
+#define MIGRATE "; run: datavault migrate GRAPH.yaml"
 
 /* The first row that a code begins with counts. */
 static const struct {
@@ -28,7 +28,7 @@ static const struct {
     { "40", DV_E_DEPENDENCY, false, "the transaction met another one" },
     { "42501", DV_E_CONFIG, true, "permission denied: the role needs USAGE on the schema, SELECT and INSERT on the table" },
     { "42P01", DV_E_CONFIG, true, "there is no such table" MIGRATE },
-    { "42", DV_E_CONFIG, true, "the table is not of the form that it must have; another one can be made by: datavault migrate" },
+    { "42", DV_E_CONFIG, true, "the table is not of the form that it must have; another one can be made by: datavault migrate GRAPH.yaml" },
     { "53100", DV_E_FULL, false, "no space left on the server's disk" },
     { "53", DV_E_DEPENDENCY, false, "the server is short of memory or connections" },
     { "54", DV_E_DATA, false, NULL },
