@@ -325,7 +325,7 @@ static void close_client(struct dv_redis *redis)
         return;
     dv_redis_move(client, DV_REDIS_CLOSED);
     dv_redis_link_close(client);
-    dv_redis_tls_free(&client->tls);
+    dv_tls_context_free(client->trusted);
     dv_redis_reader_free(&client->reader);
     dv_timer_close(&client->timer);
     if (client->resolving_now)
@@ -355,9 +355,9 @@ dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_option
     *client = (struct dv_redis_client){ .options = *options, .fd = -1, .backoff_ms = DV_REDIS_BACKOFF_MIN_MS };
     DV_TRY(check_password(options->password, error));
     if (options->url.tls)
-        DV_TRY(dv_redis_tls_init(&client->tls, options->ca, error));
+        DV_TRY(dv_tls_client(&client->trusted, options->ca, error));
     if (dv_redis_reader_init(&client->reader, options->limits) != DV_OK) {
-        dv_redis_tls_free(&client->tls);
+        dv_tls_context_free(client->trusted);
         return dv_error_set(error, DV_E_FAILED, "no memory for a connection");
     }
     client->redis.ops = &ops;

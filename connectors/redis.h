@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "connectors/redis_reply.h"
-#include "connectors/redis_tls.h"
+#include "connectors/tls.h"
 #include "connectors/redis_url.h"
 #include "engine/loop.h"
 #include "engine/random.h"
@@ -161,7 +161,8 @@ struct dv_redis_client {
     struct dv_redis_options options;
     enum dv_redis_state state;
     struct dv_redis_reader reader;
-    struct dv_redis_tls tls;
+    struct ssl_ctx_st *trusted; /* for TLS */
+    struct dv_tls tls;
     struct dv_redis_buffer out;             /* commands in clear */
     struct dv_redis_buffer wire;            /* the same under TLS */
     struct dv_redis_request *first, *last;  /* sent and not answered, oldest first */

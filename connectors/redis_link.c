@@ -113,7 +113,7 @@ static void close_socket(struct dv_redis_client *client)
 void dv_redis_link_close(struct dv_redis_client *client)
 {
     close_socket(client);
-    dv_redis_tls_stop(&client->tls);
+    dv_tls_stop(&client->tls);
     dv_redis_buffer_clear(&client->out, true);
     dv_redis_buffer_clear(&client->wire, true);
     if (client->addresses != NULL)
@@ -200,14 +200,14 @@ static bool seal(struct dv_redis_client *client)
 {
     struct dv_redis_buffer *out = &client->out;
     if (client->tls.secured && out->used > 0) {
-        if (!dv_redis_tls_write(&client->tls, out->bytes, out->used))
+        if (!dv_tls_write(&client->tls, out->bytes, out->used))
             return false;
         dv_redis_buffer_clear(out, false);
     }
-    size_t pending = dv_redis_tls_pending(&client->tls);
+    size_t pending = dv_tls_pending(&client->tls);
     char *room = pending > 0 ? dv_redis_buffer_room(&client->wire, pending) : NULL;
     if (room != NULL)
-        client->wire.used += dv_redis_tls_take(&client->tls, room, pending);
+        client->wire.used += dv_tls_take(&client->tls, room, pending);
     return pending == 0 || room != NULL;
 }
 
@@ -252,22 +252,22 @@ static void unseal(struct dv_redis_client *client, char *buffer, size_t size)
 {
     size_t length = 0;
     enum dv_tls_step step = DV_TLS_DONE;
-    while (client->fd >= 0 && (step = dv_redis_tls_read(&client->tls, buffer, size, &length)) == DV_TLS_DONE)
+    while (client->fd >= 0 && (step = dv_tls_read(&client->tls, buffer, size, &length)) == DV_TLS_DONE)
         dv_redis_received(client, buffer, length);
     if (client->fd >= 0 && step == DV_TLS_FAILED)
         dv_redis_lost(client, "the server closed the connection");
-    else if (client->fd >= 0 && dv_redis_tls_pending(&client->tls) > 0)
+    else if (client->fd >= 0 && dv_tls_pending(&client->tls) > 0)
         dv_redis_link_flush(client); /* TLS has something of its own to say */
 }
 
 static void shake_hands(struct dv_redis_client *client)
 {
     const char *reason = NULL;
-    enum dv_tls_step step = dv_redis_tls_handshake(&client->tls, &reason);
+    enum dv_tls_step step = dv_tls_handshake(&client->tls, &reason);
     if (step == DV_TLS_FAILED) {
         (void)seal(client);
         (void)send_all(client->fd, &client->wire); /* the alert tells the server why */
-        client->turned_away = dv_redis_tls_mistrusts(&client->tls);
+        client->turned_away = dv_tls_mistrusts(&client->tls);
         dv_redis_lost(client, reason);
         return;
     }
@@ -282,7 +282,7 @@ static void take_in(struct dv_redis_client *client, char *buffer, size_t length)
         dv_redis_received(client, buffer, length);
         return;
     }
-    if (!dv_redis_tls_feed(&client->tls, buffer, length)) {
+    if (!dv_tls_feed(&client->tls, buffer, length)) {
         dv_redis_lost(client, "no memory for what the server sends");
         return;
     }
@@ -326,7 +326,7 @@ static void begin(struct dv_redis_client *client)
         return;
     }
     dv_redis_move(client, DV_REDIS_SECURING);
-    if (dv_redis_tls_start(&client->tls, client->options.url.host) != DV_OK)
+    if (dv_tls_connect(&client->tls, client->trusted, client->options.url.host) != DV_OK)
         dv_redis_lost(client, "no memory for TLS");
     else
         shake_hands(client);

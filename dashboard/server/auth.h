@@ -4,18 +4,15 @@
 #define DV_DASHBOARD_AUTH_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "connectors/bearer.h"
 #include "dashboard/server/head.h"
 #include "engine/error.h"
 
-enum { DV_TOKEN_MIN = 16, DV_TOKEN_MAX = 512, DV_TOKEN_DIGEST = 32 };
-
-/* What is needed to judge: only a digest of the token is kept. */
+/* What is needed to judge. */
 struct dv_auth {
-    bool loopback;  /* the listener is on a loopback address */
-    bool has_token; /* one is configured */
-    uint8_t digest[DV_TOKEN_DIGEST];
+    bool loopback; /* the listener is on a loopback address */
+    struct dv_bearer token;
 };
 
 /* Whom a route is for. */

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dashboard/server/listen.h"
+#include "connectors/listen.h"
+#include "connectors/tls.h"
 #include "dashboard/server/server_internal.h"
 #include "engine/memory.h"
 
@@ -174,8 +175,8 @@ static dv_rc start_tls(struct dv_server *server, const struct dv_server_config *
     if (!dv_tls_cure_in_place())
         return dv_error_set(error, DV_E_FAILED,
                             "TLS cannot be served: this program is linked so that its own uv_read_start() is not used");
-    server->accept.ssl_ctx = dv_tls_new(config->tls_cert, config->tls_key, error);
-    return server->accept.ssl_ctx != NULL ? DV_OK : error->code;
+    const struct dv_tls_server how = { .cert = config->tls_cert, .key = config->tls_key, .protocol = DV_TLS_HTTP1 };
+    return dv_tls_server(&server->accept.ssl_ctx, &how, error);
 }
 
 /* Everything that can be refused, before anything is set up that would have to be taken down on the loop. */

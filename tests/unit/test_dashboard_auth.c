@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
+#include "connectors/listen.h"
 #include "dashboard/server/auth.h"
-#include "dashboard/server/listen.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
 
@@ -35,7 +35,7 @@ static struct dv_auth with_token(bool loopback)
     struct dv_error error = { 0 };
     assert_int_equal(setenv("DV_TEST_TOKEN", TOKEN, 1), 0);
     assert_int_equal(dv_auth_init(&auth, loopback, "env:DV_TEST_TOKEN", &error), DV_OK);
-    assert_true(auth.has_token);
+    assert_true(auth.token.is_set);
     return auth;
 }
 
@@ -113,7 +113,7 @@ static void refuses_weak_tokens(void **state)
     assert_int_equal(dv_auth_init(&auth, false, "env:DV_TEST_TOKEN", &error), DV_E_CONFIG);
     assert_null(strstr(error.text, "abcdef"));
     assert_true(dv_is_error(dv_auth_init(&auth, false, "env:DV_NO_SUCH_TOKEN", &error)));
-    assert_false(auth.has_token);
+    assert_false(auth.token.is_set);
 }
 
 static void parses_addresses(void **state)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * listen.h - where to listen, whether that is safe, and the socket. */
-#ifndef DV_DASHBOARD_LISTEN_H
-#define DV_DASHBOARD_LISTEN_H
+#ifndef DV_CONNECTORS_LISTEN_H
+#define DV_CONNECTORS_LISTEN_H
 
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -30,8 +29,5 @@ DV_CHECKED dv_rc dv_listen_bind(const struct dv_listen *where, const char *text,
 
 /* The port a socket is bound to. */
 uint16_t dv_listen_port(int fd);
-
-/* A context for TLS 1.2 and later, HTTP/1.1 alone; NULL with *error filled. Free with SSL_CTX_free(). */
-SSL_CTX *dv_tls_new(const char *cert, const char *key, struct dv_error *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * listen.c - addresses are numbers, so that what the file says is what is bound. */
-#include "dashboard/server/listen.h"
+#include "connectors/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
