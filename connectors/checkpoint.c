@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/log.h"
 
@@ -82,16 +83,20 @@ static int save(struct dv_checkpoints *checkpoints)
     int fd = sys->open(checkpoints->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
+    DV_CRASH_POINT("checkpoint.opened");
     int error = write_whole(sys, fd, text, length);
+    DV_CRASH_POINT("checkpoint.written");
     if (error == 0 && sys->fdatasync(fd) != 0)
         error = errno;
     (void)sys->close(fd);
+    DV_CRASH_POINT("checkpoint.synced");
     if (error == 0 && sys->rename(checkpoints->fresh, checkpoints->path) != 0)
         error = errno;
     if (error != 0) {
         (void)unlink(checkpoints->fresh);
         return error;
     }
+    DV_CRASH_POINT("checkpoint.renamed");
     return dv_sys_sync_directory(sys, checkpoints->path);
 }
 
@@ -130,6 +135,7 @@ static void after_save(struct dv_job *job)
     struct dv_checkpoints *checkpoints = job->data;
     bool failed = checkpoints->error != 0;
     bool resumes = !failed && checkpoints->reason != NULL;
+    DV_CRASH_POINT("checkpoint.saved");
     checkpoints->dirty = checkpoints->dirty || failed;
     note_outcome(checkpoints);
     move(checkpoints, DV_CHECKPOINT_PAUSING);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "connectors/file.h"
+#include "engine/crash.h"
 #include "engine/log.h"
 #include "engine/memory.h"
 
@@ -97,12 +98,15 @@ static void on_worker(struct dv_job *job)
 {
     struct dv_appender *appender = job->data;
     appender->error = 0;
+    DV_CRASH_POINT("append.before-write");
     if (!write_all(appender) || !appender->options.sync)
         return;
+    DV_CRASH_POINT("append.written");
     if (appender->options.sys->fdatasync(appender->fd) != 0) {
         appender->error = errno;
         appender->sync_failed = true;
     }
+    DV_CRASH_POINT("append.synced");
 }
 
 static void log_stopped(const struct dv_appender *appender)
@@ -166,6 +170,7 @@ static void written_or_not(struct dv_appender *appender)
         else
             back_off(appender);
     }
+    DV_CRASH_POINT("append.before-answer");
     appender->options.progress(appender->options.data);
 }
 

@@ -9,6 +9,7 @@
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
 #include "connectors/pg_url.h"
+#include "engine/crash.h"
 #include "engine/log.h"
 
 enum { PATIENCE_MS = 30000, STATEMENT_BYTES_MAX = 256 * 1024 * 1024 };
@@ -120,6 +121,7 @@ static void send_request(struct dv_pg_connection *connection, struct dv_store_re
     }
     connection->group = request;
     dv_pg_link_move(connection, DV_PG_BUSY);
+    DV_CRASH_POINT("pg.before-send");
     if (request->kind == DV_STORE_PUT)
         dv_pg_link_sent(connection, DV_PG_TASK_PUT, dv_pg_send_put(connection));
     else if (request->kind == DV_STORE_GET)
@@ -135,6 +137,7 @@ static bool send_next(struct dv_pg_connection *connection)
     if (pg->doubtful.first != NULL) {
         connection->group = take_first(&pg->doubtful);
         dv_pg_link_move(connection, DV_PG_BUSY);
+        DV_CRASH_POINT("pg.before-check");
         dv_pg_link_sent(connection, DV_PG_TASK_CHECK, dv_pg_send_check(connection));
     } else if (pg->alone.first != NULL) {
         send_request(connection, take_first(&pg->alone));
@@ -212,6 +215,7 @@ void dv_pg_dropped(struct dv_pg_connection *connection, const struct dv_pg_outco
     struct dv_store_request *group = connection->group;
     bool is_put = group != NULL && group->kind == DV_STORE_PUT;
     connection->group = NULL;
+    DV_CRASH_POINT("pg.dropped");
     push_chain(is_put ? &pg->doubtful : &pg->waiting, group);
     if (!any_up(pg))
         note_trouble(pg, outcome);
@@ -223,6 +227,7 @@ void dv_pg_dropped(struct dv_pg_connection *connection, const struct dv_pg_outco
 /* What was in doubt is either all there or put again. */
 static void checked(struct dv_pg_connection *connection, struct dv_store_request *put)
 {
+    DV_CRASH_POINT("pg.checked");
     if (dv_pg_result_total(connection) == put->count) {
         put->total = 0;
         answer_chain(connection->pg, put, DV_OK, NULL);
@@ -258,8 +263,10 @@ static void succeeded(struct dv_pg_connection *connection, struct dv_store_reque
     default:
         for (struct dv_store_request *request = group; request != NULL; request = request->next)
             request->total = request == group ? dv_pg_result_total(connection) : 0;
+        DV_CRASH_POINT("pg.after-commit");
         send_all(pg); /* before the callbacks, so that the server does not wait for them */
     }
+    DV_CRASH_POINT("pg.before-answer");
     answer_chain(pg, group, rc, NULL);
 }
 
@@ -274,6 +281,7 @@ static void failed(struct dv_pg_connection *connection, struct dv_store_request 
     struct dv_pg *pg = connection->pg;
     const struct dv_pg_outcome outcome = connection->outcome;
     bool rejects = dv_rc_policy(outcome.rc) == DV_POLICY_REJECT;
+    DV_CRASH_POINT("pg.refused");
     if (!rejects)
         pg->reason = outcome.reason;
     if (outcome.reconnects)

@@ -11,6 +11,7 @@
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
 #include "connectors/pg_url.h"
+#include "engine/crash.h"
 #include "engine/memory.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 2000, SERVER_VERSION_MIN = 120000, GRACE_MS = 2000 };
@@ -158,6 +159,7 @@ static void is_ready(struct dv_pg_connection *connection)
 {
     dv_timer_stop(&connection->timer);
     dv_pg_link_move(connection, DV_PG_IDLE);
+    DV_CRASH_POINT("pg.set-up");
     dv_pg_ready(connection);
 }
 
@@ -206,6 +208,7 @@ void dv_pg_link_sent(struct dv_pg_connection *connection, enum dv_pg_task task, 
 static void statement_over(struct dv_pg_connection *connection)
 {
     dv_timer_stop(&connection->timer);
+    DV_CRASH_POINT("pg.answered");
     if (PQstatus(connection->link) == CONNECTION_BAD) {
         if (connection->outcome.rc == DV_OK)
             connection->outcome = dv_pg_outcome_of(NULL);

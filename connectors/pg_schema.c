@@ -10,6 +10,7 @@
 
 #include "connectors/pg_error.h"
 #include "connectors/pg_url.h"
+#include "engine/crash.h"
 
 enum { SQL_MAX = 2048 };
 
@@ -133,15 +134,19 @@ static dv_rc make_versions(const struct work *work)
 static dv_rc apply(const struct work *work, int version)
 {
     DV_TRY(run_named(work, versions[version - 1], version, NULL));
+    DV_CRASH_POINT("migrate.table-made");
     return run_named(work, "INSERT INTO \"@S\".schema_versions(relation, version) VALUES ('@T', @N)", version, NULL);
 }
 
 static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
 {
     int found = 0;
+    DV_CRASH_POINT("migrate.connected");
     DV_TRY(run(work, "SET search_path TO pg_catalog; SET lock_timeout TO '30s'; BEGIN;"
                      "SELECT pg_advisory_xact_lock(1146508114)", NULL));
+    DV_CRASH_POINT("migrate.locked");
     DV_TRY(make_versions(work));
+    DV_CRASH_POINT("migrate.schema-made");
     DV_TRY(run_named(work, "SELECT coalesce(max(version), 0) FROM \"@S\".schema_versions WHERE relation = '@T'", 0,
                      &found));
     if (found > VERSIONS)
@@ -149,7 +154,9 @@ static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
                             " upgrade the program first", found, VERSIONS);
     for (int version = found + 1; version <= VERSIONS; version++)
         DV_TRY(apply(work, version));
+    DV_CRASH_POINT("migrate.before-commit");
     DV_TRY(run(work, "COMMIT", NULL));
+    DV_CRASH_POINT("migrate.committed");
     *ret = (struct dv_pg_migration){ .from = found, .to = VERSIONS };
     return DV_OK;
 }

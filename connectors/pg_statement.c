@@ -5,6 +5,7 @@
 #include "connectors/pg_array.h"
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
+#include "engine/crash.h"
 #include "engine/memory.h"
 
 enum { SQL_MAX = 2048, BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, OID_UUID = 2950, OID_UUIDS = 2951 };
@@ -65,6 +66,7 @@ int dv_pg_send_put(struct dv_pg_connection *connection)
     if (size > INT32_MAX || !reserve(connection, size))
         return 0;
     dv_pg_arrays_encode(connection->group, connection->buffer, &arrays);
+    DV_CRASH_POINT("pg.encoded");
     return PQsendQueryPrepared(connection->link, PUT_NAME, DV_PG_COLUMNS, arrays.values, arrays.lengths, formats, BINARY);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connectors/sys.h"
+#include "engine/crash.h"
 #include "engine/yaml.h"
 
 /* Row: from; bit: to. */
@@ -150,11 +151,15 @@ static int insert_rows(struct dv_sqlite *sqlite, struct dv_store_request *reques
  * before the undoing, which has a result of its own. */
 static dv_rc put_range(struct dv_sqlite *sqlite, struct dv_store_request *from, const struct dv_store_request *until)
 {
+    DV_CRASH_POINT("sqlite.before-begin");
     int result = run(sqlite->begin);
+    DV_CRASH_POINT("sqlite.begun");
     for (struct dv_store_request *put = from; put != until && result == SQLITE_OK; put = put->next)
         result = insert_rows(sqlite, put);
+    DV_CRASH_POINT("sqlite.before-commit");
     if (result == SQLITE_OK)
         result = run(sqlite->commit);
+    DV_CRASH_POINT("sqlite.committed");
     dv_rc rc = code_of(sqlite->db, result);
     sqlite->failed = sqlite->failed || is_sync_error(result);
     if (rc != DV_OK && sqlite3_get_autocommit(sqlite->db) == 0)
@@ -272,6 +277,7 @@ static void after_work(struct dv_job *job)
     sqlite->working = NULL;
     sqlite->reason = reason_of(request->rc, sqlite->failed);
     const char *reason = sqlite->reason;
+    DV_CRASH_POINT("sqlite.before-answer");
     move(sqlite, DV_SQLITE_IDLE);
     if (!is_get)
         start(sqlite);

@@ -2,6 +2,7 @@
  * receipt.c - receipts and the links by which windows keep them. */
 #include "engine/receipt.h"
 
+#include "engine/crash.h"
 #include "engine/memory.h"
 #include "engine/node.h"
 
@@ -74,10 +75,12 @@ static void settle(struct dv_receipt *receipt)
     struct dv_graph *graph = source->graph;
     struct dv_receipts *receipts = receipt->of;
     struct dv_receipt *kept = NULL;
+    DV_CRASH_POINT("receipt.before-settle");
     while ((kept = take_kept(receipts, &receipt->kept)) != NULL)
         dv_receipt_unref(kept, receipt->failed);
     if (source->op->settle != NULL && receipt->claimed && graph->state != DV_GRAPH_DONE)
         source->op->settle(source, receipt);
+    DV_CRASH_POINT("receipt.settled");
     receipt->next_free = receipts->free;
     receipts->free = receipt;
     receipts->live--;

@@ -4,6 +4,7 @@
  *
  * Errors that heal by themselves (no space, a dependency down) are tried for ever: the node's edge fills, the sources
  * stop, and nothing is lost. The back-off doubles from 50 ms to 5 s, half of it random. */
+#include "engine/crash.h"
 #include "engine/node.h"
 
 static bool heals(dv_rc rc)
@@ -47,6 +48,7 @@ void dv_retry_timer(struct dv_timer *timer)
 static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
 {
     node->stats.retries++;
+    DV_CRASH_POINT("retry.waits");
     for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
         if (node->held[i].batch != NULL)
             continue;
@@ -104,6 +106,7 @@ static void isolate(struct dv_node *node, struct dv_batch *batch, uint32_t tries
     }
     node->bisect = (struct dv_bisect){ .batch = batch, .tries = tries };
     push_halves(&node->bisect, 0, batch->rows);
+    DV_CRASH_POINT("retry.halved");
     dv_graph_wake(node->graph);
 }
 
@@ -152,6 +155,7 @@ void dv_retry_view_done(struct dv_node *node, dv_rc rc)
 {
     struct dv_bisect *bisect = &node->bisect;
     struct dv_batch *view = bisect->view;
+    DV_CRASH_POINT("retry.half-answered");
     bisect->view = NULL;
     dv_slots_release(node, 0);
     dv_batch_unref(view);

@@ -3,6 +3,7 @@
  *
  * A node is called only if there is something to offer it, it holds fewer than it may, and every edge behind it has a
  * slot. Callbacks from connectors and timers only finish a batch or wake the runner; nothing recurses. */
+#include "engine/crash.h"
 #include "engine/node.h"
 
 void dv_graph_wake(struct dv_graph *graph)
@@ -319,10 +320,12 @@ static void close_nodes(struct dv_graph *graph)
 
 static void complete(struct dv_graph *graph, dv_rc rc)
 {
+    DV_CRASH_POINT("drain.over");
     graph->state = DV_GRAPH_DONE;
     dv_loop_arm(graph->loop, false);
     dv_timer_close(&graph->drain_timer);
     close_nodes(graph);
+    DV_CRASH_POINT("drain.closed");
     graph->done(graph, rc, graph->done_data);
 }
 
@@ -437,6 +440,7 @@ void dv_graph_stop(struct dv_graph *graph)
     if (graph->state != DV_GRAPH_RUNNING)
         return;
     graph->state = DV_GRAPH_DRAINING;
+    DV_CRASH_POINT("drain.begun");
     dv_timer_start(&graph->drain_timer, (uint64_t)graph->settings.drain_ms);
     stop_sources(graph);
     dv_graph_wake(graph);

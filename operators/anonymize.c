@@ -6,6 +6,7 @@
  * Fields that the policy does not name, if their class has no rule either, stop the graph before it starts. */
 #include <stdio.h>
 
+#include "engine/crash.h"
 #include "engine/memory.h"
 #include "operators/anonymize_plan.h"
 #include "operators/keys.h"
@@ -212,6 +213,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     const struct dv_anonymize_plan *plan = &anonymize->plan;
     struct dv_cell *results[DV_COLUMNS_MAX] = { 0 };
     struct run run = { .detector = &anonymize->detector, .arena = &batch->arena };
+    DV_CRASH_POINT("anonymize.before");
     for (uint32_t i = 0; i < plan->step_count; i++) {
         run.step = &plan->steps[i];
         run.maker = anonymize->makers != NULL ? &anonymize->makers[i] : NULL;
@@ -221,6 +223,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
         run_step(node, batch, &run, column);
         results[run.step->to] = column;
     }
+    DV_CRASH_POINT("anonymize.after");
     return dv_batch_reshape_with(batch, plan->columns.schema, plan->columns.from, results);
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/arena.h"
 #include "engine/base64.h"
+#include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/log.h"
@@ -83,6 +84,7 @@ static void release_first(struct dv_dead_letter_file *file, bool failed)
     struct dv_receipt *receipt = wait_at(file, 0)->receipt;
     file->first = (file->first + 1) & (file->capacity - 1);
     file->count--;
+    DV_CRASH_POINT("letter.before-settle");
     dv_receipt_unref(receipt, failed);
 }
 
@@ -188,6 +190,7 @@ static dv_rc append_letter(struct dv_dead_letter_file *file, const struct dv_let
 {
     struct dv_blob blob;
     bool never = false;
+    DV_CRASH_POINT("letter.before-seal");
     if (!can_wait(file, receipt))
         return DV_E_MEMORY;
     DV_TRY(seal_letter(file, letter, &blob));
@@ -196,6 +199,7 @@ static dv_rc append_letter(struct dv_dead_letter_file *file, const struct dv_let
         return dv_appender_failed(&file->appender) ? DV_E_IO : DV_E_LIMIT;
     dv_appender_filled(&file->appender, dv_blob_pack(&blob, (uint8_t *)room));
     wait_for(file, receipt);
+    DV_CRASH_POINT("letter.appended");
     return DV_OK;
 }
 

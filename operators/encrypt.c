@@ -4,6 +4,7 @@
  * `blob` is what the stores hold and `decrypt` and `datavault retrieve` open; its keys come from the keyring. `bare` is
  * nonce ‖ ciphertext ‖ tag under a key that a reader outside has, too. The plaintext exists in the call's scratch only,
  * which the engine wipes after every call. */
+#include "engine/crash.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 #include "operators/blob_schema.h"
@@ -233,6 +234,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 {
     const struct encrypt *encrypt = dv_state(node);
     uint32_t columns = encrypt->out->column_count;
+    DV_CRASH_POINT("encrypt.before");
     DV_TRY(watch_key(node, batch->rows));
     struct run run = { .cells = dv_arena_zeroed(dv_node_scratch(node), columns * DV_BATCH_ROWS, sizeof *run.cells) };
     if (run.cells == NULL)
@@ -244,6 +246,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     DV_TRY(dv_batch_reshape(batch, encrypt->out, fresh));
     for (uint32_t column = 0; column < columns; column++)
         memcpy(dv_batch_edit(batch, column), cell_of(&run, column, 0), batch->rows * sizeof *run.cells);
+    DV_CRASH_POINT("encrypt.after");
     return DV_PASS;
 }
 

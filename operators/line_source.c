@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "operators/schema_option.h"
@@ -298,9 +299,12 @@ dv_rc dv_line_source_process(struct dv_node *node, struct dv_batch *batch)
         return dv_fail(node, DV_E_FAILED, "no memory for what is in flight");
     struct filling filling = { .source = source, .batch = batch, .start = source->reader.offset };
     filling.now_ms = dv_wall_ms(dv_node_loop(node));
+    DV_CRASH_POINT("lines.before-read");
     enum dv_more more = fill(&filling);
+    DV_CRASH_POINT("lines.parsed");
     if (filling.moved)
         claim(&filling);
+    DV_CRASH_POINT("lines.claimed");
     if (more == DV_MORE_RESTART)
         restart(source);
     if (more == DV_MORE_END) {
@@ -321,6 +325,7 @@ void dv_line_source_settle(struct dv_node *node, const struct dv_receipt *receip
     struct dv_checkpoint reached;
     if (source->json == NULL)
         return; /* closed: the run was given up */
+    DV_CRASH_POINT("lines.settled");
     if (dv_claims_settle(&source->claims, receipt->sequence, receipt->failed, &reached) && source->checkpoint)
         dv_checkpoint_save(&source->checkpoints, &reached);
 }

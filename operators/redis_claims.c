@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/crash.h"
 #include "engine/memory.h"
 
 enum { RING_FIRST = 64, ACK_HEAD = 3 /* XACK key group */ };
@@ -119,6 +120,7 @@ static void on_ack(struct dv_redis_request *request)
     struct dv_redis_claims *claims = claim->of;
     const char *reason = NULL;
     bool failed = request->rc != DV_OK || dv_redis_judge(request->reply, &reason) != DV_REDIS_FINE;
+    DV_CRASH_POINT("redis.ack-answered");
     DV_ASSERT(claim->state == DV_CLAIM_ACKING && claim->acks_left > 0);
     claims->reason = reason;
     claim->ack_failed = claim->ack_failed || failed;
@@ -148,7 +150,9 @@ static dv_rc ack(struct dv_redis_claim *claim, uint32_t stream)
     if (count == ACK_HEAD)
         return DV_OK;
     claim->acks[stream] = (struct dv_redis_request){ .callback = on_ack, .data = claim };
+    DV_CRASH_POINT("redis.before-ack");
     dv_rc rc = dv_redis_request(claims->redis, &claim->acks[stream], words, count);
+    DV_CRASH_POINT("redis.ack-sent");
     claim->acks_left += rc == DV_OK;
     return rc;
 }
@@ -173,6 +177,7 @@ void dv_redis_claims_settle(struct dv_redis_claims *claims, uint64_t sequence)
     struct dv_redis_claim *claim = *slot_of(claims, sequence);
     DV_ASSERT(claim->state == DV_CLAIM_FLYING);
     claim->state = DV_CLAIM_SETTLED;
+    DV_CRASH_POINT("redis.settled");
     if (dv_redis_health(claims->redis) == DV_REDIS_UP)
         acknowledge(claim);
     drop_done(claims);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * redis_entries.c - entries of streams become rows of a batch, or dead letters; either way they are claimed. */
+#include "engine/crash.h"
 #include "engine/id.h"
 #include "operators/redis_source.h"
 
@@ -83,6 +84,7 @@ static dv_rc parse(struct filling *filling, struct dv_stream_entry entry, const 
         memcpy(text, payload->text, payload->length);
         memset(text + payload->length, 0, DV_JSON_PADDING);
         dv_arena_trim(&batch->arena, text, size, payload->length);
+        DV_CRASH_POINT("redis.before-parse");
         rc = dv_json_reader_in_place(filling->source->json, text, payload->length, batch, batch->rows, &reason);
     }
     if (rc == DV_E_MEMORY && filling->count > 0)
@@ -91,6 +93,7 @@ static dv_rc parse(struct filling *filling, struct dv_stream_entry entry, const 
         reject(filling, entry, payload->text, payload->length, rc, reason);
     else
         batch->row[batch->rows++] = place_of(filling, entry);
+    DV_CRASH_POINT("redis.parsed");
     return DV_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/crash.h"
 #include "engine/log.h"
 #include "operators/redis_source.h"
 
@@ -57,6 +58,7 @@ static bool is_answer(struct dv_redis_source *source, const struct dv_redis_requ
 static void on_made(struct dv_redis_request *request)
 {
     struct dv_redis_source *source = request->data;
+    DV_CRASH_POINT("redis.group-made");
     if (is_answer(source, request) && ++source->making == source->streams.count) {
         source->begun = true;
         source->phase = DV_PHASE_OWN;
@@ -74,6 +76,7 @@ static void make_group(struct dv_redis_source *source)
     const struct dv_redis_word words[] = { dv_redis_text("XGROUP"), dv_redis_text("CREATE"),
                                            dv_redis_text(source->streams.items[source->making]),
                                            dv_redis_text(source->group), dv_redis_text("0"), dv_redis_text("MKSTREAM") };
+    DV_CRASH_POINT("redis.before-group");
     ask(source, on_made, 0, words, sizeof words / sizeof words[0]);
 }
 
@@ -137,6 +140,7 @@ void dv_redis_reading_wrong(struct dv_redis_source *source)
 static void on_page(struct dv_redis_request *request)
 {
     struct dv_redis_source *source = request->data;
+    DV_CRASH_POINT("redis.page-answered");
     bool own = source->phase == DV_PHASE_OWN;
     uint32_t most = DV_BATCH_ROWS / (uint32_t)source->streams.count;
     if (is_answer(source, request) && (!open_page(source, request->reply, own) || (own && !follow_own(source)))) {
@@ -170,6 +174,7 @@ static void read_page(struct dv_redis_source *source)
         (void)dv_stream_id_text(own[i], source->stream[i].own);
         words[used++] = dv_redis_text(fresh ? ">" : own[i]);
     }
+    DV_CRASH_POINT("redis.before-read");
     ask(source, on_page, fresh ? (uint64_t)source->block : 0, words, used);
 }
 
@@ -216,6 +221,7 @@ static bool open_claimed(struct dv_redis_source *source, const struct dv_redis_r
 static void on_claimed(struct dv_redis_request *request)
 {
     struct dv_redis_source *source = request->data;
+    DV_CRASH_POINT("redis.claim-answered");
     if (is_answer(source, request) && !open_claimed(source, request->reply))
         dv_redis_reading_wrong(source);
     else
@@ -234,6 +240,7 @@ static void sweep(struct dv_redis_source *source)
                                            dv_redis_text(source->group), dv_redis_text(source->consumer),
                                            dv_redis_text(idle), dv_redis_text(start), dv_redis_text("COUNT"),
                                            dv_redis_text(count) };
+    DV_CRASH_POINT("redis.before-claim");
     ask(source, on_claimed, 0, words, sizeof words / sizeof words[0]);
 }
 

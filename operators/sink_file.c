@@ -6,6 +6,7 @@
  * store knows the ids and keeps each record once. */
 #include "connectors/file.h"
 #include "engine/base64.h"
+#include "engine/crash.h"
 #include "engine/json.h"
 #include "engine/operator.h"
 #include "operators/blob_row.h"
@@ -153,6 +154,7 @@ static void finish_first(struct sink_file *sink, dv_rc answer)
     struct dv_batch *batch = held_at(sink, 0)->batch;
     sink->first = (sink->first + 1) % HELD_MAX;
     sink->count--;
+    DV_CRASH_POINT("sink-file.before-finish");
     dv_finish(sink->node, batch, answer);
 }
 
@@ -182,7 +184,9 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     DV_ASSERT(sink->count < HELD_MAX);
     sink->count++;
     *held_at(sink, sink->count - 1) = (struct held){ .batch = batch };
+    DV_CRASH_POINT("sink-file.before-encode");
     pump(sink);
+    DV_CRASH_POINT("sink-file.encoded");
     if (sink->count > 1 || !is_durable(sink, held_at(sink, 0)))
         return DV_HOLD;
     sink->count = 0; /* every row was rejected: nothing to wait for */

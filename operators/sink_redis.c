@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/base64.h"
+#include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
@@ -182,6 +183,7 @@ static void finish(struct slot *slot)
     sink->taken = sink->taken || rc == DV_OK;
     if (rc != DV_OK)
         rc = dv_fail(sink->node, rc, "the stream: %s", slot->reason != NULL ? slot->reason : "the connection was lost");
+    DV_CRASH_POINT("sink-redis.before-finish");
     dv_finish(sink->node, batch, rc);
 }
 
@@ -198,6 +200,7 @@ static void on_added(struct dv_redis_request *request)
         slot->rc = trouble == DV_REDIS_MISTAKE && !slot->sink->taken ? DV_E_CONFIG : DV_E_DEPENDENCY;
         slot->reason = reason;
     }
+    DV_CRASH_POINT("sink-redis.answered");
     DV_ASSERT(slot->waiting > 0);
     if (--slot->waiting == 0)
         finish(slot);
@@ -216,7 +219,9 @@ static dv_rc add_row(struct slot *slot, uint32_t row)
         return DV_OK;
     }
     slot->requests[row] = (struct dv_redis_request){ .callback = on_added, .data = slot };
+    DV_CRASH_POINT("sink-redis.before-add");
     dv_rc rc = dv_redis_request(&sink->client.redis, &slot->requests[row], command.words, command.count);
+    DV_CRASH_POINT("sink-redis.added");
     slot->waiting += rc == DV_OK;
     end_command(sink, &command);
     return rc;

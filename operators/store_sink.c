@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/crash.h"
 #include "operators/blob_schema.h"
 #include "vault/blob.h"
 
@@ -45,7 +46,9 @@ static void on_stored(struct dv_store_request *request)
     dv_rc rc = request->rc;
     if (rc != DV_OK)
         rc = dv_fail(node, rc, "the store: %s", request->reason != NULL ? request->reason : dv_rc_text(rc));
+    DV_CRASH_POINT("store.before-finish");
     dv_finish(node, batch, rc);
+    DV_CRASH_POINT("store.finished");
 }
 
 static struct dv_store_slot *free_slot(struct dv_store_sink *sink)
@@ -67,6 +70,7 @@ dv_rc dv_store_sink_process(struct dv_store_sink *sink, struct dv_batch *batch)
     if (count == 0)
         return DV_PASS;
     slot->batch = batch;
+    DV_CRASH_POINT("store.before-put");
     slot->request = (struct dv_store_request){ .kind = DV_STORE_PUT, .rows = slot->rows, .count = count,
                                                .callback = on_stored, .data = slot };
     dv_store_request(sink->store, &slot->request);

@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 #include <unistd.h>
 
+#include "engine/crash.h"
 #include "vault/keyring_inside.h"
 
 /* What to change. `apply` edits `next`, which is not yet the keyring's ring. */
@@ -71,9 +72,11 @@ static dv_rc make(struct dv_keyring *keyring, const struct change *change, struc
     DV_TRY(dv_keyring_check_alive(keyring, error));
     DV_TRY(dv_keyring_check_names(change->tenant, change->name, error));
     DV_TRY(dv_private_dir_lock(&keyring->directory, &lock, error));
+    DV_CRASH_POINT("keyring.locked");
     dv_ring_init(&next);
     dv_rc rc = dv_keyring_forget(keyring, make_next(keyring, &next, change, error));
     (void)close(lock);
+    DV_CRASH_POINT("keyring.changed");
     if (dv_is_error(rc))
         dv_ring_free(&next);
     else

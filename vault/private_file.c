@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/crash.h"
+
 enum { OTHERS = 077, NAME_MAX_BYTES = 64 };
 
 static dv_rc system_error(struct dv_error *error, const char *act, const char *what)
@@ -147,7 +149,9 @@ dv_rc dv_private_write(const struct dv_private_dir *directory, const char *name,
     int fd = openat(directory->fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return system_error(error, "make", beside);
+    DV_CRASH_POINT("keyring.opened");
     bool written = write_all(fd, bytes) && fchmod(fd, 0600) == 0 && fsync(fd) == 0;
+    DV_CRASH_POINT("keyring.synced");
     dv_rc rc = written ? DV_OK : system_error(error, "write", beside);
     if (close(fd) != 0 && written)
         rc = system_error(error, "write", beside);
@@ -157,6 +161,7 @@ dv_rc dv_private_write(const struct dv_private_dir *directory, const char *name,
         (void)unlinkat(directory->fd, beside, 0);
         return rc;
     }
+    DV_CRASH_POINT("keyring.renamed");
     return fsync(directory->fd) == 0 ? DV_OK : system_error(error, "sync", directory->path);
 }
 
