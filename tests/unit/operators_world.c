@@ -352,7 +352,8 @@ bool world_load(struct world *world, const char *nodes)
     dv_diags_init(&world->diags, &world->arena);
     (void)snprintf(world->name, sizeof world->name, "%s/test.yaml", world->directory);
     (void)snprintf(world->text, sizeof world->text, "name: test\nbatch_bytes: 1MiB\ngraph:\n%s", nodes);
-    world->graph = dv_graph_parse(world->name, world->text, strlen(world->text), operators, &world->diags);
+    world->graph = dv_graph_parse(world->name, world->text, strlen(world->text),
+                                  world->operators != NULL ? world->operators : operators, &world->diags);
     bool sound = world->graph != NULL && dv_graph_check(world->graph, &world->diags) == DV_OK;
     FILE *out = fmemopen(world->findings, sizeof world->findings, "w");
     dv_diags_print(&world->diags, out, false);
@@ -368,7 +369,7 @@ static void ended(struct dv_graph *graph, dv_rc rc, void *data)
     world->rc = rc;
 }
 
-const char *world_run(struct world *world, const char *input)
+void world_begin(struct world *world, const char *input)
 {
     assert_non_null(world->graph);
     world->input = input;
@@ -383,8 +384,16 @@ const char *world_run(struct world *world, const char *input)
     dv_graph_dead_letters(world->graph, &world->letters);
     world->running = true;
     world->rc = dv_graph_start(world->graph, &world->loop.base, ended, world, &world->error);
+}
+
+void world_steps(struct world *world)
+{
     while (world->rc == DV_OK && !world->done && dv_loop_sim_step(&world->loop))
         ;
+}
+
+void world_end(struct world *world)
+{
     world->stalled = world->rc == DV_OK && !world->done;
     if (world->stalled)
         dv_graph_stop(world->graph);
@@ -394,6 +403,13 @@ const char *world_run(struct world *world, const char *input)
     world->running = false;
     if (world->done && world->rc != DV_OK)
         world->error = *dv_graph_error(world->graph);
+}
+
+const char *world_run(struct world *world, const char *input)
+{
+    world_begin(world, input);
+    world_steps(world);
+    world_end(world);
     return world->output;
 }
 

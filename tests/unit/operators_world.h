@@ -51,6 +51,7 @@ struct world {
     char findings[8192];
     size_t output_length;
     char output[WORLD_TEXT];
+    const struct dv_operator *const *operators; /* a test's own, or NULL */
     void (*tamper)(struct dv_batch *batch); /* what node `{ op: tamper }` does to each batch */
 };
 
@@ -69,6 +70,11 @@ bool world_load(struct world *world, const char *nodes);
 
 /* Runs the loaded graph on `input` to its end and gives back the output. */
 const char *world_run(struct world *world, const char *input);
+
+/* The same in three parts: starts; runs until nothing is left to happen; stops what still runs. */
+void world_begin(struct world *world, const char *input);
+void world_steps(struct world *world);
+void world_end(struct world *world);
 
 /* The label of a column of the schema that enters `node`, as text; "-" if there is no such column. */
 const char *world_label(struct world *world, const char *node, const char *column);
