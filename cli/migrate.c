@@ -120,6 +120,7 @@ const struct dv_command dv_command_migrate = {
             "       [--json]\n\n"
             "Tables have versions; an old one is brought up to date, a later one is refused, and doing it again changes\n"
             "nothing. It all happens in one transaction, and two at a time wait for each other. The role that runs this\n"
-            "owns the table; the one that stores needs USAGE on the schema, SELECT and INSERT on the table.\n",
+            "owns the table; the one that stores needs USAGE on the schema, SELECT and INSERT on the table; a sink-pg with an\n"
+            "`owner` also SELECT, INSERT and UPDATE on the table `fences`.\n",
     .run = run,
 };

@@ -12,6 +12,8 @@
 #include "engine/crash.h"
 #include "engine/log.h"
 
+#define TAKEN_OVER "another process has taken this owner's name: this one writes no more"
+
 enum { PATIENCE_MS = 30000, STATEMENT_BYTES_MAX = 256 * 1024 * 1024 };
 
 /* ---- queues ---- */
@@ -130,10 +132,28 @@ static void send_request(struct dv_pg_connection *connection, struct dv_store_re
         dv_pg_link_sent(connection, DV_PG_TASK_COUNT, dv_pg_send_count(connection));
 }
 
+/* Before anything else, once in a process's life. */
+static bool must_take_fence(const struct dv_pg *pg)
+{
+    return pg->config.owner != NULL && pg->token == 0 && !pg->config.impatient;
+}
+
+static bool take_fence(struct dv_pg_connection *connection)
+{
+    if (connection->pg->taker != NULL)
+        return false;
+    connection->pg->taker = connection;
+    dv_pg_link_move(connection, DV_PG_BUSY);
+    dv_pg_link_sent(connection, DV_PG_TASK_FENCE, dv_pg_send_fence(connection));
+    return true;
+}
+
 /* Gives the connection the next thing to do, what is in doubt first. False: there is nothing. */
 static bool send_next(struct dv_pg_connection *connection)
 {
     struct dv_pg *pg = connection->pg;
+    if (must_take_fence(pg))
+        return take_fence(connection);
     if (pg->doubtful.first != NULL) {
         connection->group = take_first(&pg->doubtful);
         dv_pg_link_move(connection, DV_PG_BUSY);
@@ -168,7 +188,10 @@ static bool any_up(const struct dv_pg *pg)
 static void on_kick(struct dv_timer *timer)
 {
     struct dv_pg *pg = timer->data;
-    send_all(pg);
+    if (pg->fenced)
+        answer_waiting(pg, DV_E_FENCED, TAKEN_OVER);
+    else
+        send_all(pg);
     if (has_requests(pg) && !any_up(pg) && !pg->patience.active)
         dv_timer_start(&pg->patience, PATIENCE_MS);
 }
@@ -216,6 +239,8 @@ void dv_pg_dropped(struct dv_pg_connection *connection, const struct dv_pg_outco
     bool is_put = group != NULL && group->kind == DV_STORE_PUT;
     connection->group = NULL;
     DV_CRASH_POINT("pg.dropped");
+    if (pg->taker == connection)
+        pg->taker = NULL;
     push_chain(is_put ? &pg->doubtful : &pg->waiting, group);
     if (!any_up(pg))
         note_trouble(pg, outcome);
@@ -247,12 +272,49 @@ static void note_success(struct dv_pg_connection *connection)
     pg->told = false;
 }
 
+/* Whoever has the fence now has it for good; what waits is not to be written by us. */
+static void note_fenced(struct dv_pg *pg)
+{
+    if (!pg->fenced)
+        dv_log(DV_LOG_ERROR, "pg.fenced", DV_LOG_NAMED("node", name_of(pg)), DV_LOG_REASON("code", DV_E_FENCED));
+    pg->fenced = true;
+    pg->reason = TAKEN_OVER;
+    kick(pg);
+}
+
+static void fence_answered(struct dv_pg_connection *connection)
+{
+    struct dv_pg *pg = connection->pg;
+    const struct dv_pg_outcome outcome = connection->outcome;
+    pg->taker = NULL;
+    if (outcome.rc == DV_OK) {
+        note_success(connection);
+        pg->token = (int64_t)dv_pg_result_total(connection);
+        return;
+    }
+    pg->reason = outcome.reason;
+    dv_pg_link_lost(connection, &outcome);
+}
+
+static void tell_total(struct dv_store_request *group, uint64_t total)
+{
+    for (; group != NULL; group = group->next, total = 0)
+        group->total = total;
+}
+
 static void succeeded(struct dv_pg_connection *connection, struct dv_store_request *group)
 {
     struct dv_pg *pg = connection->pg;
     dv_rc rc = DV_OK;
     note_success(connection);
     switch (connection->task) {
+    case DV_PG_TASK_PUT:
+        if (dv_pg_result_fenced(connection)) {
+            note_fenced(pg);
+            answer_chain(pg, group, DV_E_FENCED, TAKEN_OVER);
+            return;
+        }
+        break;
     case DV_PG_TASK_CHECK:
         checked(connection, group);
         return;
@@ -260,9 +322,10 @@ static void succeeded(struct dv_pg_connection *connection, struct dv_store_reque
         memcpy(group->row.id, group->id, sizeof group->row.id);
         rc = dv_pg_result_row(connection, &group->row);
         break;
-    default:
-        for (struct dv_store_request *request = group; request != NULL; request = request->next)
-            request->total = request == group ? dv_pg_result_total(connection) : 0;
+    default: break;
+    }
+    if (connection->task != DV_PG_TASK_GET) {
+        tell_total(group, dv_pg_result_total(connection));
         DV_CRASH_POINT("pg.after-commit");
         send_all(pg); /* before the callbacks, so that the server does not wait for them */
     }
@@ -298,11 +361,13 @@ void dv_pg_answered(struct dv_pg_connection *connection)
     struct dv_store_request *group = connection->group;
     connection->group = NULL;
     dv_pg_link_move(connection, DV_PG_IDLE);
-    if (connection->outcome.rc != DV_OK)
+    if (connection->task == DV_PG_TASK_FENCE)
+        fence_answered(connection);
+    else if (connection->outcome.rc != DV_OK)
         failed(connection, group);
     else
         succeeded(connection, group);
-    if (pg->open)
+    if (pg->open && !pg->fenced)
         send_all(pg);
 }
 

@@ -6,6 +6,11 @@
  * put, nobody knows whether it was committed: its ids are read back on the next connection, and only what is not there
  * is put again. `total` of puts that went together is told by the first of them.
  *
+ * With an owner's name, puts hold only while no other process has taken that name: each process takes the next token of
+ * the name's fence once, and a put locks the fence and looks for its own token in it, in one statement. Who finds another
+ * there answers DV_E_FENCED from then on. With or without it, a session that was stopped inside a transaction is ended by
+ * whoever connects next, so that it holds no lock for more than some seconds.
+ *
  * Of several hosts in the URL the next is tried after each failure. Names are resolved off the loop. A pooler in between
  * must keep sessions, for puts are prepared. Without `sslmode` in the URL, a server that is neither on loopback nor on a
  * socket must show a certificate for its name (verify-full); `sslrootcert` names the authority, else it is the system's
@@ -34,6 +39,7 @@ struct dv_pg_config {
     const char *url;      /* postgresql://…, or a secret's reference to one */
     const char *password; /* a secret's reference, or NULL */
     const char *schema, *table; /* at most DV_PG_NAME_MAX characters of a DV_NAME */
+    const char *owner;    /* a DV_NAME; or NULL: no fence */
     int64_t connections;
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* of a statement, on both sides */
@@ -54,7 +60,15 @@ enum dv_pg_state {
 };
 
 /* What a statement under way is for. */
-enum dv_pg_task { DV_PG_TASK_SETTINGS, DV_PG_TASK_PREPARE, DV_PG_TASK_PUT, DV_PG_TASK_CHECK, DV_PG_TASK_GET, DV_PG_TASK_COUNT };
+enum dv_pg_task {
+    DV_PG_TASK_SETTINGS,
+    DV_PG_TASK_PREPARE,
+    DV_PG_TASK_FENCE,
+    DV_PG_TASK_PUT,
+    DV_PG_TASK_CHECK,
+    DV_PG_TASK_GET,
+    DV_PG_TASK_COUNT
+};
 
 /* What became of a statement or a connection. */
 struct dv_pg_outcome {
@@ -111,6 +125,9 @@ struct dv_pg {
     struct dv_random random;
     struct dv_pg_outcome trouble; /* why no connection is up; rc 0: all is well */
     const char *reason;           /* why the last statement failed, or NULL */
+    int64_t token;                /* of the owner's fence; 0: not taken yet */
+    struct dv_pg_connection *taker; /* takes it now, or NULL */
+    bool fenced;                  /* another process has taken it */
     bool open;
     bool told; /* the trouble stands in the log, and no statement has succeeded since */
 };

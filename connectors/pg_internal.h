@@ -32,6 +32,7 @@ void dv_pg_link_move(struct dv_pg_connection *connection, enum dv_pg_state to);
 /* Each hands one statement to libpq; the answer is libpq's, 0 for failure. */
 int dv_pg_send_settings(struct dv_pg_connection *connection);
 int dv_pg_send_prepare(struct dv_pg_connection *connection);
+int dv_pg_send_fence(struct dv_pg_connection *connection);
 int dv_pg_send_put(struct dv_pg_connection *connection);
 int dv_pg_send_check(struct dv_pg_connection *connection);
 int dv_pg_send_get(struct dv_pg_connection *connection);
@@ -43,7 +44,10 @@ bool dv_pg_take_results(struct dv_pg_connection *connection);
 /* Whether the settings' result grants the rights that are needed. */
 bool dv_pg_result_grants(const struct dv_pg_connection *connection);
 
-/* The number of rows a put inserted, of a count or of a check. */
+/* Whether a put found another token than its own in the fence. */
+bool dv_pg_result_fenced(const struct dv_pg_connection *connection);
+
+/* The number of rows a put inserted, of a count or of a check; the token that was taken. */
 uint64_t dv_pg_result_total(const struct dv_pg_connection *connection);
 
 /* The row of a get without its id; it points into the result. */

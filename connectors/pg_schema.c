@@ -116,19 +116,29 @@ static dv_rc run_named(const struct work *work, const char *with_names, int numb
     return run(work, sql, ret);
 }
 
-/* Checked first: "IF NOT EXISTS" alone asks for the right to create even where nothing is to be created. */
-static dv_rc make_versions(const struct work *work)
+/* What all tables of a schema share, and how to find out whether it is there. Checked first: "IF NOT EXISTS" alone asks
+ * for the right to create even where nothing is to be created. */
+static const struct {
+    const char *find, *make;
+} shared[] = {
+    { "SELECT count(*) FROM pg_namespace WHERE nspname = '@S'", "CREATE SCHEMA \"@S\"" },
+    { "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'schema_versions'",
+      "CREATE TABLE \"@S\".schema_versions(relation text, version integer, applied_at timestamptz NOT NULL DEFAULT now(),"
+      " PRIMARY KEY (relation, version))" },
+    { "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'fences'",
+      "CREATE TABLE \"@S\".fences(relation text, name text, token bigint NOT NULL,"
+      " taken_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (relation, name))" },
+};
+
+static dv_rc make_shared(const struct work *work)
 {
-    int found = 0;
-    DV_TRY(run_named(work, "SELECT count(*) FROM pg_namespace WHERE nspname = '@S'", 0, &found));
-    if (found == 0)
-        DV_TRY(run_named(work, "CREATE SCHEMA \"@S\"", 0, NULL));
-    DV_TRY(run_named(work, "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'schema_versions'", 0,
-                     &found));
-    if (found > 0)
-        return DV_OK;
-    return run_named(work, "CREATE TABLE \"@S\".schema_versions(relation text, version integer,"
-                     " applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (relation, version))", 0, NULL);
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+        int found = 0;
+        DV_TRY(run_named(work, shared[i].find, 0, &found));
+        if (found == 0)
+            DV_TRY(run_named(work, shared[i].make, 0, NULL));
+    }
+    return DV_OK;
 }
 
 static dv_rc apply(const struct work *work, int version)
@@ -145,7 +155,7 @@ static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
     DV_TRY(run(work, "SET search_path TO pg_catalog; SET lock_timeout TO '30s'; BEGIN;"
                      "SELECT pg_advisory_xact_lock(1146508114)", NULL));
     DV_CRASH_POINT("migrate.locked");
-    DV_TRY(make_versions(work));
+    DV_TRY(make_shared(work));
     DV_CRASH_POINT("migrate.schema-made");
     DV_TRY(run_named(work, "SELECT coalesce(max(version), 0) FROM \"@S\".schema_versions WHERE relation = '@T'", 0,
                      &found));

@@ -5,6 +5,7 @@
  *                     key_ref text, subject_ref bytea or NULL, nonce bytea, ciphertext bytea,
  *                     processed_at timestamptz or NULL)
  *     schema_versions(relation text, version integer, applied_at timestamptz)
+ *     fences(relation text, name text, token bigint, taken_at timestamptz)
  *
  * `processed_at` is for readers that work through the records; a put leaves it NULL. */
 #ifndef DV_CONNECTORS_PG_SCHEMA_H

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * pg_statement.c - the SQL of the store: what is sent, and what the results say. */
+#include <endian.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "connectors/pg_array.h"
 #include "connectors/pg_error.h"
@@ -8,7 +11,8 @@
 #include "engine/crash.h"
 #include "engine/memory.h"
 
-enum { SQL_MAX = 2048, BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, OID_UUID = 2950, OID_UUIDS = 2951 };
+enum { SQL_MAX = 4096, BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, LOCK_MS_MAX = 5000 };
+enum { OID_INT8 = 20, OID_UUID = 2950, OID_UUIDS = 2951 };
 enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_NONCE, COL_CIPHERTEXT };
 
 #define PUT_NAME "dv_put"
@@ -17,34 +21,90 @@ enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_
 /* Everything after this finds only what the server brings or what is written in full. A commit that is not on the disk is
  * none, whatever the role's defaults say. A server that hears nothing of us any more must let go of its locks. */
 #define SETTINGS                                                                                                       \
-    "SET search_path TO pg_catalog; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout TO 10000;"  \
+    "SET search_path TO pg_catalog; SET statement_timeout TO %lld; SET lock_timeout TO %lld;"                          \
+    "SET idle_in_transaction_session_timeout TO 10000; SET tcp_user_timeout TO 10000;"                                 \
     "SET tcp_keepalives_idle TO 10; SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3;"                  \
     "SELECT CASE WHEN current_setting('synchronous_commit') = 'off'"                                                   \
     " THEN set_config('synchronous_commit', 'on', false) END;"
 
+/* A put comes in one go, so whoever has a transaction open and keeps the server waiting for the rest of it was stopped in
+ * between. No time-out of the server's is for that state, and its locks would stay for as long as the process does. */
+#define END_STOPPED                                                                                                    \
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = session_user AND a.pid IN"           \
+    " (SELECT l.pid FROM pg_locks l WHERE l.relation = '%s'::regclass) AND a.pid <> pg_backend_pid()"                  \
+    " AND a.application_name = current_setting('application_name') AND a.wait_event = 'ClientRead'"                    \
+    " AND a.xact_start < now() - interval '4 s';"
+
 /* To explain a put is to check the right to it, and that `id` is a key. */
+#define RIGHTS_TO_PUT "EXPLAIN INSERT INTO %s(id) SELECT NULL::uuid ON CONFLICT (id) DO NOTHING;"
+
+#define RIGHTS_TO_FENCE                                                                                                \
+    "SELECT has_table_privilege('%s', 'SELECT') AND has_table_privilege('\"%s\".fences', 'SELECT')"                    \
+    " AND has_table_privilege('\"%s\".fences', 'INSERT') AND has_table_privilege('\"%s\".fences', 'UPDATE')"
+
+/* Appends to a text of SQL_MAX bytes. */
+static void append(char *sql, const char *format, ...) DV_FORMAT(2, 3);
+static void append(char *sql, const char *format, ...)
+{
+    va_list arguments;
+    size_t length = strlen(sql);
+    va_start(arguments, format);
+    int more = vsnprintf(sql + length, SQL_MAX - length, format, arguments);
+    va_end(arguments);
+    DV_ASSERT(more > 0 && (size_t)more < SQL_MAX - length);
+}
+
 int dv_pg_send_settings(struct dv_pg_connection *connection)
 {
     const struct dv_pg *pg = connection->pg;
-    char sql[SQL_MAX];
-    int length = snprintf(sql, sizeof sql, SETTINGS "%s%s%s SELECT has_table_privilege('%s', 'SELECT')",
-                          (long long)pg->config.timeout_ms, pg->config.reads_only ? "" : "EXPLAIN INSERT INTO ",
-                          pg->config.reads_only ? "" : pg->relation,
-                          pg->config.reads_only ? "" : "(id) SELECT NULL::uuid ON CONFLICT (id) DO NOTHING;", pg->relation);
-    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
+    const char *schema = pg->config.schema;
+    char sql[SQL_MAX] = "";
+    int64_t lock_ms = pg->config.timeout_ms / 2 < LOCK_MS_MAX ? pg->config.timeout_ms / 2 : LOCK_MS_MAX;
+    append(sql, SETTINGS, (long long)pg->config.timeout_ms, (long long)lock_ms);
+    if (!pg->config.reads_only) {
+        append(sql, END_STOPPED, pg->relation);
+        append(sql, RIGHTS_TO_PUT, pg->relation);
+    }
+    if (pg->config.owner != NULL)
+        append(sql, RIGHTS_TO_FENCE, pg->relation, schema, schema, schema);
+    else
+        append(sql, "SELECT has_table_privilege('%s', 'SELECT')", pg->relation);
     return PQsendQuery(connection->link, sql);
 }
 
+int dv_pg_send_fence(struct dv_pg_connection *connection)
+{
+    const struct dv_pg_config *config = &connection->pg->config;
+    char sql[SQL_MAX] = "";
+    append(sql,
+           "INSERT INTO \"%s\".fences AS f(relation, name, token) VALUES ('%s', '%s', 1) ON CONFLICT (relation, name)"
+           " DO UPDATE SET token = f.token + 1, taken_at = now() RETURNING token",
+           config->schema, config->table, config->owner);
+    return PQsendQueryParams(connection->link, sql, 0, NULL, NULL, NULL, NULL, BINARY);
+}
+
+#define PUT                                                                                                            \
+    "INSERT INTO %s(id, " COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[],"      \
+    " $5::bytea[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])%s ON CONFLICT (id) DO NOTHING"
+
+/* A fenced put locks the fence first: whoever takes the name waits for its end, and whoever comes later finds the new
+ * token. */
 int dv_pg_send_prepare(struct dv_pg_connection *connection)
 {
-    char sql[SQL_MAX];
-    int length = snprintf(sql, sizeof sql,
-                          "INSERT INTO %s(id, " COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[],"
-                          " $4::timestamptz[], $5::bytea[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])"
-                          " ON CONFLICT (id) DO NOTHING",
-                          connection->pg->relation);
-    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
-    return PQsendPrepare(connection->link, PUT_NAME, sql, DV_PG_COLUMNS, dv_pg_array_types);
+    const struct dv_pg *pg = connection->pg;
+    const struct dv_pg_config *config = &pg->config;
+    char sql[SQL_MAX] = "";
+    Oid types[DV_PG_COLUMNS + 1] = { [DV_PG_COLUMNS] = OID_INT8 };
+    memcpy(types, dv_pg_array_types, sizeof dv_pg_array_types);
+    if (config->owner == NULL) {
+        append(sql, PUT, pg->relation, "");
+        return PQsendPrepare(connection->link, PUT_NAME, sql, DV_PG_COLUMNS, types);
+    }
+    append(sql,
+           "WITH fence AS MATERIALIZED (SELECT 1 FROM \"%s\".fences WHERE relation = '%s' AND name = '%s' AND token = $10"
+           " FOR SHARE), put AS (" PUT " RETURNING 1) SELECT count(*), EXISTS (SELECT FROM fence) FROM put",
+           config->schema, config->table, config->owner, pg->relation, " WHERE EXISTS (SELECT FROM fence)");
+    return PQsendPrepare(connection->link, PUT_NAME, sql, DV_PG_COLUMNS + 1, types);
 }
 
 /* Room for a statement's arrays; what an unusually large one took is given back at the next. */
@@ -60,14 +120,22 @@ static bool reserve(struct dv_pg_connection *connection, size_t size)
 
 int dv_pg_send_put(struct dv_pg_connection *connection)
 {
-    static const int formats[DV_PG_COLUMNS] = { BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY };
+    static const int formats[] = { BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY };
     struct dv_pg_arrays arrays;
+    const char *values[DV_PG_COLUMNS + 1];
+    int lengths[DV_PG_COLUMNS + 1];
+    uint64_t token = htobe64((uint64_t)connection->pg->token);
     size_t size = dv_pg_arrays_size(connection->group);
     if (size > INT32_MAX || !reserve(connection, size))
         return 0;
     dv_pg_arrays_encode(connection->group, connection->buffer, &arrays);
     DV_CRASH_POINT("pg.encoded");
-    return PQsendQueryPrepared(connection->link, PUT_NAME, DV_PG_COLUMNS, arrays.values, arrays.lengths, formats, BINARY);
+    memcpy(values, arrays.values, sizeof arrays.values);
+    memcpy(lengths, arrays.lengths, sizeof arrays.lengths);
+    values[DV_PG_COLUMNS] = (const char *)&token;
+    lengths[DV_PG_COLUMNS] = sizeof token;
+    int count = DV_PG_COLUMNS + (connection->pg->config.owner != NULL);
+    return PQsendQueryPrepared(connection->link, PUT_NAME, count, values, lengths, formats, BINARY);
 }
 
 /* A statement with one binary parameter and a binary result. */
@@ -146,10 +214,17 @@ static uint64_t number_of(const char *text)
     return number;
 }
 
+bool dv_pg_result_fenced(const struct dv_pg_connection *connection)
+{
+    const PGresult *result = connection->result;
+    return connection->task == DV_PG_TASK_PUT && connection->pg->config.owner != NULL &&
+           !(PQntuples(result) == 1 && PQnfields(result) == 2 && PQgetvalue(result, 0, 1)[0] == 1);
+}
+
 uint64_t dv_pg_result_total(const struct dv_pg_connection *connection)
 {
     PGresult *result = connection->result;
-    if (connection->task == DV_PG_TASK_PUT)
+    if (connection->task == DV_PG_TASK_PUT && connection->pg->config.owner == NULL)
         return number_of(PQcmdTuples(result));
     if (PQntuples(result) != 1 || PQgetlength(result, 0, 0) != 8)
         return 0;

@@ -8,35 +8,95 @@
 
 dv_rc dv_pool_init(struct dv_pool *pool, uint32_t capacity, size_t batch_bytes)
 {
-    *pool = (struct dv_pool){ .capacity = capacity, .free_count = capacity };
-    pool->items = dv_memory_zeroed(capacity, sizeof *pool->items);
-    pool->free = dv_memory_zeroed(capacity, sizeof *pool->free);
-    if (pool->items == NULL || pool->free == NULL) {
+    *pool = (struct dv_pool){ 0 };
+    dv_rc rc = dv_pool_grow(pool, capacity, batch_bytes);
+    if (rc != DV_OK)
         dv_pool_free(pool);
-        return DV_E_MEMORY;
-    }
-    for (uint32_t i = 0; i < capacity; i++) {
-        dv_arena_init(&pool->items[i].arena, batch_bytes);
-        pool->items[i].pool = pool;
-        pool->free[capacity - 1 - i] = &pool->items[i];
-    }
-    return DV_OK;
+    return rc;
+}
+
+static void free_batch(struct dv_batch *batch)
+{
+    if (batch != NULL)
+        dv_arena_free(&batch->arena);
+    dv_memory_free(batch);
 }
 
 void dv_pool_free(struct dv_pool *pool)
 {
-    for (uint32_t i = 0; pool->items != NULL && i < pool->capacity; i++)
-        dv_arena_free(&pool->items[i].arena);
+    for (uint32_t i = 0; i < pool->capacity; i++)
+        free_batch(pool->items[i]);
     dv_memory_free(pool->items);
     dv_memory_free(pool->free);
     *pool = (struct dv_pool){ 0 };
+}
+
+/* The arrays of a larger pool, with what the smaller one has. */
+static bool widen(struct dv_pool *pool, uint32_t capacity)
+{
+    struct dv_batch **items = dv_memory_zeroed(capacity, sizeof(struct dv_batch *));
+    struct dv_batch **free = dv_memory_zeroed(capacity, sizeof(struct dv_batch *));
+    if (items == NULL || free == NULL) {
+        dv_memory_free(items);
+        dv_memory_free(free);
+        return false;
+    }
+    if (pool->capacity > 0) {
+        memcpy(items, pool->items, pool->capacity * sizeof *items);
+        memcpy(free, pool->free, pool->free_count * sizeof *free);
+    }
+    dv_memory_free(pool->items);
+    dv_memory_free(pool->free);
+    pool->items = items;
+    pool->free = free;
+    return true;
+}
+
+dv_rc dv_pool_grow(struct dv_pool *pool, uint32_t capacity, size_t batch_bytes)
+{
+    if (capacity <= pool->capacity)
+        return DV_OK;
+    uint32_t before = pool->capacity;
+    if (!widen(pool, capacity))
+        return DV_E_MEMORY;
+    while (pool->capacity < capacity) {
+        struct dv_batch *batch = dv_memory_zeroed(1, sizeof *batch);
+        if (batch == NULL) {
+            dv_pool_shrink(pool, before);
+            return DV_E_MEMORY;
+        }
+        dv_arena_init(&batch->arena, batch_bytes);
+        batch->pool = pool;
+        pool->items[pool->capacity++] = batch;
+        pool->free[pool->free_count++] = batch;
+    }
+    return DV_OK;
+}
+
+void dv_pool_shrink(struct dv_pool *pool, uint32_t capacity)
+{
+    while (pool->capacity > capacity && pool->free_count > 0) {
+        struct dv_batch *batch = pool->free[--pool->free_count];
+        uint32_t at = 0;
+        while (pool->items[at] != batch)
+            at++;
+        pool->items[at] = pool->items[--pool->capacity];
+        free_batch(batch);
+    }
+    pool->live_max = pool->capacity - pool->free_count;
+}
+
+void dv_pool_limit(struct dv_pool *pool, size_t batch_bytes)
+{
+    for (uint32_t i = 0; i < pool->capacity; i++)
+        pool->items[i]->arena.limit_bytes = batch_bytes;
 }
 
 uint64_t dv_pool_held_bytes(const struct dv_pool *pool)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < pool->capacity; i++)
-        bytes += dv_arena_held(&pool->items[i].arena);
+        bytes += dv_arena_held(&pool->items[i]->arena);
     return bytes;
 }
 

@@ -56,14 +56,14 @@ static void spare_receipts(struct dv_graph *graph)
 {
     uint32_t behind_it = 0;
     for (uint32_t i = graph->node_count; i-- > 0;) {
-        struct dv_node *node = &graph->nodes[i];
+        struct dv_node *node = graph->nodes[i];
         node->receipts_spared = behind_it;
         if (node->op->makes && !node->op->source)
             behind_it += dv_node_credits(node);
     }
     for (uint32_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op->source)
-            graph->nodes[i].receipts_spared = behind_it;
+        if (graph->nodes[i]->op->source)
+            graph->nodes[i]->receipts_spared = behind_it;
 }
 
 bool dv_graph_count_bound(struct dv_graph *graph)
@@ -71,7 +71,7 @@ bool dv_graph_count_bound(struct dv_graph *graph)
     struct copies copies[DV_NODES_MAX] = { 0 };
     uint64_t batches = 0;
     for (uint32_t i = graph->node_count; i-- > 0;) {
-        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_node *node = graph->nodes[i];
         for (int shared = 0; shared < 2; shared++)
             copies[i].of[shared] = copies_at(node, copies, shared);
         if (node->op->sink)

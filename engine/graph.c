@@ -5,13 +5,22 @@
 #include "engine/memory.h"
 #include "engine/node.h"
 
+void dv_node_free(struct dv_node *node)
+{
+    DV_ASSERT(!node->opened);
+    dv_arena_free(&node->scratch);
+    dv_arena_free(&node->memory);
+    dv_memory_free(node);
+}
+
 void dv_graph_free(struct dv_graph *graph)
 {
     if (graph == NULL)
         return;
     DV_ASSERT(graph->state == DV_GRAPH_BUILT || graph->state == DV_GRAPH_DONE);
     for (uint32_t i = 0; i < graph->node_count; i++)
-        dv_arena_free(&graph->nodes[i].scratch);
+        dv_node_free(graph->nodes[i]);
+    graph->node_count = 0;
     dv_pool_free(&graph->pool);
     dv_receipts_free(&graph->receipts);
     if (graph->loop != NULL)
@@ -47,7 +56,7 @@ uint32_t dv_graph_node_count(const struct dv_graph *graph)
 struct dv_node *dv_graph_node(const struct dv_graph *graph, uint32_t index)
 {
     DV_ASSERT(index < graph->node_count);
-    return &graph->nodes[index];
+    return graph->nodes[index];
 }
 
 uint32_t dv_graph_links(const struct dv_graph *graph, const struct dv_link **ret_links)

@@ -2,6 +2,7 @@
  * graph_load.c - a graph file becomes nodes and links; everything that is wrong is told at once. */
 #include <stdlib.h>
 
+#include "engine/memory.h"
 #include "engine/node.h"
 #include "engine/yaml.h"
 
@@ -103,9 +104,26 @@ static uint32_t count_outputs(const struct dv_operator *op)
 static bool name_is_free(const struct dv_graph *graph, const char *name)
 {
     for (uint32_t i = 0; i < graph->node_count; i++)
-        if (strcmp(graph->nodes[i].name, name) == 0)
+        if (strcmp(graph->nodes[i]->name, name) == 0)
             return false;
     return true;
+}
+
+static struct dv_node *add_node(struct dv_graph *graph, const struct dv_operator *op, const struct dv_yaml *map)
+{
+    void *blank = dv_arena_zeroed(graph->arena, 1, op->size);
+    struct dv_node *node = blank != NULL ? dv_memory_zeroed(1, sizeof *node) : NULL;
+    if (node == NULL) {
+        finding(graph, map, "C007", NULL, "no memory for node '%s'", map->key);
+        return NULL;
+    }
+    *node = (struct dv_node){ .op = op, .name = map->key, .graph = graph, .index = graph->node_count, .yaml = map };
+    node->arena = graph->arena;
+    node->state = node->blank = blank;
+    node->output_count = count_outputs(op);
+    node->credits_left = op->makes ? dv_node_credits(node) : 0;
+    graph->nodes[graph->node_count++] = node;
+    return node;
 }
 
 static bool load_node(struct dv_graph *graph, const struct dv_yaml *map)
@@ -122,14 +140,9 @@ static bool load_node(struct dv_graph *graph, const struct dv_yaml *map)
     const struct dv_operator *op = find_operator(graph, map);
     if (op == NULL)
         return false;
-    struct dv_node *node = &graph->nodes[graph->node_count];
-    *node = (struct dv_node){ .op = op, .name = map->key, .graph = graph, .index = graph->node_count, .yaml = map };
-    node->output_count = count_outputs(op);
-    node->credits_left = op->makes ? dv_node_credits(node) : 0;
-    node->state = dv_arena_zeroed(graph->arena, 1, op->size);
-    if (node->state == NULL)
+    struct dv_node *node = add_node(graph, op, map);
+    if (node == NULL)
         return false;
-    graph->node_count++;
     char what[192];
     (void)snprintf(what, sizeof what, "operator '%s'", op->name);
     static const struct dv_option none[] = { { 0 } };
@@ -144,7 +157,7 @@ static bool resolve(const struct dv_graph *graph, const char *word, uint32_t lim
     size_t length = strcspn(word, ".");
     const char *output = word[length] == '.' ? word + length + 1 : NULL;
     for (uint32_t i = 0; i < limit; i++) {
-        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_node *node = graph->nodes[i];
         if (strlen(node->name) != length || memcmp(node->name, word, length) != 0)
             continue;
         *ret_node = i;
@@ -168,7 +181,7 @@ static size_t possible_inputs(const struct dv_graph *graph, uint32_t limit, cons
 {
     size_t count = 0;
     for (uint32_t i = 0; i < limit; i++) {
-        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_node *node = graph->nodes[i];
         for (uint32_t output = 0; output < node->output_count && count < size; output++) {
             char name[64];
             (void)dv_node_output_name(node, output, name, sizeof name);
@@ -246,11 +259,11 @@ static void index_links(struct dv_graph *graph)
 {
     qsort(graph->links, graph->link_count, sizeof *graph->links, link_order);
     for (uint32_t i = 0; i < graph->link_count; i++) {
-        struct dv_node *from = &graph->nodes[graph->links[i].from];
+        struct dv_node *from = graph->nodes[graph->links[i].from];
         if (from->link_count == 0)
             from->link_first = i;
         from->link_count++;
-        graph->nodes[graph->links[i].to].upstream_open++;
+        graph->nodes[graph->links[i].to]->upstream_open++;
     }
 }
 
@@ -262,7 +275,7 @@ static const struct dv_schema *input_schema(struct dv_graph *graph, struct dv_no
         const struct dv_link *link = &graph->links[i];
         if (link->to != node->index)
             continue;
-        const struct dv_schema *sent = graph->nodes[link->from].out[link->output];
+        const struct dv_schema *sent = graph->nodes[link->from]->out[link->output];
         if (sent == NULL)
             return NULL;
         if (schema != NULL && !dv_schema_equal(schema, sent)) {
@@ -301,7 +314,7 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
 static void check_shape(struct dv_graph *graph)
 {
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        struct dv_node *node = &graph->nodes[i];
+        struct dv_node *node = graph->nodes[i];
         if (!node->op->sink && node->link_count == 0)
             (void)dv_refuse(node, NULL, "C023", "add a sink after it", "nothing reads what '%s' sends", node->name);
     }
@@ -335,12 +348,12 @@ static void load_nodes(struct dv_graph *graph)
     for (const struct dv_yaml *map = list->first; map != NULL; map = map->next)
         sound = load_node(graph, map) && sound;
     for (uint32_t i = 0; i < graph->node_count; i++)
-        load_links(graph, &graph->nodes[i]);
+        load_links(graph, graph->nodes[i]);
     index_links(graph);
     if (!sound)
         return; /* transfer() needs complete options */
     for (uint32_t i = 0; i < graph->node_count; i++)
-        shape_node(graph, &graph->nodes[i]);
+        shape_node(graph, graph->nodes[i]);
     if (graph->diags->count == 0)
         check_shape(graph);
 }
@@ -371,7 +384,10 @@ static struct dv_graph *build(const char *path, const struct dv_yaml *root,
     check_settings(graph, root);
     if (graph->settings.graph != NULL)
         load_nodes(graph);
-    return rc == DV_OK && diags->count == 0 ? graph : NULL;
+    if (rc == DV_OK && diags->count == 0)
+        return graph;
+    dv_graph_free(graph);
+    return NULL;
 }
 
 struct dv_graph *dv_graph_load(const char *path, const struct dv_operator *const *operators, struct dv_diags *diags)

@@ -21,7 +21,7 @@ struct dv_loop *dv_node_loop(const struct dv_node *node)
 
 struct dv_arena *dv_node_arena(const struct dv_node *node)
 {
-    return node->graph->arena;
+    return node->arena;
 }
 
 struct dv_arena *dv_node_scratch(struct dv_node *node)

@@ -23,6 +23,7 @@ enum {
     DV_BACKOFF_MAX_MS = 5000,
     DV_TICK_BUDGET_NS = 2000000,
     DV_SCRATCH_BYTES = 64 * 1024 * 1024,
+    DV_NODE_BYTES = 256 * 1024 * 1024, /* of what one node keeps */
     DV_STATUS_MAX = 160,
 };
 
@@ -57,7 +58,10 @@ struct dv_node {
     const char *name;
     struct dv_graph *graph;
     uint32_t index;
-    void *state;
+    void *state;                /* until open() what the file says; then a copy of it, so that it can be opened again */
+    void *blank;                /* what the file says: options, and what transfer() found */
+    struct dv_arena *arena;     /* of the file until open(), then `memory` */
+    struct dv_arena memory;     /* what open() and later calls ask for; ends with the node */
     const struct dv_yaml *yaml; /* its map in the file */
 
     const struct dv_schema *in;
@@ -94,7 +98,7 @@ struct dv_graph {
     const char *directory;
     struct dv_arena *arena;
     struct dv_diags *diags; /* while loading */
-    struct dv_node *nodes;
+    struct dv_node **nodes; /* each allocated by itself: operators and timers keep pointers to theirs */
     uint32_t node_count;
     struct dv_link *links; /* sorted by from, then output */
     uint32_t link_count;
@@ -116,6 +120,9 @@ struct dv_graph {
     dv_graph_done done;
     void *done_data;
 };
+
+/* graph.c: a node's memory; it must be closed, and the loop must have seen the end of its handles. */
+void dv_node_free(struct dv_node *node);
 
 /* runner.c: lets the loop call the runner soon. */
 void dv_graph_wake(struct dv_graph *graph);

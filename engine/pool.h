@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pool.h - the graph's batches: a fixed number, made at the start, so that memory is bounded and none is made later. */
+ * pool.h - the graph's batches: a fixed number, made at the start, so that memory is bounded and none is made later. Only
+ * a reload changes the number. */
 #ifndef DV_ENGINE_POOL_H
 #define DV_ENGINE_POOL_H
 
@@ -8,7 +9,7 @@
 enum { DV_ARENA_KEPT_BYTES = 1024 * 1024 }; /* a batch's arena larger than this is given back when the batch is free */
 
 struct dv_pool {
-    struct dv_batch *items;
+    struct dv_batch **items; /* each allocated by itself: a reload keeps those in use */
     struct dv_batch **free;
     uint32_t capacity, free_count;
     uint32_t live_max; /* the most that were ever in use */
@@ -17,6 +18,15 @@ struct dv_pool {
 /* `capacity` batches whose arenas hold at most `batch_bytes` each. DV_E_MEMORY if that cannot be had. */
 DV_CHECKED dv_rc dv_pool_init(struct dv_pool *pool, uint32_t capacity, size_t batch_bytes);
 void dv_pool_free(struct dv_pool *pool);
+
+/* Makes room for at least `capacity` batches; DV_E_MEMORY leaves all as it was. */
+DV_CHECKED dv_rc dv_pool_grow(struct dv_pool *pool, uint32_t capacity, size_t batch_bytes);
+
+/* Gives back free batches until there are `capacity`, or as many as are in use. */
+void dv_pool_shrink(struct dv_pool *pool, uint32_t capacity);
+
+/* Sets how many bytes each batch may hold from now on. */
+void dv_pool_limit(struct dv_pool *pool, size_t batch_bytes);
 
 /* Bytes that the arenas hold now. */
 uint64_t dv_pool_held_bytes(const struct dv_pool *pool);

@@ -17,7 +17,7 @@ static const struct dv_node *upstream(const struct dv_node *node, const char *co
     for (uint32_t i = 0; i < graph->link_count; i++) {
         if (graph->links[i].to != node->index)
             continue;
-        const struct dv_node *from = &graph->nodes[graph->links[i].from];
+        const struct dv_node *from = graph->nodes[graph->links[i].from];
         any = any != NULL ? any : from;
         if (dv_schema_find(from->out[graph->links[i].output], column) >= 0)
             return from;
@@ -74,7 +74,7 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
 {
     bool leaks = false;
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_node *node = graph->nodes[i];
         if (node->op->exit == DV_EXIT_NONE)
             continue;
         const struct dv_schema *schema = leaving(node);
@@ -130,7 +130,7 @@ void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
     if (!json)
         (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "EXIT", "KIND", "FIELD", "LABEL", "WHY IT MAY");
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        const struct dv_node *node = &graph->nodes[i];
+        const struct dv_node *node = graph->nodes[i];
         const struct dv_schema *schema = node->op->exit != DV_EXIT_NONE ? leaving(node) : NULL;
         for (uint32_t column = 0; schema != NULL && column < schema->column_count; column++)
             print_row(out, node, &schema->columns[column], json);

@@ -303,13 +303,13 @@ static void finish_node(struct dv_node *node)
 {
     node->finished = true;
     for (uint32_t link = 0; link < node->link_count; link++)
-        node->graph->nodes[node->graph->links[node->link_first + link].to].upstream_open--;
+        node->graph->nodes[node->graph->links[node->link_first + link].to]->upstream_open--;
 }
 
 static void close_nodes(struct dv_graph *graph)
 {
     for (uint32_t i = graph->node_count; i-- > 0;) {
-        struct dv_node *node = &graph->nodes[i];
+        struct dv_node *node = graph->nodes[i];
         if (node->opened && node->op->close != NULL)
             node->op->close(node);
         if (node->opened)
@@ -333,7 +333,7 @@ static bool nothing_held(const struct dv_graph *graph)
 {
     uint32_t held = 0;
     for (uint32_t i = 0; i < graph->node_count; i++)
-        held += graph->nodes[i].held_count;
+        held += graph->nodes[i]->held_count;
     return held == 0;
 }
 
@@ -348,7 +348,7 @@ static bool wind_up(struct dv_graph *graph)
     bool changed = false;
     bool all = true;
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        struct dv_node *node = &graph->nodes[i];
+        struct dv_node *node = graph->nodes[i];
         if (!node->finished && node_done(node)) {
             finish_node(node);
             changed = true;
@@ -366,7 +366,7 @@ static bool pass_over(struct dv_graph *graph)
 {
     bool progress = false;
     for (uint32_t i = graph->node_count; i-- > 0;)
-        progress = offer(&graph->nodes[i]) || progress;
+        progress = offer(graph->nodes[i]) || progress;
     return progress;
 }
 
@@ -389,7 +389,7 @@ static void tick(void *data)
 static void stop_sources(struct dv_graph *graph)
 {
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        struct dv_node *node = &graph->nodes[i];
+        struct dv_node *node = graph->nodes[i];
         if (!node->op->source || !node->opened || node->stopping)
             continue;
         node->stopping = true;
@@ -405,7 +405,7 @@ static void abandon(struct dv_graph *graph, const char *why)
 {
     const char *holder = "nobody";
     for (uint32_t i = 0; i < graph->node_count; i++)
-        holder = graph->nodes[i].held_count > 0 ? graph->nodes[i].name : holder;
+        holder = graph->nodes[i]->held_count > 0 ? graph->nodes[i]->name : holder;
     if (graph->rc == DV_OK)
         graph->rc = dv_error_set(&graph->error, DV_E_FAILED,
                                  "%s; %u batches in flight were given up, held last by '%s': the next start reads them again",
@@ -450,6 +450,12 @@ static dv_rc open_node(struct dv_node *node, struct dv_error *error)
 {
     struct dv_graph *graph = node->graph;
     dv_arena_init(&node->scratch, DV_SCRATCH_BYTES);
+    dv_arena_init(&node->memory, DV_NODE_BYTES);
+    node->arena = &node->memory;
+    node->state = dv_arena_zeroed(node->arena, 1, node->op->size);
+    if (node->state == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "node '%s': no memory for its state", node->name);
+    memcpy(node->state, node->blank, node->op->size);
     dv_timer_init(graph->loop, &node->retry_timer, dv_retry_timer, node);
     node->opened = true;
     dv_rc rc = node->op->open != NULL ? node->op->open(node) : DV_OK;
@@ -474,7 +480,7 @@ dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done
     loop->tick = tick;
     loop->tick_data = graph;
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        dv_rc rc = open_node(&graph->nodes[i], error);
+        dv_rc rc = open_node(graph->nodes[i], error);
         if (!dv_is_error(rc))
             continue;
         dv_timer_close(&graph->drain_timer);

@@ -23,7 +23,7 @@ static void push(struct dv_edge *edge, struct dv_batch *batch)
 
 static struct dv_node *target(const struct dv_node *node, uint32_t link)
 {
-    return &node->graph->nodes[node->graph->links[node->link_first + link].to];
+    return node->graph->nodes[node->graph->links[node->link_first + link].to];
 }
 
 bool dv_slots_reserve(struct dv_node *node)

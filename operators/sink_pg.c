@@ -10,6 +10,7 @@ enum { HELD_MAX = DV_STORE_SINK_HELD_MAX };
 struct sink_pg {
     const char *url, *password;
     const char *schema, *table;
+    const char *owner;
     int64_t connections;
     int64_t connect_timeout_ms, timeout_ms;
     struct dv_pg pg;
@@ -24,6 +25,9 @@ static const struct dv_option options[] = {
     { "schema", DV_NAME, offsetof(struct sink_pg, schema), .initial = "datavault", .help = "Schema of the table." },
     { "table", DV_NAME, offsetof(struct sink_pg, table), .initial = "encrypted_blobs",
       .help = "Table of sealed records; `datavault migrate` makes it." },
+    { "owner", DV_NAME, offsetof(struct sink_pg, owner),
+      .help = "Name of the writer: when another process takes the same name, this one may write no more and ends (exit code "
+              "7); none: processes are equals, and each record is kept once by its id." },
     { "connections", DV_INT, offsetof(struct sink_pg, connections), .initial = "2", .min = 1,
       .max = DV_PG_CONNECTIONS_MAX, .help = "How many connections are kept; each has one statement under way." },
     { "connect_timeout", DV_DURATION, offsetof(struct sink_pg, connect_timeout_ms), .initial = "5s", .min = 100,
@@ -37,7 +41,7 @@ struct dv_pg_config dv_sink_pg_config(const struct dv_node *node)
 {
     const struct sink_pg *state = dv_state(node);
     return (struct dv_pg_config){ .name = dv_node_name(node), .url = state->url, .password = state->password,
-                                  .schema = state->schema, .table = state->table, .connections = state->connections,
+                                  .schema = state->schema, .table = state->table, .owner = state->owner, .connections = state->connections,
                                   .connect_timeout_ms = state->connect_timeout_ms, .timeout_ms = state->timeout_ms };
 }
 

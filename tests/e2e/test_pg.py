@@ -20,7 +20,7 @@ import canary
 import oracle
 import pg_server
 from world import CHAIN, free_port, get, wait_for
-from pg_world import NODES, SINK, check_contents, check_each_once, make_server, make_world, migrate, needs_server, once, stored
+from pg_world import NODES, SINK, app_url, check_contents, check_each_once, make_server, make_world, migrate, needs_server, once, stored
 
 pytestmark = needs_server
 __all__ = ["make_server", "make_world"]  # fixtures, by their names
@@ -119,13 +119,6 @@ def test_a_password_on_the_command_line_is_refused(world, pg):
 
 
 # ---- refused at the start, with the mend ----
-
-def app_url(pg, *grants):
-    pg.sql("DO $$ BEGIN CREATE ROLE app LOGIN PASSWORD 'app'; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    for grant in grants:
-        pg.sql(f"GRANT {grant} TO app")
-    return pg.url("app", "app")
-
 
 def drop_table(_world, pg):
     pg.sql("DROP TABLE datavault.encrypted_blobs")

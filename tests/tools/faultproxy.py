@@ -6,6 +6,8 @@
   proxy.plan = lambda number: Plan(...)  what happens to connection `number`, asked when it is opened
   proxy.fault = "black-hole"             for all at once, until it is None again: nothing passes, nothing is closed
   proxy.refuse = True                    new connections are reset
+  proxy.keep_back = b"..."               a piece to the server that ends like this is passed on without its end, until it
+                                         is None again
 """
 import contextlib
 import dataclasses
@@ -44,7 +46,13 @@ class Link:
                 if not data:
                     break
                 self.hold()
-                if not self.forward(direction, sink, data):
+                end = self.proxy.keep_back if direction == "up" else None
+                kept = len(end) if end and data.endswith(end) else 0
+                if not self.forward(direction, sink, data[:len(data) - kept]):
+                    return
+                while kept and self.proxy.keep_back and not self.over.is_set():
+                    time.sleep(0.01)
+                if kept and not self.forward(direction, sink, end):
                     return
             if not self.over.is_set():
                 sink.shutdown(socket.SHUT_WR)
@@ -99,6 +107,7 @@ class FaultProxy:
         self.plan = lambda number: Plan()
         self.fault = None
         self.refuse = False
+        self.keep_back = None
         self.cuts = self.opened = 0
         self.links = []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -132,7 +141,7 @@ class FaultProxy:
 
     def close(self):
         self.listener.close()
-        self.fault = None
+        self.fault = self.keep_back = None
         self.cut_all()
 
     def __enter__(self):

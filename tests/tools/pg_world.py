@@ -65,6 +65,14 @@ def check_contents(world, pg, draw, count=5):
         assert oracle.digest(done.stdout.rstrip(b"\n")) == world.ledger.issued[oracle.offset_of(identity)]
 
 
+def app_url(pg, *grants):
+    """The URL of a role that owns nothing and has these rights."""
+    pg.sql("DO $$ BEGIN CREATE ROLE app LOGIN PASSWORD 'app'; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    for grant in grants:
+        pg.sql(f"GRANT {grant} TO app")
+    return pg.url("app", "app")
+
+
 def stored(pg):
     done = pg.psql("SELECT count(*) FROM datavault.encrypted_blobs")
     return int(done.stdout) if done.returncode == 0 else -1
