@@ -75,6 +75,13 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("label, said", [("a.b", None), ("c.d", "engine/a.c:3: 'c.d' stands at engine/a.c:1, too"), ("x", "'x' is no literal"),
+                                         ("A.b", "'A.b' is no literal")])
+def test_a_crash_point_has_a_label_of_its_own(label, said):
+    wrong = list(script("crash_points").findings([("c.d", "engine/a.c:1"), (label, "engine/a.c:3")]))
+    assert wrong == [] if said is None else len(wrong) == 1 and said in wrong[0]
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_rule_is_found(tree, case):
     rule, contents = BROKEN[case]

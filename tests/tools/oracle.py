@@ -35,6 +35,9 @@ KEEPING = POLICY.replace("name: ledger", "name: ledger-keeping").replace(
 COLUMNS = ("patient_id", "ssn", "age", "diagnosis", "treatment_plan", "visit_date", "symptoms", "vitals", "outcome")
 
 
+Verdict = collections.namedtuple("Verdict", "lost twice foreign")
+
+
 def to_json(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
@@ -56,6 +59,14 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def invent(n):
+    """The n-th record: without secrets, and every one is another."""
+    return {"patient_id": f"P{n:08}", "name": f"Person {n}", "ssn": f"{100 + n % 800}-{10 + n % 89}-{n % 9000 + 1000}",
+            "email": f"p{n}@mail.example", "phone": "206-555-0100", "age": n % 100, "diagnosis": f"Diagnosis {n % 7}",
+            "treatment_plan": "Rest", "visit_date": f"20{10 + n % 15}-05-{10 + n % 18}", "symptoms": ["cough", {"days": n}],
+            "vitals": {"pulse": 60 + n % 40}, "outcome": "Stable", "note": f"Number {n}."}
+
+
 class Ledger:
     """What was issued: offset → sha256 of what must be stored. `path` is written by nobody else."""
 
@@ -67,13 +78,8 @@ class Ledger:
         open(path, "wb").close()
 
     def invent(self):
-        """A record without secrets; every one is another."""
         self.number += 1
-        n = self.number
-        return {"patient_id": f"P{n:08}", "name": f"Person {n}", "ssn": f"{100 + n % 800}-{10 + n % 89}-{n % 9000 + 1000}",
-                "email": f"p{n}@mail.example", "phone": "206-555-0100", "age": n % 100, "diagnosis": f"Diagnosis {n % 7}",
-                "treatment_plan": "Rest", "visit_date": f"20{10 + n % 15}-05-{10 + n % 18}", "symptoms": ["cough", {"days": n}],
-                "vitals": {"pulse": 60 + n % 40}, "outcome": "Stable", "note": f"Number {n}."}
+        return invent(self.number)
 
     def write(self, line):
         """Appends a line that is no record."""
@@ -93,6 +99,47 @@ class Ledger:
             file.writelines(lines)
 
 
+def entry_of(identity):
+    """The Redis entry that an id was made from: its milliseconds and the low twelve bits of its number."""
+    return int.from_bytes(identity[:6], "big"), int.from_bytes(identity[6:8], "big") & 0xfff
+
+
+class StreamLedger:
+    """What was added to a Redis stream: entry → sha256 of what must be stored. A server that is killed may forget what it
+    took: recall() asks it, and what it forgot need not be stored any more."""
+
+    def __init__(self, stream="s"):
+        self.stream = stream
+        self.issued, self.forgotten = {}, {}
+        self.number = 0
+
+    def add(self, client, payloads):
+        """The entries of these payloads."""
+        answers = []
+        for at in range(0, len(payloads), 500):
+            answers += client.pipeline([["XADD", self.stream, "*", "data", payload] for payload in payloads[at:at + 500]])
+        assert all(isinstance(answer, bytes) for answer in answers), answers[:3]
+        return [tuple(map(int, answer.split(b"-"))) for answer in answers]
+
+    def issue(self, client, count=1):
+        records = [invent(self.number + 1 + n) for n in range(count)]
+        self.number += count
+        entries = self.add(client, [to_json(record) for record in records])
+        self.issued.update(zip(entries, (digest(anonymised(record)) for record in records)))
+        return entries
+
+    def recall(self, client):
+        there = {tuple(map(int, entry[0].split(b"-"))) for entry in client("XRANGE", self.stream, "-", "+")}
+        for entry in set(self.issued) - there:
+            self.forgotten[entry] = self.issued.pop(entry)
+
+    def compare(self, identities):
+        """Verdict on the ids of a store, each as often as it is there."""
+        times = collections.Counter(map(entry_of, identities))
+        return Verdict(sorted(set(self.issued) - set(times)), sorted(at for at in times if times[at] > 1),
+                       sorted(set(times) - set(self.issued) - set(self.forgotten)))
+
+
 def rows(store, what="id"):
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10) as base:
         return base.execute(f"SELECT {what} FROM encrypted_blobs ORDER BY id").fetchall()
@@ -100,9 +147,6 @@ def rows(store, what="id"):
 
 def offset_of(identity):
     return int.from_bytes(identity[:6], "big")
-
-
-Verdict = collections.namedtuple("Verdict", "lost twice foreign")
 
 
 def compare(ledger, store):
