@@ -17,6 +17,7 @@
 
 #include "connectors/job.h"
 #include "connectors/sys.h"
+#include "engine/breaker.h"
 #include "engine/loop.h"
 
 enum {
@@ -98,7 +99,7 @@ struct dv_reader {
     int error; /* errno of the last failed read, or 0 */
     ssize_t fill_length;
     unsigned gone; /* how often in a row the end was met while another file had the name */
-    uint64_t backoff_ms;
+    struct dv_breaker breaker;
     dv_file_callback callback;
     void *data;
 };
@@ -197,7 +198,7 @@ struct dv_appender {
     int error;          /* errno of the last failed write, or 0; the worker's while it writes */
     bool sync_failed;   /* it was the sync */
     const char *reason; /* why nothing is written, a literal, or NULL */
-    uint64_t backoff_ms;
+    struct dv_breaker breaker; /* opens with the first write that fails: a full disk is waited for */
 };
 
 /* Opens for appending: made with mode 0600 if it is missing, locked against a second writer (DV_E_CONFIG). What a crash

@@ -115,7 +115,7 @@ static void log_stopped(const struct dv_appender *appender)
     if (appender->sync_failed)
         dv_log(DV_LOG_ERROR, "file.sync-failed", DV_LOG_NAMED("node", appender->options.name),
                DV_LOG_NUMBER("errno", appender->error));
-    else if (appender->backoff_ms == DV_FILE_BACKOFF_MIN_MS)
+    else if (appender->reason == NULL)
         dv_log(DV_LOG_WARN, "file.write-stopped", DV_LOG_NAMED("node", appender->options.name),
                DV_LOG_REASON("why", rc), DV_LOG_NUMBER("errno", appender->error));
 }
@@ -123,18 +123,16 @@ static void log_stopped(const struct dv_appender *appender)
 static void back_off(struct dv_appender *appender)
 {
     appender->reason = dv_sys_reason(appender->error);
-    uint64_t twice = 2 * appender->backoff_ms;
+    uint64_t pause_ms = dv_breaker_failed(&appender->breaker, dv_now_ns(appender->options.loop), appender->reason);
     move(appender, DV_APPENDER_WAITING);
-    dv_timer_start(&appender->timer, appender->backoff_ms);
-    appender->backoff_ms = twice < DV_FILE_BACKOFF_MAX_MS ? twice : DV_FILE_BACKOFF_MAX_MS;
+    dv_timer_start(&appender->timer, pause_ms);
 }
 
 /* The buffer is out. A large one is given back, so that one long record does not cost memory for ever. */
 static void written_out(struct dv_appender *appender)
 {
-    if (appender->backoff_ms != DV_FILE_BACKOFF_MIN_MS)
+    if (dv_breaker_succeeded(&appender->breaker))
         dv_log(DV_LOG_INFO, "file.write-resumed", DV_LOG_NAMED("node", appender->options.name));
-    appender->backoff_ms = DV_FILE_BACKOFF_MIN_MS;
     appender->reason = NULL;
     appender->durable += appender->writing.used;
     appender->file_offset += appender->writing.used;
@@ -225,10 +223,13 @@ void dv_appender_flush_soon(struct dv_appender *appender)
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_appender *appender = timer->data;
-    if (appender->state == DV_APPENDER_WAITING)
+    uint64_t now = dv_now_ns(appender->options.loop);
+    if (appender->state != DV_APPENDER_WAITING)
+        dv_appender_flush(appender);
+    else if (dv_breaker_admits(&appender->breaker, now))
         start_write(appender);
     else
-        dv_appender_flush(appender);
+        dv_timer_start(&appender->timer, dv_breaker_wait_ms(&appender->breaker, now));
 }
 
 static bool fits(const struct dv_appender *appender, size_t need)
@@ -332,7 +333,9 @@ static void choose_way(struct dv_appender *appender, bool regular)
 dv_rc dv_appender_open(struct dv_appender *appender, const struct dv_appender_options *options, struct dv_error *error)
 {
     DV_ASSERT(options->progress != NULL && options->name != NULL);
-    *appender = (struct dv_appender){ .options = *options, .backoff_ms = DV_FILE_BACKOFF_MIN_MS };
+    *appender = (struct dv_appender){ .options = *options };
+    dv_breaker_init(&appender->breaker, 1, (struct dv_backoff){ DV_FILE_BACKOFF_MIN_MS, DV_FILE_BACKOFF_MAX_MS },
+                    dv_now_ns(options->loop) ^ (uintptr_t)appender);
     dv_rc rc = open_repaired(appender, error);
     if (rc != DV_OK) {
         appender->state = DV_APPENDER_CLOSED;

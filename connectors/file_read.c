@@ -113,15 +113,18 @@ static void wait_ms(struct dv_reader *reader, uint64_t delay_ms)
 
 static void back_off(struct dv_reader *reader)
 {
-    uint64_t twice = 2 * reader->backoff_ms;
-    wait_ms(reader, reader->backoff_ms);
-    reader->backoff_ms = twice < DV_FILE_BACKOFF_MAX_MS ? twice : DV_FILE_BACKOFF_MAX_MS;
+    wait_ms(reader, dv_breaker_failed(&reader->breaker, dv_now_ns(reader->options.loop), dv_sys_reason(reader->error)));
+}
+
+static void note_success(struct dv_reader *reader)
+{
+    reader->error = 0;
+    (void)dv_breaker_succeeded(&reader->breaker);
 }
 
 static void filled(struct dv_reader *reader)
 {
-    reader->error = 0;
-    reader->backoff_ms = DV_FILE_BACKOFF_MIN_MS;
+    note_success(reader);
     reader->next.start = reader->next.memory + headroom(reader);
     reader->next.end = reader->next.start + reader->fill_length;
     reader->read_offset += (uint64_t)reader->fill_length;
@@ -131,6 +134,8 @@ static void filled(struct dv_reader *reader)
 static void after_fill(struct dv_job *job)
 {
     struct dv_reader *reader = job->data;
+    if (reader->fill != DV_FILL_ERROR)
+        note_success(reader);
     switch (reader->fill) {
     case DV_FILL_BYTES: filled(reader); break;
     case DV_FILL_END:
@@ -212,6 +217,11 @@ static void start_fill(struct dv_reader *reader)
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_reader *reader = timer->data;
+    uint64_t now = dv_now_ns(reader->options.loop);
+    if (!dv_breaker_admits(&reader->breaker, now)) {
+        dv_timer_start(&reader->timer, dv_breaker_wait_ms(&reader->breaker, now));
+        return;
+    }
     start_fill(reader);
     if (reader->state == DV_READER_FILLED)
         notify(reader);
@@ -245,7 +255,9 @@ static dv_rc open_and_look(struct dv_reader *reader, struct dv_error *error)
 dv_rc dv_reader_open(struct dv_reader *reader, const struct dv_reader_options *options, struct dv_error *error)
 {
     DV_ASSERT(options->record_max <= DV_FILE_RECORD_MAX);
-    *reader = (struct dv_reader){ .options = *options, .backoff_ms = DV_FILE_BACKOFF_MIN_MS };
+    *reader = (struct dv_reader){ .options = *options };
+    dv_breaker_init(&reader->breaker, 1, (struct dv_backoff){ DV_FILE_BACKOFF_MIN_MS, DV_FILE_BACKOFF_MAX_MS },
+                    dv_now_ns(options->loop) ^ (uintptr_t)reader);
     if (make_buffer(reader, &reader->current) != DV_OK || make_buffer(reader, &reader->next) != DV_OK) {
         free_buffer(reader, &reader->current);
         return dv_error_set(error, DV_E_MEMORY, "%s: no memory for its buffers", options->path);

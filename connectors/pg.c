@@ -223,11 +223,11 @@ void dv_pg_ready(struct dv_pg_connection *connection)
 /* The loss of the last connection is told, and when it becomes one of another kind; not every try. */
 static void note_trouble(struct dv_pg *pg, const struct dv_pg_outcome *outcome)
 {
-    bool is_new = !pg->told || pg->trouble.rc != outcome->rc;
+    bool is_new = pg->told != outcome->rc;
     pg->trouble = *outcome;
     if (!is_new || pg->config.impatient)
         return;
-    pg->told = true;
+    pg->told = outcome->rc;
     dv_log(DV_LOG_WARN, "pg.down", DV_LOG_NAMED("node", name_of(pg)), DV_LOG_REASON("code", outcome->rc),
            DV_LOG_NAMED("sqlstate", outcome->sqlstate[0] != '\0' ? outcome->sqlstate : "none"));
 }
@@ -265,11 +265,14 @@ static void checked(struct dv_pg_connection *connection, struct dv_store_request
 static void note_success(struct dv_pg_connection *connection)
 {
     struct dv_pg *pg = connection->pg;
-    connection->failures = 0;
     pg->reason = NULL;
-    if (pg->told)
+    /* A connection tells once: one that works says nothing of a server that takes no second one. */
+    if (!connection->useful && dv_breaker_succeeded(&pg->breaker))
+        dv_pg_link_wake(pg);
+    connection->useful = true;
+    if (pg->told != DV_OK)
         dv_log(DV_LOG_INFO, "pg.up", DV_LOG_NAMED("node", name_of(pg)));
-    pg->told = false;
+    pg->told = DV_OK;
 }
 
 /* Whoever has the fence now has it for good; what waits is not to be written by us. */
@@ -417,10 +420,11 @@ dv_rc dv_pg_open(struct dv_pg *pg, struct dv_loop *loop, const struct dv_pg_conf
     DV_TRY(check_secrets(config, error));
     DV_ASSERT(config->connections >= 1 && config->connections <= DV_PG_CONNECTIONS_MAX);
     (void)snprintf(pg->relation, sizeof pg->relation, "\"%s\".\"%s\"", config->schema, config->table);
-    pg->store.ops = &ops;
+    pg->store = (struct dv_store){ .ops = &ops, .breaker = &pg->breaker };
     pg->count = (uint32_t)config->connections;
     pg->open = true;
-    dv_random_seed(&pg->random, dv_now_ns(loop));
+    dv_breaker_init(&pg->breaker, DV_PG_FAILURES_MAX, (struct dv_backoff){ DV_PG_PAUSE_FIRST_MS, DV_PG_PAUSE_MAX_MS },
+                    dv_now_ns(loop) ^ (uintptr_t)pg);
     dv_timer_init(loop, &pg->kick, on_kick, pg);
     dv_timer_init(loop, &pg->patience, on_patience, pg);
     pg->trouble = (struct dv_pg_outcome){ .rc = DV_E_DEPENDENCY, .reason = "connecting to the server" };

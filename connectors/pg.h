@@ -23,10 +23,12 @@
 
 #include "connectors/store.h"
 #include "engine/loop.h"
-#include "engine/random.h"
 
 enum {
     DV_PG_CONNECTIONS_MAX = 16,
+    DV_PG_FAILURES_MAX = 3,               /* in a row, before the circuit opens */
+    DV_PG_PAUSE_FIRST_MS = 100,
+    DV_PG_PAUSE_MAX_MS = 2000,
     DV_PG_ROWS_MAX = 1000,                /* of one statement, unless a single put has more */
     DV_PG_STATEMENT_BYTES = 8 * 1024 * 1024, /* the same in bytes */
     DV_PG_NAME_MAX = 63,                  /* the longest identifier the server keeps whole */
@@ -99,9 +101,9 @@ struct dv_pg_connection {
     struct dv_pg_outcome outcome;
     char *buffer;                   /* the statement's arrays */
     size_t buffer_bytes;
-    uint32_t failures; /* since the last statement that succeeded */
     uint32_t tries;    /* picks the next host of several */
     bool resolving;    /* the worker has not come back */
+    bool useful;       /* a statement has succeeded on it */
 };
 
 /* Requests in order. */
@@ -122,14 +124,14 @@ struct dv_pg {
     struct dv_pg_queue alone;    /* puts that shared a statement with a bad row */
     struct dv_timer kick;        /* requests are sent from the loop, never from within request() */
     struct dv_timer patience;    /* how long requests wait for a connection */
-    struct dv_random random;
+    struct dv_breaker breaker;    /* of the server: a statement that succeeds closes it */
     struct dv_pg_outcome trouble; /* why no connection is up; rc 0: all is well */
     const char *reason;           /* why the last statement failed, or NULL */
     int64_t token;                /* of the owner's fence; 0: not taken yet */
     struct dv_pg_connection *taker; /* takes it now, or NULL */
     bool fenced;                  /* another process has taken it */
     bool open;
-    bool told; /* the trouble stands in the log, and no statement has succeeded since */
+    dv_rc told; /* the trouble that stands in the log, while no statement has succeeded since; or DV_OK */
 };
 
 /* Begins to connect. DV_E_CONFIG: the URL or a name is malformed, or a secret cannot be read. Whether the server can be

@@ -18,6 +18,9 @@ void dv_pg_link_start(struct dv_pg_connection *connection);
 /* Drops what there is of the link and tries again after a pause; what was under way goes back to the pool first. */
 void dv_pg_link_lost(struct dv_pg_connection *connection, const struct dv_pg_outcome *outcome);
 
+/* The server works again: connections that wait for that begin to connect. */
+void dv_pg_link_wake(struct dv_pg *pg);
+
 /* For good. */
 void dv_pg_link_close(struct dv_pg_connection *connection);
 

@@ -14,7 +14,7 @@
 #include "engine/crash.h"
 #include "engine/memory.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 2000, SERVER_VERSION_MIN = 120000, GRACE_MS = 2000 };
+enum { SERVER_VERSION_MIN = 120000, GRACE_MS = 2000 };
 enum { ADDRESSES_MAX = 4, LIST_MAX = 1100 }; /* a name has at most 253 characters */
 
 /* The handle of one socket; it outlives the socket until the loop has closed it. */
@@ -99,6 +99,7 @@ static void drop_link(struct dv_pg_connection *connection)
     connection->result = NULL;
     PQfinish(connection->link);
     connection->link = NULL;
+    connection->useful = false;
     dv_pg_params_free(connection->params);
     connection->params = NULL;
     dv_memory_free(connection->buffer);
@@ -106,21 +107,14 @@ static void drop_link(struct dv_pg_connection *connection)
     connection->buffer_bytes = 0;
 }
 
-static uint64_t pause_ms(struct dv_pg_connection *connection)
-{
-    uint64_t full = (uint64_t)PAUSE_FIRST_MS << (connection->failures < 5 ? connection->failures : 5);
-    if (full > PAUSE_MAX_MS)
-        full = PAUSE_MAX_MS;
-    return full / 2 + dv_random_below(&connection->pg->random, full / 2 + 1);
-}
-
 void dv_pg_link_lost(struct dv_pg_connection *connection, const struct dv_pg_outcome *outcome)
 {
     const struct dv_pg_outcome why = *outcome; /* it may be the connection's own */
+    struct dv_pg *pg = connection->pg;
+    const char *reason = why.reason != NULL ? why.reason : dv_rc_text(why.rc);
     drop_link(connection);
     dv_pg_link_move(connection, DV_PG_WAITING);
-    dv_timer_start(&connection->timer, pause_ms(connection));
-    connection->failures++;
+    dv_timer_start(&connection->timer, dv_breaker_failed(&pg->breaker, dv_now_ns(pg->loop), reason));
     dv_pg_dropped(connection, &why);
 }
 
@@ -366,15 +360,33 @@ void dv_pg_link_start(struct dv_pg_connection *connection)
         connect_now(connection);
 }
 
+/* Of an open circuit's connections only one is made, until it has been of use. */
+static void try_again(struct dv_pg_connection *connection)
+{
+    struct dv_pg *pg = connection->pg;
+    uint64_t now = dv_now_ns(pg->loop);
+    if (dv_breaker_admits(&pg->breaker, now))
+        dv_pg_link_start(connection);
+    else
+        dv_timer_start(&connection->timer, dv_breaker_wait_ms(&pg->breaker, now));
+}
+
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_pg_connection *connection = timer->data;
     if (connection->state == DV_PG_WAITING)
-        dv_pg_link_start(connection);
+        try_again(connection);
     else if (connection->state == DV_PG_CONNECTING)
         lost(connection, DV_E_DEPENDENCY, "the server did not answer in time");
     else
         lost(connection, DV_E_DEPENDENCY, "a statement was not answered in time");
+}
+
+void dv_pg_link_wake(struct dv_pg *pg)
+{
+    for (uint32_t i = 0; i < pg->count; i++)
+        if (pg->connections[i].state == DV_PG_WAITING)
+            dv_timer_start(&pg->connections[i].timer, 0);
 }
 
 void dv_pg_link_init(struct dv_pg_connection *connection, struct dv_pg *pg)

@@ -41,14 +41,6 @@ static void tell(const struct dv_redis_client *client, enum dv_log_level level, 
 
 /* ---- losing it and making it again ---- */
 
-/* Half of the back-off is random, so that many clients do not come back all at once. */
-static void back_off(struct dv_redis_client *client)
-{
-    uint64_t full = client->backoff_ms;
-    client->backoff_ms = 2 * full < DV_REDIS_BACKOFF_MAX_MS ? 2 * full : DV_REDIS_BACKOFF_MAX_MS;
-    dv_timer_start(&client->timer, full / 2 + dv_random_below(&client->random, full / 2 + 1));
-}
-
 static struct dv_redis_request *take_first(struct dv_redis_client *client)
 {
     struct dv_redis_request *request = client->first;
@@ -87,14 +79,20 @@ void dv_redis_lost(struct dv_redis_client *client, const char *reason)
     if (client->logged != reason)
         tell(client, refused ? DV_LOG_ERROR : DV_LOG_WARN, refused ? "redis.refused" : "redis.lost", reason);
     client->logged = reason;
+    uint64_t pause_ms = dv_breaker_failed(&client->breaker, dv_now_ns(client->options.loop), reason);
     if (!refused)
-        back_off(client);
+        dv_timer_start(&client->timer, pause_ms);
     answer_none(client);
     client->options.changed(client->options.data);
 }
 
 static void start(struct dv_redis_client *client)
 {
+    uint64_t now = dv_now_ns(client->options.loop);
+    if (!dv_breaker_admits(&client->breaker, now)) {
+        dv_timer_start(&client->timer, dv_breaker_wait_ms(&client->breaker, now));
+        return;
+    }
     dv_timer_start(&client->timer, client->options.connect_ms);
     dv_redis_link_start(client);
 }
@@ -198,7 +196,7 @@ static void on_greeting(struct dv_redis_request *request)
     client->welcomed = true;
     client->reason = NULL;
     client->logged = NULL;
-    client->backoff_ms = DV_REDIS_BACKOFF_MIN_MS;
+    (void)dv_breaker_succeeded(&client->breaker);
     client->options.changed(client->options.data);
 }
 
@@ -352,7 +350,7 @@ static dv_rc check_password(const char *reference, struct dv_error *error)
 dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_options *options, struct dv_error *error)
 {
     DV_ASSERT(options->changed != NULL && options->connect_ms > 0 && options->command_ms > 0);
-    *client = (struct dv_redis_client){ .options = *options, .fd = -1, .backoff_ms = DV_REDIS_BACKOFF_MIN_MS };
+    *client = (struct dv_redis_client){ .options = *options, .fd = -1 };
     DV_TRY(check_password(options->password, error));
     if (options->url.tls)
         DV_TRY(dv_tls_client(&client->trusted, options->ca, error));
@@ -360,8 +358,10 @@ dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_option
         dv_tls_context_free(client->trusted);
         return dv_error_set(error, DV_E_FAILED, "no memory for a connection");
     }
-    client->redis.ops = &ops;
-    dv_random_seed(&client->random, dv_now_ns(options->loop) ^ (uintptr_t)client);
+    client->redis = (struct dv_redis){ .ops = &ops, .breaker = &client->breaker };
+    dv_breaker_init(&client->breaker, DV_REDIS_FAILURES_MAX,
+                    (struct dv_backoff){ DV_REDIS_BACKOFF_MIN_MS, DV_REDIS_BACKOFF_MAX_MS },
+                    dv_now_ns(options->loop) ^ (uintptr_t)client);
     dv_timer_init(options->loop, &client->timer, on_timer, client);
     start(client);
     return DV_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * redis.h - one connection to a Redis server: commands go out, replies come back to callbacks, and it mends itself.
  *
- * A connection that is lost is made again by itself, after a back-off that doubles and of which half is random. Names are
+ * A connection that is lost is made again by itself, when its circuit breaker says so. Names are
  * resolved off the loop; every address of a name is tried. TLS (rediss://) verifies the certificate's chain and the
  * server's name. User, password and database are sent again on every connection before anything else.
  *
@@ -21,11 +21,12 @@
 #include "connectors/redis_reply.h"
 #include "connectors/tls.h"
 #include "connectors/redis_url.h"
+#include "engine/breaker.h"
 #include "engine/loop.h"
-#include "engine/random.h"
 
 enum {
     DV_REDIS_READ_BYTES = 64 * 1024,
+    DV_REDIS_FAILURES_MAX = 3, /* in a row, before the circuit opens */
     DV_REDIS_BACKOFF_MIN_MS = 50,
     DV_REDIS_BACKOFF_MAX_MS = 2000,
     DV_REDIS_SECRET_MAX = 1024,
@@ -82,6 +83,7 @@ struct dv_redis_ops {
 /* The base of every connection. */
 struct dv_redis {
     const struct dv_redis_ops *ops;
+    const struct dv_breaker *breaker; /* of the server, or NULL: a script has none */
 };
 
 /* The functions of the table; close() accepts a connection that was never opened. */
@@ -174,8 +176,7 @@ struct dv_redis_client {
     int fd;
     int watched;                /* events that the poll looks for */
     struct dv_timer timer;      /* back-off or patience */
-    struct dv_random random;
-    uint64_t backoff_ms;
+    struct dv_breaker breaker;
     const char *reason;         /* why it is not ready, a literal */
     const char *logged;         /* the reason that was logged last: each is told once */
     bool resolving_now;         /* libuv still has `resolving` */

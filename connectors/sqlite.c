@@ -260,11 +260,31 @@ static struct dv_store_request *take_group(struct dv_sqlite *sqlite)
 
 static void start(struct dv_sqlite *sqlite)
 {
-    if (sqlite->state != DV_SQLITE_IDLE || sqlite->first == NULL)
+    if (sqlite->state != DV_SQLITE_IDLE || sqlite->first == NULL || sqlite->timer.active)
         return;
+    uint64_t now = dv_now_ns(sqlite->timer.loop);
+    if (!dv_breaker_admits(&sqlite->breaker, now)) {
+        dv_timer_start(&sqlite->timer, dv_breaker_wait_ms(&sqlite->breaker, now));
+        return;
+    }
     move(sqlite, DV_SQLITE_WORKING);
     sqlite->working = take_group(sqlite);
     dv_job_start(&sqlite->job);
+}
+
+static void on_timer(struct dv_timer *timer)
+{
+    start(timer->data);
+}
+
+/* What became of the job, for the breaker and for waits(). */
+static void note(struct dv_sqlite *sqlite, dv_rc rc)
+{
+    sqlite->reason = reason_of(rc, sqlite->failed);
+    if (sqlite->reason == NULL)
+        (void)dv_breaker_succeeded(&sqlite->breaker);
+    else
+        (void)dv_breaker_failed(&sqlite->breaker, dv_now_ns(sqlite->timer.loop), sqlite->reason);
 }
 
 /* The next job starts before the callbacks, so that the disk does not wait for them - except after a get, whose row the
@@ -275,7 +295,7 @@ static void after_work(struct dv_job *job)
     struct dv_store_request *request = sqlite->working;
     bool is_get = request->kind == DV_STORE_GET;
     sqlite->working = NULL;
-    sqlite->reason = reason_of(request->rc, sqlite->failed);
+    note(sqlite, request->rc);
     const char *reason = sqlite->reason;
     DV_CRASH_POINT("sqlite.before-answer");
     move(sqlite, DV_SQLITE_IDLE);
@@ -328,6 +348,7 @@ static void close_store(struct dv_store *store)
     if (sqlite->state == DV_SQLITE_CLOSED)
         return;
     (void)dv_job_close(&sqlite->job);
+    dv_timer_close(&sqlite->timer);
     sqlite->first = NULL;
     sqlite->last = NULL;
     close_database(sqlite);
@@ -422,7 +443,10 @@ dv_rc dv_sqlite_open(struct dv_sqlite *sqlite, struct dv_loop *loop, const char 
         close_database(sqlite);
         return rc;
     }
-    sqlite->store.ops = &ops;
+    sqlite->store = (struct dv_store){ .ops = &ops, .breaker = &sqlite->breaker };
+    dv_breaker_init(&sqlite->breaker, DV_SQLITE_FAILURES_MAX,
+                    (struct dv_backoff){ DV_SQLITE_PAUSE_FIRST_MS, DV_SQLITE_PAUSE_MAX_MS }, dv_now_ns(loop));
+    dv_timer_init(loop, &sqlite->timer, on_timer, sqlite);
     dv_job_init(&sqlite->job, dv_loop_uv(loop), on_worker, after_work, sqlite);
     move(sqlite, DV_SQLITE_IDLE);
     return DV_OK;

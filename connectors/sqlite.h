@@ -17,7 +17,12 @@
 #include "connectors/store.h"
 #include "engine/loop.h"
 
-enum { DV_SQLITE_GROUP_MAX = 64 }; /* puts in one transaction */
+enum {
+    DV_SQLITE_GROUP_MAX = 64, /* puts in one transaction */
+    DV_SQLITE_FAILURES_MAX = 3, /* in a row, before the circuit opens */
+    DV_SQLITE_PAUSE_FIRST_MS = 50,
+    DV_SQLITE_PAUSE_MAX_MS = 2000,
+};
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -31,6 +36,8 @@ struct dv_sqlite {
     struct sqlite3 *db;
     struct sqlite3_stmt *begin, *commit, *rollback, *insert, *get, *count;
     struct dv_job job;
+    struct dv_breaker breaker;
+    struct dv_timer timer;                 /* the breaker's pause */
     struct dv_store_request *first, *last; /* waiting, in order */
     struct dv_store_request *working;      /* the worker's: puts, or one of another kind */
     bool failed;                           /* a sync failed: nothing is tried any more */

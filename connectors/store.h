@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "engine/breaker.h"
 #include "engine/error.h"
 
 enum { DV_STORE_ID_BYTES = 16 };
@@ -66,6 +67,7 @@ struct dv_store_ops {
 /* The base of every store. */
 struct dv_store {
     const struct dv_store_ops *ops;
+    const struct dv_breaker *breaker; /* of what keeps the records, or NULL: a script has none */
 };
 
 /* Hands a request to the store; its callback tells the answer. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine/breaker.h"
 #include "engine/error.h"
 #include "engine/service.h"
 #include "engine/stats.h"
@@ -105,6 +106,16 @@ const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t 
 
 /* Why the node waits or failed last, for /readyz and the page: "" if all is well. Never a field's value. */
 const char *dv_node_status(struct dv_node *node);
+
+/* What a node depends on, the worst first. */
+struct dv_circuit {
+    bool any; /* false: on nothing outside, and the rest is zero */
+    enum dv_breaker_state state;
+    uint64_t opened_ns;    /* since when it has not been closed, if it is not */
+    uint64_t opened_total; /* of all it depends on */
+    const char *reason;    /* of the last failure, a literal, or NULL */
+};
+struct dv_circuit dv_node_circuit(const struct dv_node *node);
 
 /* Why the run stopped, when done() was given an error. */
 const struct dv_error *dv_graph_error(const struct dv_graph *graph);

@@ -110,10 +110,60 @@ static const struct dv_loop_ops real_ops = {
     .arm = real_arm,
 };
 
+/* Behind a stop of the whole process come no more than these. */
+enum { LAG_SAMPLES_MAX = 100000, NS_PER_MS = 1000000 };
+
+void dv_loop_note_work(struct dv_loop *loop, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t last = to_ns / NS_PER_MS;
+    uint64_t first = from_ns / NS_PER_MS;
+    if (last - first > LAG_SAMPLES_MAX)
+        first = last - LAG_SAMPLES_MAX;
+    for (uint64_t due = first + 1; due <= last; due++)
+        dv_histogram_add(&loop->lag, to_ns - due * NS_PER_MS);
+}
+
+void dv_loop_note_wait(struct dv_loop *loop, uint64_t from_ns, uint64_t to_ns)
+{
+    dv_histogram_add_zeros(&loop->lag, to_ns / NS_PER_MS - from_ns / NS_PER_MS);
+}
+
+static void before_wait(uv_prepare_t *handle)
+{
+    struct dv_loop_real *real = handle->data;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (real->waited_ns != 0)
+        dv_loop_note_work(&real->base, real->waited_ns, now);
+    real->waited_ns = now;
+}
+
+static void after_wait(uv_check_t *handle)
+{
+    struct dv_loop_real *real = handle->data;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (real->waited_ns != 0)
+        dv_loop_note_wait(&real->base, real->waited_ns, now);
+    real->waited_ns = now;
+}
+
+/* Neither keeps the loop alive. */
+static bool watch_lag(struct dv_loop_real *loop)
+{
+    loop->before_wait.data = loop;
+    loop->after_wait.data = loop;
+    if (uv_prepare_init(loop->uv, &loop->before_wait) != 0 || uv_check_init(loop->uv, &loop->after_wait) != 0)
+        return false;
+    (void)uv_prepare_start(&loop->before_wait, before_wait);
+    (void)uv_check_start(&loop->after_wait, after_wait);
+    uv_unref((uv_handle_t *)&loop->before_wait);
+    uv_unref((uv_handle_t *)&loop->after_wait);
+    return true;
+}
+
 dv_rc dv_loop_real_init(struct dv_loop_real *loop, uv_loop_t *uv)
 {
-    *loop = (struct dv_loop_real){ .base.ops = &real_ops, .uv = uv, .started_ns = clock_ns(CLOCK_MONOTONIC) };
-    if (uv_idle_init(uv, &loop->idle) != 0)
+    *loop = (struct dv_loop_real){ .base.ops = &real_ops, .uv = uv };
+    if (uv_idle_init(uv, &loop->idle) != 0 || !watch_lag(loop))
         return DV_E_FAILED;
     loop->idle.data = &loop->base;
     return DV_OK;
@@ -121,8 +171,11 @@ dv_rc dv_loop_real_init(struct dv_loop_real *loop, uv_loop_t *uv)
 
 void dv_loop_real_close(struct dv_loop_real *loop)
 {
-    if (!uv_is_closing((uv_handle_t *)&loop->idle))
-        uv_close((uv_handle_t *)&loop->idle, NULL);
+    if (uv_is_closing((uv_handle_t *)&loop->idle))
+        return;
+    uv_close((uv_handle_t *)&loop->idle, NULL);
+    uv_close((uv_handle_t *)&loop->before_wait, NULL);
+    uv_close((uv_handle_t *)&loop->after_wait, NULL);
 }
 
 uv_loop_t *dv_loop_uv(struct dv_loop *loop)

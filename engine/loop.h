@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "engine/error.h"
+#include "engine/stats.h"
 
 struct dv_loop;
 struct dv_timer;
@@ -45,6 +46,9 @@ struct dv_loop {
     const struct dv_loop_ops *ops;
     dv_tick_callback tick; /* called once per turn of the loop while armed */
     void *tick_data;
+    /* How late a timer due at each millisecond of the clock would have fired: a turn that works for 30 ms counts 30 times,
+     * from 30 ms down, and a millisecond spent waiting counts as 0. Computed once a turn, so no timer is needed for it. */
+    struct dv_histogram lag;
 };
 
 /* The real world on a libuv loop. */
@@ -52,12 +56,18 @@ struct dv_loop_real {
     struct dv_loop base;
     uv_loop_t *uv;
     uv_idle_t idle;
-    uint64_t started_ns;
+    uv_prepare_t before_wait;
+    uv_check_t after_wait;
+    uint64_t waited_ns; /* when the last wait began or ended; 0 before the first */
 };
 
 /* Makes `loop` run on `uv`; both are the caller's. Close with dv_loop_real_close() and run `uv` once more. */
 DV_CHECKED dv_rc dv_loop_real_init(struct dv_loop_real *loop, uv_loop_t *uv);
 void dv_loop_real_close(struct dv_loop_real *loop);
+
+/* Counts a stretch of work, or of waiting, in `lag`; the real world does so by itself, once a turn. */
+void dv_loop_note_work(struct dv_loop *loop, uint64_t from_ns, uint64_t to_ns);
+void dv_loop_note_wait(struct dv_loop *loop, uint64_t from_ns, uint64_t to_ns);
 
 /* The libuv loop of a real world; a bug in a simulated one. */
 uv_loop_t *dv_loop_uv(struct dv_loop *loop);

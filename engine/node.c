@@ -191,6 +191,29 @@ const char *dv_node_status(struct dv_node *node)
     return "";
 }
 
+static unsigned badness(enum dv_breaker_state state)
+{
+    return state == DV_BREAKER_OPEN ? 2 : state == DV_BREAKER_HALF_OPEN ? 1 : 0;
+}
+
+struct dv_circuit dv_node_circuit(const struct dv_node *node)
+{
+    struct dv_circuit circuit = { 0 };
+    const struct dv_breaker *breaker = NULL;
+    if (!node->opened || node->op->breaker == NULL)
+        return circuit;
+    for (uint32_t i = 0; (breaker = node->op->breaker(node, i)) != NULL; i++) {
+        circuit.opened_total += breaker->opened_total;
+        if (circuit.any && badness(breaker->state) <= badness(circuit.state))
+            continue;
+        circuit.any = true;
+        circuit.state = breaker->state;
+        circuit.opened_ns = breaker->opened_ns;
+        circuit.reason = breaker->reason;
+    }
+    return circuit;
+}
+
 const char *dv_node_output_name(const struct dv_node *node, uint32_t output, char *buffer, size_t size)
 {
     DV_ASSERT(size > 0);

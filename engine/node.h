@@ -7,6 +7,7 @@
 #ifndef DV_ENGINE_NODE_H
 #define DV_ENGINE_NODE_H
 
+#include "engine/breaker.h"
 #include "engine/dead_letter.h"
 #include "engine/diag.h"
 #include "engine/graph.h"
@@ -143,6 +144,7 @@ void dv_retry_view_done(struct dv_node *node, dv_rc rc);
 struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries);
 bool dv_retry_pending(const struct dv_node *node);
 void dv_retry_timer(struct dv_timer *timer);
+uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries);
 
 /* reject.c: all rows of a batch to the dead letters. */
 void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc);

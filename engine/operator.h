@@ -38,6 +38,7 @@
 #include <stdint.h>
 
 #include "engine/batch.h"
+#include "engine/breaker.h"
 #include "engine/error.h"
 #include "engine/label.h"
 #include "engine/loop.h"
@@ -79,6 +80,8 @@ struct dv_operator {
     void (*settle)(struct dv_node *node, const struct dv_receipt *receipt);
     void (*stop)(struct dv_node *node);          /* a source: read no more, call dv_end() soon */
     const char *(*waits)(struct dv_node *node);  /* why the node cannot go on now, a literal for /readyz; or NULL */
+    /* The circuit breaker of the index-th outside system it depends on; NULL behind the last. */
+    const struct dv_breaker *(*breaker)(const struct dv_node *node, uint32_t index);
     void (*close)(struct dv_node *node);
 };
 

@@ -23,18 +23,16 @@ static bool is_worth_a_try(dv_rc rc, uint32_t tries)
     return dv_rc_policy(rc) == DV_POLICY_RETRY && (heals(rc) || tries + 1 < DV_TRIES_MAX);
 }
 
-static uint64_t backoff_ms(struct dv_node *node, uint32_t tries)
+uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries)
 {
-    uint64_t full = (uint64_t)DV_BACKOFF_FIRST_MS << (tries < 7 ? tries : 7);
-    if (full > DV_BACKOFF_MAX_MS)
-        full = DV_BACKOFF_MAX_MS;
-    return full / 2 + dv_random_below(&node->graph->random, full / 2 + 1);
+    const struct dv_backoff backoff = { DV_BACKOFF_FIRST_MS, DV_BACKOFF_MAX_MS };
+    return dv_backoff_ms(backoff, tries, &node->graph->random);
 }
 
 static void start_timer(struct dv_node *node, uint32_t tries)
 {
     if (!node->retry_timer.active)
-        dv_timer_start(&node->retry_timer, backoff_ms(node, tries));
+        dv_timer_start(&node->retry_timer, dv_retry_backoff_ms(node, tries));
 }
 
 void dv_retry_timer(struct dv_timer *timer)

@@ -134,7 +134,7 @@ static void maker_failed(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
     if (dv_rc_policy(rc) != DV_POLICY_RETRY || (!heals && node->maker_tries >= DV_TRIES_MAX))
         dv_graph_fail(node->graph, node, rc);
     else
-        dv_timer_start(&node->retry_timer, DV_BACKOFF_MAX_MS >> (node->maker_tries < 6 ? 6 - node->maker_tries : 0));
+        dv_timer_start(&node->retry_timer, dv_retry_backoff_ms(node, node->maker_tries));
 }
 
 /* What an answer means, at once or after a HOLD. Slots are reserved on entry. */

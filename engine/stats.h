@@ -28,6 +28,13 @@ static inline void dv_histogram_add(struct dv_histogram *histogram, uint64_t ns)
         histogram->max_ns = ns;
 }
 
+/* Counts the value 0 many times. */
+static inline void dv_histogram_add_zeros(struct dv_histogram *histogram, uint64_t count)
+{
+    histogram->bucket[0] += count;
+    histogram->count += count;
+}
+
 /* The value below which `percent` of the samples lie, as the upper end of its bucket; 0 if there are none. */
 uint64_t dv_histogram_percentile(const struct dv_histogram *histogram, double percent);
 

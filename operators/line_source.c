@@ -347,6 +347,12 @@ const char *dv_line_source_waits(struct dv_node *node)
     return reason != NULL ? reason : dv_reader_waits(&source->reader);
 }
 
+const struct dv_breaker *dv_line_source_breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct dv_line_source *source = dv_state(node);
+    return index == 0 ? &source->reader.breaker : NULL;
+}
+
 dv_rc dv_line_source_transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct dv_line_source *source = dv_state(node);

@@ -199,6 +199,12 @@ static const char *waits(struct dv_node *node)
     return dv_appender_waits(&sink->appender);
 }
 
+static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct sink_file *sink = dv_state(node);
+    return index == 0 ? &sink->appender.breaker : NULL;
+}
+
 static dv_rc open_node(struct dv_node *node)
 {
     struct sink_file *sink = dv_state(node);
@@ -233,5 +239,6 @@ const struct dv_operator dv_operator_sink_file = {
     .open = open_node,
     .process = process,
     .waits = waits,
+    .breaker = breaker,
     .close = close_node,
 };

@@ -66,6 +66,12 @@ static const char *waits(struct dv_node *node)
     return dv_store_waits(&state->pg.store);
 }
 
+static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct sink_pg *state = dv_state(node);
+    return index == 0 ? state->pg.store.breaker : NULL;
+}
+
 /* What would never work stops the start; a server that is down does not. */
 static dv_rc open_node(struct dv_node *node)
 {
@@ -98,5 +104,6 @@ const struct dv_operator dv_operator_sink_pg = {
     .open = open_node,
     .process = process,
     .waits = waits,
+    .breaker = breaker,
     .close = close_node,
 };

@@ -265,6 +265,12 @@ static const char *waits(struct dv_node *node)
     return reason != NULL ? reason : sink->reason;
 }
 
+static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct sink_redis *sink = dv_state(node);
+    return index == 0 ? sink->client.redis.breaker : NULL;
+}
+
 static void on_change(void *data)
 {
     (void)data; /* a batch that failed is offered again by the engine */
@@ -307,5 +313,6 @@ const struct dv_operator dv_operator_sink_redis = {
     .open = open_node,
     .process = process,
     .waits = waits,
+    .breaker = breaker,
     .close = close_node,
 };

@@ -30,6 +30,12 @@ static const char *waits(struct dv_node *node)
     return dv_store_waits(&state->sqlite.store);
 }
 
+static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct sink_store *state = dv_state(node);
+    return index == 0 ? state->sqlite.store.breaker : NULL;
+}
+
 static dv_rc open_node(struct dv_node *node)
 {
     struct sink_store *state = dv_state(node);
@@ -57,5 +63,6 @@ const struct dv_operator dv_operator_sink_store = {
     .open = open_node,
     .process = process,
     .waits = waits,
+    .breaker = breaker,
     .close = close_node,
 };

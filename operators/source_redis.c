@@ -198,6 +198,13 @@ static const char *waits(struct dv_node *node)
     return reason != NULL ? reason : source->claims.reason;
 }
 
+static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct dv_redis_source *source = dv_state(node);
+    const struct dv_breaker *breakers[] = { source->reading.redis.breaker, source->acking.redis.breaker, NULL };
+    return index < 2 ? breakers[index] : NULL;
+}
+
 /* ---- the beginning and the end ---- */
 
 static dv_rc open_connections(struct dv_redis_source *source, struct dv_error *error)
@@ -270,5 +277,6 @@ const struct dv_operator dv_operator_source_redis = {
     .settle = settle,
     .stop = stop,
     .waits = waits,
+    .breaker = breaker,
     .close = close_node,
 };

@@ -100,14 +100,13 @@ static void add_bucket(struct dv_expo *expo, const char *labels, const char *edg
     add(expo, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", expo->family, labels, comma, edge, count);
 }
 
-/* Every second power of two from 1 µs to 69 s: 14 series tell as much as the 40 that are counted. */
-void dv_expo_histogram(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram)
+static void add_histogram(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram, unsigned step)
 {
     DV_ASSERT(expo->kind == DV_EXPO_HISTOGRAM);
     char text[SECONDS_BYTES];
     uint64_t below = 0;
     unsigned next = 0;
-    for (unsigned last = FIRST_BUCKET; last <= LAST_BUCKET; last += BUCKET_STEP) {
+    for (unsigned last = FIRST_BUCKET; last <= LAST_BUCKET; last += step) {
         for (; next <= last; next++)
             below += histogram->bucket[next];
         add_bucket(expo, labels, seconds_text((uint64_t)2 << last, text), below);
@@ -117,6 +116,17 @@ void dv_expo_histogram(struct dv_expo *expo, const char *labels, const struct dv
     add(expo, "%s\n", seconds_text(histogram->sum_ns, text));
     add_name(expo, "_count", labels);
     add(expo, "%" PRIu64 "\n", histogram->count);
+}
+
+/* Every second power of two from 1 µs to 69 s: 14 series tell as much as the 40 that are counted. */
+void dv_expo_histogram(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram)
+{
+    add_histogram(expo, labels, histogram, BUCKET_STEP);
+}
+
+void dv_expo_histogram_fine(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram)
+{
+    add_histogram(expo, labels, histogram, 1);
 }
 
 void dv_expo_finish(struct dv_expo *expo)

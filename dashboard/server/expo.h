@@ -36,6 +36,9 @@ void dv_expo_uint(struct dv_expo *expo, const char *labels, uint64_t value);
 void dv_expo_seconds(struct dv_expo *expo, const char *labels, uint64_t ns);
 void dv_expo_histogram(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram);
 
+/* The same with every power of two as an edge. */
+void dv_expo_histogram_fine(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram);
+
 /* Ends the text. */
 void dv_expo_finish(struct dv_expo *expo);
 

@@ -36,6 +36,23 @@ static void write_check(struct dv_json *json, const char *name, const char *reas
     dv_json_string(json, reason != NULL ? reason : "ok");
 }
 
+/* Which dependency is left alone now, since when and why. */
+static void write_breakers(struct dv_json *json, const struct dv_server *server)
+{
+    dv_json_key(json, "breakers");
+    dv_json_open(json, '{');
+    for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++) {
+        const struct dv_node *node = dv_graph_node(server->graph, i);
+        if (dv_node_circuit(node).state == DV_BREAKER_CLOSED)
+            continue;
+        dv_json_key(json, dv_node_name(node));
+        dv_json_open(json, '{');
+        dv_circuit_json(json, server, node);
+        dv_json_close(json, '}');
+    }
+    dv_json_close(json, '}');
+}
+
 void dv_health_json(struct dv_json *json, const void *data)
 {
     const struct dv_server *server = data;
@@ -51,5 +68,6 @@ void dv_health_json(struct dv_json *json, const void *data)
         write_check(json, dv_node_name(node), dv_health_of(server, node));
     }
     dv_json_close(json, '}');
+    write_breakers(json, server);
     dv_json_close(json, '}');
 }

@@ -69,6 +69,26 @@ static void add_nodes(struct dv_expo *expo, const struct dv_graph *graph)
     }
 }
 
+static void add_breaker_family(struct dv_expo *expo, const struct dv_graph *graph, bool state)
+{
+    char labels[LABELS_BYTES];
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
+        const struct dv_node *node = dv_graph_node(graph, i);
+        const struct dv_circuit circuit = dv_node_circuit(node);
+        if (circuit.any)
+            dv_expo_uint(expo, labels_of(node, labels), state ? (uint64_t)circuit.state : circuit.opened_total);
+    }
+}
+
+static void add_breakers(struct dv_expo *expo, const struct dv_graph *graph)
+{
+    dv_expo_family(expo, DV_EXPO_GAUGE, "datavault_breaker_state", NULL,
+                   "Circuit breaker of what the node depends on: 0 closed, 1 open, 2 half-open.");
+    add_breaker_family(expo, graph, true);
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_breaker_opened", NULL, "Times the circuit opened.");
+    add_breaker_family(expo, graph, false);
+}
+
 static void gauge(struct dv_expo *expo, const char *name, const char *unit, const char *help, uint64_t value)
 {
     dv_expo_family(expo, DV_EXPO_GAUGE, name, unit, help);
@@ -112,8 +132,8 @@ static void add_http(struct dv_expo *expo, const struct dv_server *server)
     dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_http_connections_dropped", NULL, "Connections refused or ended.");
     dv_expo_uint(expo, "reason=\"budget\"", server->connections_refused);
     dv_expo_uint(expo, "reason=\"stall\"", server->connections_stalled);
-    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_loop_lag_seconds", "seconds", "How late the loop's tick is.");
-    dv_expo_histogram(expo, "", &server->lag);
+    dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_loop_lag_seconds", "seconds", "How late each ms would be.");
+    dv_expo_histogram_fine(expo, "", &server->loop->lag);
 }
 
 static void add_process(struct dv_expo *expo)
@@ -134,6 +154,7 @@ static void write_all(struct dv_expo *expo, const struct dv_server *server)
 {
     add_graph(expo, server);
     add_nodes(expo, server->graph);
+    add_breakers(expo, server->graph);
     add_http(expo, server);
     add_streams(expo, &server->hub);
     add_process(expo);

@@ -148,14 +148,11 @@ static void on_tick(struct dv_timer *timer)
         on_stop_tick(server);
         return;
     }
-    uint64_t now = dv_now_ns(server->loop);
-    dv_histogram_add(&server->lag, now > server->tick_due_ns ? now - server->tick_due_ns : 0);
     publish_stats(server);
     dv_hub_sweep(&server->hub);
     if (server->accept_owed)
         on_connection((uv_stream_t *)&server->listener, 0);
     sweep_connections(server);
-    server->tick_due_ns = dv_now_ns(server->loop) + TICK_MS * (second_ns / 1000);
     dv_timer_start(&server->tick, TICK_MS);
 }
 
@@ -253,7 +250,6 @@ static void start_ticking(struct dv_server *server, const struct dv_server_confi
     dv_hub_init(&server->hub, server->loop, server->feed, config->streams_max != 0 ? config->streams_max : STREAMS_MAX);
     dv_timer_init(server->loop, &server->tick, on_tick, server);
     server->started_ns = dv_now_ns(server->loop);
-    server->tick_due_ns = server->started_ns + TICK_MS * (second_ns / 1000);
     dv_timer_start(&server->tick, TICK_MS);
     /* Also tells the hub the number of the newest event. */
     publish_stats(server);

@@ -48,9 +48,7 @@ struct dv_server {
     uint64_t responses[DV_STATUS_CLASSES]; /* by the status's first digit */
 
     struct dv_timer tick;
-    uint64_t tick_due_ns;
     uint64_t started_ns;
-    struct dv_histogram lag; /* how much later than due the loop came to the tick */
 
     bool ready;
     bool stopping;
@@ -71,6 +69,9 @@ void dv_stats_json(struct dv_json *json, const void *server);
 
 /* Why a node does not work now, or NULL. */
 const char *dv_health_of(const struct dv_server *server, struct dv_node *node);
+
+/* The node's circuit breaker as members of an open object: nothing if it depends on nothing outside. */
+void dv_circuit_json(struct dv_json *json, const struct dv_server *server, const struct dv_node *node);
 
 /* Whether everything works; what does not is told in the JSON. */
 bool dv_health_ready(const struct dv_server *server);

@@ -9,6 +9,23 @@ static void number(struct dv_json *json, const char *key, uint64_t value)
     dv_json_uint(json, value);
 }
 
+void dv_circuit_json(struct dv_json *json, const struct dv_server *server, const struct dv_node *node)
+{
+    const struct dv_circuit circuit = dv_node_circuit(node);
+    if (!circuit.any)
+        return;
+    dv_json_key(json, "breaker");
+    dv_json_string(json, dv_breaker_word(circuit.state));
+    number(json, "breaker_opened_total", circuit.opened_total);
+    if (circuit.state == DV_BREAKER_CLOSED)
+        return;
+    uint64_t ago_ms = (dv_now_ns(server->loop) - circuit.opened_ns) / 1000000;
+    dv_json_key(json, "breaker_since_ms");
+    dv_json_int(json, dv_wall_ms(server->loop) - (int64_t)ago_ms);
+    dv_json_key(json, "breaker_reason");
+    dv_json_string(json, circuit.reason != NULL ? circuit.reason : "");
+}
+
 static void write_node(struct dv_json *json, const struct dv_server *server, struct dv_node *node)
 {
     const struct dv_node_stats *stats = dv_node_stats(node);
@@ -32,6 +49,7 @@ static void write_node(struct dv_json *json, const struct dv_server *server, str
     number(json, "process_p99_ns", dv_histogram_percentile(&stats->process, 99));
     number(json, "wait_p99_ns", dv_histogram_percentile(&stats->wait, 99));
     number(json, "hold_p99_ns", dv_histogram_percentile(&stats->hold, 99));
+    dv_circuit_json(json, server, node);
     dv_json_close(json, '}');
 }
 
@@ -58,7 +76,7 @@ void dv_stats_json(struct dv_json *json, const void *data)
     dv_json_key(json, "latency");
     write_histogram(json, dv_graph_latency(graph));
     dv_json_key(json, "loop_lag");
-    write_histogram(json, &server->lag);
+    write_histogram(json, &server->loop->lag);
     number(json, "batches_live", dv_graph_batches_live(graph));
     number(json, "bytes_held", dv_graph_bytes_held(graph));
     number(json, "streams", server->hub.live);

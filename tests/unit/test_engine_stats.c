@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_engine_stats.c - percentiles against sorted samples.
+ * test_engine_stats.c - percentiles against sorted samples, and how late the loop is.
  *
- * shows: OBS-1 */
+ * shows: OBS-1 R18 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "engine/loop.h"
 #include "engine/stats.h"
 
 static void empty_is_zero(void **state)
@@ -79,12 +80,76 @@ static void lies_within_a_factor_of_two(void **state)
     }
 }
 
+#define MS UINT64_C(1000000)
+
+/* A turn of 30 ms makes each of 30 timers late, the first the most. */
+static void work_counts_each_millisecond_of_it(void **state)
+{
+    (void)state;
+    struct dv_loop_sim loop;
+    dv_loop_sim_init(&loop);
+    dv_loop_note_work(&loop.base, 1000 * MS, 1030 * MS);
+    assert_int_equal(loop.base.lag.count, 30);
+    assert_int_equal(loop.base.lag.max_ns, 29 * MS);
+    assert_int_equal(loop.base.lag.sum_ns, 29 * 30 / 2 * MS);
+    dv_loop_note_work(&loop.base, 1030 * MS + 1, 1031 * MS - 1);
+    assert_int_equal(loop.base.lag.count, 30); /* no millisecond began in it */
+    dv_loop_note_wait(&loop.base, 1031 * MS - 1, 4001 * MS);
+    assert_int_equal(loop.base.lag.count, 30 + 2971);
+    assert_int_equal(loop.base.lag.sum_ns, 29 * 30 / 2 * MS);
+    assert_true(dv_histogram_percentile(&loop.base.lag, 99) < 2 * MS);
+}
+
+static void a_process_that_was_stopped_counts_within_limits(void **state)
+{
+    (void)state;
+    struct dv_loop_sim loop;
+    dv_loop_sim_init(&loop);
+    dv_loop_note_work(&loop.base, 0, 86400000 * MS);
+    assert_int_equal(loop.base.lag.count, 100000);
+}
+
+/* Works for 40 ms, once. */
+static void work(struct dv_timer *timer)
+{
+    uint64_t start = dv_now_ns(timer->loop);
+    while (dv_now_ns(timer->loop) - start < 40 * MS)
+        continue;
+}
+
+static void the_real_loop_measures_itself(void **state)
+{
+    (void)state;
+    uv_loop_t uv;
+    struct dv_loop_real loop;
+    struct dv_timer timers[2];
+    assert_int_equal(uv_loop_init(&uv), 0);
+    assert_int_equal(dv_loop_real_init(&loop, &uv), DV_OK);
+    for (int i = 0; i < 2; i++) {
+        dv_timer_init(&loop.base, &timers[i], work, NULL);
+        dv_timer_start(&timers[i], 60 + 200 * i);
+    }
+    uv_run(&uv, UV_RUN_DEFAULT);
+    const struct dv_histogram *lag = &loop.base.lag;
+    assert_in_range(lag->count, 250, 60000); /* each ms of the run once */
+    assert_in_range(lag->max_ns, 38 * MS, 60000 * MS);
+    assert_in_range(lag->bucket[0], 100, lag->count - 70);
+    for (int i = 0; i < 2; i++)
+        dv_timer_close(&timers[i]);
+    dv_loop_real_close(&loop);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&uv), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_is_zero),   cmocka_unit_test(one_sample_is_every_percentile),
         cmocka_unit_test(takes_both_ends), cmocka_unit_test(gives_the_end_of_the_bucket),
         cmocka_unit_test(lies_within_a_factor_of_two),
+        cmocka_unit_test(work_counts_each_millisecond_of_it),
+        cmocka_unit_test(a_process_that_was_stopped_counts_within_limits),
+        cmocka_unit_test(the_real_loop_measures_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
