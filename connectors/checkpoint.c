@@ -209,7 +209,7 @@ dv_rc dv_checkpoint_open(struct dv_checkpoints *checkpoints, const struct dv_che
     if (failed != 0)
         return failed_open(options, failed, error);
     *ret_found = load(checkpoints, ret);
-    dv_job_init(&checkpoints->job, dv_loop_uv(options->loop), on_worker, after_save, checkpoints);
+    dv_job_init(&checkpoints->job, options->loop, on_worker, after_save, checkpoints);
     dv_timer_init(options->loop, &checkpoints->timer, on_timer, checkpoints);
     move(checkpoints, DV_CHECKPOINT_IDLE);
     return DV_OK;

@@ -326,7 +326,7 @@ static void choose_way(struct dv_appender *appender, bool regular)
     appender->streamed = !regular && uv_poll_init(uv, &appender->poll, appender->fd) == 0;
     appender->poll.data = appender;
     if (!appender->streamed)
-        dv_job_init(&appender->job, uv, on_worker, after_write, appender);
+        dv_job_init(&appender->job, appender->options.loop, on_worker, after_write, appender);
     appender->options.sync = appender->options.sync && regular;
 }
 

@@ -234,7 +234,7 @@ static void choose_way(struct dv_reader *reader)
     reader->streamed = !reader->facts.regular && uv_poll_init(uv, &reader->poll, reader->fd) == 0;
     reader->poll.data = reader;
     if (!reader->streamed)
-        dv_job_init(&reader->job, uv, on_worker, after_fill, reader);
+        dv_job_init(&reader->job, reader->options.loop, on_worker, after_fill, reader);
     reader->options.follow = reader->options.follow && reader->facts.regular;
 }
 

@@ -4,7 +4,7 @@
 
 #include "engine/error.h"
 
-void dv_job_init(struct dv_job *job, uv_loop_t *loop, dv_job_function work, dv_job_function done, void *data)
+void dv_job_init(struct dv_job *job, struct dv_loop *loop, dv_job_function work, dv_job_function done, void *data)
 {
     DV_ASSERT(work != NULL && done != NULL);
     *job = (struct dv_job){ .loop = loop, .work = work, .done = done, .data = data };
@@ -24,8 +24,10 @@ static void on_loop(uv_work_t *uv, int status)
 {
     struct dv_job *job = uv->data;
     job->busy = false;
-    if (job->abandoned)
+    if (job->abandoned) {
+        job->loop->away--;
         return;
+    }
     DV_ASSERT(status == 0);
     uv_sem_wait(&job->worked);
     job->done(job);
@@ -35,7 +37,7 @@ void dv_job_start(struct dv_job *job)
 {
     DV_ASSERT(!job->busy && !job->abandoned);
     job->busy = true;
-    int failed = uv_queue_work(job->loop, &job->uv, on_worker, on_loop);
+    int failed = uv_queue_work(dv_loop_uv(job->loop), &job->uv, on_worker, on_loop);
     DV_ASSERT(failed == 0);
 }
 
@@ -43,6 +45,7 @@ bool dv_job_close(struct dv_job *job)
 {
     DV_ASSERT(!job->abandoned);
     job->abandoned = true;
+    job->loop->away += job->busy;
     bool taken_back = job->busy && uv_cancel((uv_req_t *)&job->uv) == 0;
     if (job->busy && !taken_back)
         uv_sem_wait(&job->worked);

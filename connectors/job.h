@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "engine/loop.h"
+
 struct dv_job;
 typedef void (*dv_job_function)(struct dv_job *job);
 
 /* Lives in its owner, whose memory must stay until the loop has run dry after dv_job_close(). */
 struct dv_job {
     uv_work_t uv;
-    uv_loop_t *loop;
+    struct dv_loop *loop;
     uv_sem_t worked;      /* posted when work() is over */
     dv_job_function work; /* on a worker thread */
     dv_job_function done; /* back on the loop */
@@ -25,7 +27,7 @@ struct dv_job {
 };
 
 /* Makes a job that can be started; it lives in its owner's memory. */
-void dv_job_init(struct dv_job *job, uv_loop_t *loop, dv_job_function work, dv_job_function done, void *data);
+void dv_job_init(struct dv_job *job, struct dv_loop *loop, dv_job_function work, dv_job_function done, void *data);
 
 /* Starts work(); the job must not be busy. done() never runs inside this call. */
 void dv_job_start(struct dv_job *job);

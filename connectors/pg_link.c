@@ -324,6 +324,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
     struct dv_pg_connection *connection = request->data;
     connection->resolving = false;
+    connection->pg->loop->away--;
     if (connection->state == DV_PG_RESOLVING) {
         if (status == 0 && take_addresses(connection, found))
             connect_now(connection);
@@ -343,6 +344,7 @@ static void resolve(struct dv_pg_connection *connection, const char *host)
         lost(connection, DV_E_DEPENDENCY, "the server's name cannot be resolved");
     else
         connection->resolving = true;
+    connection->pg->loop->away += connection->resolving;
 }
 
 void dv_pg_link_start(struct dv_pg_connection *connection)

@@ -165,6 +165,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
     struct dv_redis_client *client = request->data;
     client->resolving_now = false;
+    client->options.loop->away--;
     if (client->state != DV_REDIS_RESOLVING) {
         uv_freeaddrinfo(addresses);
         return;
@@ -189,6 +190,7 @@ void dv_redis_link_start(struct dv_redis_client *client)
     client->resolving.data = client;
     client->resolving_now = uv_getaddrinfo(dv_loop_uv(client->options.loop), &client->resolving, on_resolved,
                                            client->options.url.host, port, &hints) == 0;
+    client->options.loop->away += client->resolving_now;
     if (!client->resolving_now)
         dv_redis_lost(client, "the server's name cannot be resolved");
 }

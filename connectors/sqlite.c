@@ -447,7 +447,7 @@ dv_rc dv_sqlite_open(struct dv_sqlite *sqlite, struct dv_loop *loop, const char 
     dv_breaker_init(&sqlite->breaker, DV_SQLITE_FAILURES_MAX,
                     (struct dv_backoff){ DV_SQLITE_PAUSE_FIRST_MS, DV_SQLITE_PAUSE_MAX_MS }, dv_now_ns(loop));
     dv_timer_init(loop, &sqlite->timer, on_timer, sqlite);
-    dv_job_init(&sqlite->job, dv_loop_uv(loop), on_worker, after_work, sqlite);
+    dv_job_init(&sqlite->job, loop, on_worker, after_work, sqlite);
     move(sqlite, DV_SQLITE_IDLE);
     return DV_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "engine/id.h"
 #include "engine/text.h"
 
 struct dv_source_text {
@@ -36,6 +37,16 @@ void dv_diags_source(struct dv_diags *diags, const char *file, const char *text,
         return; /* findings are then printed without their line */
     *source = (struct dv_source_text){ .file = file, .text = text, .length = length, .next = diags->sources };
     diags->sources = source;
+}
+
+uint64_t dv_diags_sources_hash(const struct dv_diags *diags, const struct dv_source_text *known)
+{
+    uint64_t hash = 0;
+    for (const struct dv_source_text *source = diags->sources; source != NULL && source != known; source = source->next) {
+        hash = dv_hash64(source->file, strlen(source->file), hash + 1);
+        hash = source->length > 0 ? dv_hash64(source->text, source->length, hash) : hash;
+    }
+    return hash;
 }
 
 void dv_diags_hide(struct dv_diags *diags, struct dv_place place)

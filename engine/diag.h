@@ -55,6 +55,9 @@ void dv_diags_init(struct dv_diags *diags, struct dv_arena *arena);
 /* Tells the text of `file`, so that its lines can be shown; `text` must outlive the list. */
 void dv_diags_source(struct dv_diags *diags, const char *file, const char *text, size_t length);
 
+/* A number for the names and texts of the sources told after `known` (a former diags->sources): others have another. */
+uint64_t dv_diags_sources_hash(const struct dv_diags *diags, const struct dv_source_text *known);
+
 /* Makes the text at `place` appear as asterisks wherever its line is shown: it may be a secret. */
 void dv_diags_hide(struct dv_diags *diags, struct dv_place place);
 

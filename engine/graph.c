@@ -5,11 +5,59 @@
 #include "engine/memory.h"
 #include "engine/node.h"
 
+dv_rc dv_node_open(struct dv_node *node, struct dv_error *error)
+{
+    struct dv_graph *graph = node->graph;
+    dv_arena_init(&node->scratch, DV_SCRATCH_BYTES);
+    dv_arena_init(&node->memory, DV_NODE_BYTES);
+    node->arena = &node->memory;
+    node->state = dv_arena_zeroed(node->arena, 1, node->op->size);
+    if (node->state == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "node '%s': no memory for its state", node->name);
+    memcpy(node->state, node->blank, node->op->size);
+    dv_timer_init(graph->loop, &node->retry_timer, dv_retry_timer, node);
+    node->opened = true;
+    dv_rc rc = node->op->open != NULL ? node->op->open(node) : DV_OK;
+    if (!dv_is_error(rc))
+        return DV_OK;
+    const char *text = node->error.text[0] != '\0' ? node->error.text : dv_rc_text(rc);
+    return dv_error_set(error, rc, "node '%s': %s", node->name, text);
+}
+
+void dv_node_stop(struct dv_node *node)
+{
+    if (!node->op->source || !node->opened || node->stopping)
+        return;
+    node->stopping = true;
+    if (node->op->stop != NULL)
+        node->op->stop(node);
+    else
+        dv_end(node);
+}
+
+void dv_node_close(struct dv_node *node)
+{
+    if (!node->opened)
+        return;
+    if (node->op->close != NULL)
+        node->op->close(node);
+    dv_timer_close(&node->retry_timer);
+    node->opened = false;
+}
+
+void dv_generation_unref(struct dv_generation *generation)
+{
+    if (generation == NULL || --generation->references > 0)
+        return;
+    dv_arena_free(&generation->arena);
+    dv_memory_free(generation);
+}
+
 void dv_node_free(struct dv_node *node)
 {
-    DV_ASSERT(!node->opened);
     dv_arena_free(&node->scratch);
     dv_arena_free(&node->memory);
+    dv_generation_unref(node->generation);
     dv_memory_free(node);
 }
 
@@ -21,6 +69,11 @@ void dv_graph_free(struct dv_graph *graph)
     for (uint32_t i = 0; i < graph->node_count; i++)
         dv_node_free(graph->nodes[i]);
     graph->node_count = 0;
+    while (graph->closed != NULL) {
+        struct dv_node *node = graph->closed;
+        graph->closed = node->next_closed;
+        dv_node_free(node);
+    }
     dv_pool_free(&graph->pool);
     dv_receipts_free(&graph->receipts);
     if (graph->loop != NULL)

@@ -300,11 +300,13 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     }
     node->in = shape.in;
     uint32_t before = graph->diags->count;
+    const struct dv_source_text *known = graph->diags->sources;
     dv_rc rc = node->op->transfer != NULL ? node->op->transfer(node, &shape) : DV_OK;
     if (dv_is_error(rc) && graph->diags->count == before)
         (void)dv_refuse(node, NULL, "C022", NULL, "%s", node->error.text[0] ? node->error.text : dv_rc_text(rc));
     if (dv_is_error(rc))
         return;
+    node->files = dv_diags_sources_hash(graph->diags, known);
     memcpy(node->out, shape.out, sizeof node->out);
     node->cleared = shape.cleared;
     for (uint32_t output = 0; output < node->output_count; output++)
@@ -334,6 +336,28 @@ static void check_settings(struct dv_graph *graph, const struct dv_yaml *root)
     const struct dv_yaml *tenant = dv_yaml_get(root, "tenant");
     if (tenant != NULL && graph->settings.tenant != NULL && strlen(graph->settings.tenant) > TENANT_MAX)
         finding(graph, tenant, "C026", NULL, "a tenant's name has at most %d characters", TENANT_MAX);
+}
+
+static bool same_setting(const struct dv_option *row, const struct dv_graph *from, const struct dv_graph *to)
+{
+    const char *const *a = (const void *)((const char *)&from->settings + row->offset);
+    const char *const *b = (const void *)((const char *)&to->settings + row->offset);
+    return *a == *b || (*a != NULL && *b != NULL && strcmp(*a, *b) == 0);
+}
+
+bool dv_settings_can_change(const struct dv_graph *from, const struct dv_graph *to)
+{
+    bool can = true;
+    for (const struct dv_option *row = settings_options; row->name != NULL; row++) {
+        bool text = row->type == DV_STR || row->type == DV_NAME || row->type == DV_SECRET;
+        if (!text || same_setting(row, from, to))
+            continue;
+        const struct dv_yaml *at = dv_yaml_get(to->root, row->name);
+        dv_diags_add(to->diags, at != NULL ? at->place : to->root->place, "C028", NULL, "restart datavault",
+                     "`%s` cannot be changed while the graph runs", row->name);
+        can = false;
+    }
+    return can;
 }
 
 static void load_nodes(struct dv_graph *graph)
@@ -374,6 +398,7 @@ static struct dv_graph *build(const char *path, const struct dv_yaml *root,
         return NULL;
     graph->arena = diags->arena;
     graph->diags = diags;
+    graph->root = root;
     graph->operators = operators;
     graph->directory = directory_of(graph->arena, path);
     graph->nodes = dv_arena_zeroed(graph->arena, DV_NODES_MAX, sizeof *graph->nodes);

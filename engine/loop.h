@@ -49,6 +49,7 @@ struct dv_loop {
     /* How late a timer due at each millisecond of the clock would have fired: a turn that works for 30 ms counts 30 times,
      * from 30 ms down, and a millisecond spent waiting counts as 0. Computed once a turn, so no timer is needed for it. */
     struct dv_histogram lag;
+    uint32_t away; /* requests that may come back into the memory of an owner that has closed meanwhile */
 };
 
 /* The real world on a libuv loop. */

@@ -49,9 +49,10 @@ struct dv_diags *dv_node_diags(struct dv_node *node)
     return node->graph->diags;
 }
 
-void *dv_node_service(const struct dv_node *node, enum dv_service service)
+void *dv_node_service(struct dv_node *node, enum dv_service service)
 {
     DV_ASSERT(service < DV_SERVICE_COUNT);
+    node->lent |= 1u << service;
     return node->graph->services[service];
 }
 
@@ -183,6 +184,9 @@ const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t 
 
 const char *dv_node_status(struct dv_node *node)
 {
+    bool closed = !node->opened && node->graph->state == DV_GRAPH_RUNNING;
+    if (closed)
+        return node->error.text[0] != '\0' ? node->error.text : "it is opened again";
     const char *waits = node->opened && node->op->waits != NULL ? node->op->waits(node) : NULL;
     if (waits != NULL)
         return waits;

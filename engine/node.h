@@ -64,6 +64,10 @@ struct dv_node {
     struct dv_arena *arena;     /* of the file until open(), then `memory` */
     struct dv_arena memory;     /* what open() and later calls ask for; ends with the node */
     const struct dv_yaml *yaml; /* its map in the file */
+    uint64_t files;             /* hash of the files that transfer() read */
+    uint32_t lent;              /* services it has asked for, as bits */
+    struct dv_generation *generation; /* what it was loaded with, after a reload; NULL: with the graph itself */
+    struct dv_node *next_closed;
 
     const struct dv_schema *in;
     const struct dv_schema *out[DV_OUTPUTS_MAX];
@@ -82,6 +86,8 @@ struct dv_node {
     uint32_t maker_tries;     /* failed calls in a row with an empty batch */
     uint32_t receipts_spared; /* those it leaves to the windows behind it, so that it cannot starve them */
     uint64_t sequence; /* of its next receipt */
+    uint32_t receipts_live; /* of its receipts, those that are not settled */
+    bool flushing; /* a reload wants to hear what it has absorbed */
     bool opened, wants, ended, flushed, finished, stopping;
     bool in_process;
     uint32_t emitted; /* outputs that dv_emit() served in this call */
@@ -92,11 +98,19 @@ struct dv_node {
     struct dv_error error;
 };
 
+/* What one reading of the file made; it lives as long as a node of it does. */
+struct dv_generation {
+    struct dv_arena arena;
+    struct dv_diags diags;
+    uint32_t references;
+};
+
 enum dv_graph_state { DV_GRAPH_BUILT, DV_GRAPH_RUNNING, DV_GRAPH_DRAINING, DV_GRAPH_FAILING, DV_GRAPH_DONE };
 
 struct dv_graph {
     struct dv_graph_settings settings;
     const char *directory;
+    const struct dv_yaml *root;
     struct dv_arena *arena;
     struct dv_diags *diags; /* while loading */
     struct dv_node **nodes; /* each allocated by itself: operators and timers keep pointers to theirs */
@@ -114,6 +128,9 @@ struct dv_graph {
     struct dv_timer drain_timer;
     struct dv_random random;
     struct dv_histogram latency;
+    struct dv_reload *reload;  /* while one is under way; sources pause */
+    struct dv_node *closed;    /* nodes that a reload closed and the loop may still know */
+    struct dv_timer reap_timer, reload_timer;
     enum dv_graph_state state;
     bool woken; /* something changed since the pass began */
     dv_rc rc;
@@ -122,11 +139,29 @@ struct dv_graph {
     void *done_data;
 };
 
+/* graph.c: lets go of a generation; the last frees it. */
+void dv_generation_unref(struct dv_generation *generation);
+
 /* graph.c: a node's memory; it must be closed, and the loop must have seen the end of its handles. */
 void dv_node_free(struct dv_node *node);
 
 /* runner.c: lets the loop call the runner soon. */
 void dv_graph_wake(struct dv_graph *graph);
+
+/* graph.c: open(), stop() of a source, and close() of one node. */
+DV_CHECKED dv_rc dv_node_open(struct dv_node *node, struct dv_error *error);
+void dv_node_stop(struct dv_node *node);
+void dv_node_close(struct dv_node *node);
+
+/* reload.c: goes on with a reload when nothing else is to do; ends it because the run ends; frees what was closed. */
+void dv_reload_step(struct dv_graph *graph);
+void dv_reload_abort(struct dv_graph *graph);
+void dv_reload_reap(struct dv_timer *timer);
+void dv_reload_timer(struct dv_timer *timer);
+
+/* graph_load.c: whether all that differs in the settings may change while the graph runs; what may not is in the diags of
+ * `to`. */
+bool dv_settings_can_change(const struct dv_graph *from, const struct dv_graph *to);
 
 /* runner.c: ends the run with an error; what is held is waited for, nothing new begins. */
 void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc);

@@ -101,7 +101,7 @@ const char *dv_node_tenant(const struct dv_node *node);
 const char *dv_node_graph(const struct dv_node *node);
 
 /* What the rooms above lent; NULL if nobody provided it. */
-void *dv_node_service(const struct dv_node *node, enum dv_service service);
+void *dv_node_service(struct dv_node *node, enum dv_service service);
 
 /* Fails: keeps the text for the log and status, and gives back `code`. Texts hold names and numbers, never a value. */
 dv_rc dv_fail(struct dv_node *node, dv_rc code, const char *format, ...) DV_FORMAT(3, 4);

@@ -40,6 +40,7 @@ struct dv_receipt *dv_receipt_take(struct dv_receipts *receipts, struct dv_node 
         return NULL;
     receipts->free = receipt->next_free;
     receipts->live++;
+    source->receipts_live++;
     *receipt = (struct dv_receipt){ .source = source, .references = 1, .of = receipts };
     return receipt;
 }
@@ -84,6 +85,7 @@ static void settle(struct dv_receipt *receipt)
     receipt->next_free = receipts->free;
     receipts->free = receipt;
     receipts->live--;
+    source->receipts_live--;
 }
 
 void dv_receipt_unref(struct dv_receipt *receipt, bool failed)

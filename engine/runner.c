@@ -62,7 +62,7 @@ static bool wants_own(const struct dv_node *node)
 {
     if (node->retry_timer.active)
         return false;
-    return node->op->source ? !node->ended : node->op->makes && node->wants;
+    return node->op->source ? !node->ended && node->graph->reload == NULL : node->op->makes && node->wants;
 }
 
 /* What kind of call comes next. */
@@ -84,7 +84,7 @@ static enum offer next_offer(const struct dv_node *node)
         return OFFER_OWN;
     if (node->edge.count > 0)
         return can_keep(node) ? OFFER_QUEUED : OFFER_NONE;
-    if (node->op->makes && !node->op->source && !node->flushed && node->upstream_open == 0)
+    if (node->op->makes && !node->op->source && !node->flushed && (node->upstream_open == 0 || node->flushing))
         return OFFER_FLUSH;
     return OFFER_NONE;
 }
@@ -308,22 +308,19 @@ static void finish_node(struct dv_node *node)
 
 static void close_nodes(struct dv_graph *graph)
 {
-    for (uint32_t i = graph->node_count; i-- > 0;) {
-        struct dv_node *node = graph->nodes[i];
-        if (node->opened && node->op->close != NULL)
-            node->op->close(node);
-        if (node->opened)
-            dv_timer_close(&node->retry_timer);
-        node->opened = false;
-    }
+    for (uint32_t i = graph->node_count; i-- > 0;)
+        dv_node_close(graph->nodes[i]);
 }
 
 static void complete(struct dv_graph *graph, dv_rc rc)
 {
     DV_CRASH_POINT("drain.over");
+    dv_reload_abort(graph);
     graph->state = DV_GRAPH_DONE;
     dv_loop_arm(graph->loop, false);
     dv_timer_close(&graph->drain_timer);
+    dv_timer_close(&graph->reap_timer);
+    dv_timer_close(&graph->reload_timer);
     close_nodes(graph);
     DV_CRASH_POINT("drain.closed");
     graph->done(graph, rc, graph->done_data);
@@ -381,23 +378,18 @@ static void tick(void *data)
     }
     if (progress)
         return;
-    bool changed = wind_up(graph);
+    if (graph->reload != NULL)
+        dv_reload_step(graph);
+    bool changed = graph->reload == NULL && wind_up(graph);
     if (graph->state != DV_GRAPH_DONE && !changed && !graph->woken)
         dv_loop_arm(graph->loop, false);
 }
 
 static void stop_sources(struct dv_graph *graph)
 {
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        struct dv_node *node = graph->nodes[i];
-        if (!node->op->source || !node->opened || node->stopping)
-            continue;
-        node->stopping = true;
-        if (node->op->stop != NULL)
-            node->op->stop(node);
-        else
-            dv_end(node);
-    }
+    dv_reload_abort(graph);
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        dv_node_stop(graph->nodes[i]);
 }
 
 /* Ends with batches in flight; their sources have not settled them and deliver them again at the next start. */
@@ -446,25 +438,6 @@ void dv_graph_stop(struct dv_graph *graph)
     dv_graph_wake(graph);
 }
 
-static dv_rc open_node(struct dv_node *node, struct dv_error *error)
-{
-    struct dv_graph *graph = node->graph;
-    dv_arena_init(&node->scratch, DV_SCRATCH_BYTES);
-    dv_arena_init(&node->memory, DV_NODE_BYTES);
-    node->arena = &node->memory;
-    node->state = dv_arena_zeroed(node->arena, 1, node->op->size);
-    if (node->state == NULL)
-        return dv_error_set(error, DV_E_MEMORY, "node '%s': no memory for its state", node->name);
-    memcpy(node->state, node->blank, node->op->size);
-    dv_timer_init(graph->loop, &node->retry_timer, dv_retry_timer, node);
-    node->opened = true;
-    dv_rc rc = node->op->open != NULL ? node->op->open(node) : DV_OK;
-    if (!dv_is_error(rc))
-        return DV_OK;
-    const char *text = node->error.text[0] != '\0' ? node->error.text : dv_rc_text(rc);
-    return dv_error_set(error, rc, "node '%s': %s", node->name, text);
-}
-
 dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done done, void *data,
                      struct dv_error *error)
 {
@@ -477,13 +450,17 @@ dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done
         dv_receipts_init(&graph->receipts, (uint32_t)graph->bound.receipts) != DV_OK)
         return dv_error_set(error, DV_E_MEMORY, "no memory for %llu batches", (unsigned long long)graph->bound.batches);
     dv_timer_init(loop, &graph->drain_timer, give_up, graph);
+    dv_timer_init(loop, &graph->reap_timer, dv_reload_reap, graph);
+    dv_timer_init(loop, &graph->reload_timer, dv_reload_timer, graph);
     loop->tick = tick;
     loop->tick_data = graph;
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        dv_rc rc = open_node(graph->nodes[i], error);
+        dv_rc rc = dv_node_open(graph->nodes[i], error);
         if (!dv_is_error(rc))
             continue;
         dv_timer_close(&graph->drain_timer);
+        dv_timer_close(&graph->reap_timer);
+        dv_timer_close(&graph->reload_timer);
         close_nodes(graph);
         graph->state = DV_GRAPH_DONE;
         return rc;

@@ -26,7 +26,7 @@ uint32_t sim_route(uint32_t record)
     return record % 2;
 }
 
-uint32_t sim_node_index(const struct dv_node *node)
+uint32_t sim_node_index(struct dv_node *node)
 {
     struct dv_graph *graph = sim_world_of(node)->graph;
     uint32_t index = 0;
@@ -56,16 +56,15 @@ static void arrive(const struct sim_world *world, uint32_t record, uint32_t node
 static void leave(const struct sim_world *world, uint32_t record, uint32_t node, uint32_t output, uint64_t mask,
                   struct expected *out)
 {
-    const struct dv_link *links = NULL;
-    uint32_t count = dv_graph_links(world->graph, &links);
-    for (uint32_t i = 0; i < count && !out->overflow; i++)
-        if (links[i].from == node && links[i].output == output)
-            arrive(world, record, links[i].to, mask, out);
+    const struct sim_epoch *epoch = &world->epochs[world->records[record].epoch];
+    for (uint32_t i = 0; i < epoch->link_count && !out->overflow; i++)
+        if (epoch->links[i].from == node && epoch->links[i].output == output)
+            arrive(world, record, epoch->links[i].to, mask, out);
 }
 
 static void arrive(const struct sim_world *world, uint32_t record, uint32_t node, uint64_t mask, struct expected *out)
 {
-    const char *op = dv_node_operator(dv_graph_node(world->graph, node))->name;
+    const char *op = world->epochs[world->records[record].epoch].operators[node];
     if (strcmp(op, "sim-sink") == 0)
         expect(out, node, mask);
     else if (strcmp(op, "sim-window") == 0)

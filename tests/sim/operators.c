@@ -14,7 +14,7 @@
 
 enum { COLUMN_RECORD, COLUMN_MASK, HELD_MAX = 8, PENDING_MAX = 4096 };
 
-struct sim_world *sim_world_of(const struct dv_node *node)
+struct sim_world *sim_world_of(struct dv_node *node)
 {
     return dv_node_service(node, DV_SERVICE_FEED);
 }
@@ -29,8 +29,26 @@ static uint32_t below(struct dv_node *node, uint32_t bound)
     return (uint32_t)dv_random_below(&sim_world_of(node)->random, bound);
 }
 
+/* What a reload may change in any node, and what keeps it from opening. */
+struct knobs { int64_t tag; bool broken; };
+
+static const struct dv_option knob_options[] = {
+    { "tag", DV_INT, offsetof(struct knobs, tag), .help = "Makes a node differ." },
+    { "broken", DV_BOOL, offsetof(struct knobs, broken), .help = "It does not open." },
+    { 0 },
+};
+
+static dv_rc open_any(struct dv_node *node)
+{
+    struct sim_world *world = sim_world_of(node);
+    const struct knobs *knobs = dv_state(node);
+    bool fails = knobs->broken || (world->shaky && chance(node, 20));
+    return fails ? dv_fail(node, DV_E_DEPENDENCY, "scripted") : DV_OK;
+}
+
 /* Batches that a node holds, each with a timer that ends it. */
 struct holder {
+    struct knobs knobs;
     struct { struct dv_timer timer; struct dv_batch *batch; dv_rc answer; bool made; } places[HELD_MAX];
     uint32_t count;
     void (*before)(struct dv_node *node, struct dv_batch *batch, dv_rc answer);
@@ -109,13 +127,31 @@ static uint64_t mask_at(const struct dv_batch *batch, uint32_t row)
 struct source { struct holder holder; int64_t count; int64_t made; uint64_t settled; uint64_t *first; };
 
 static const struct dv_option source_options[] = {
-    { "count", DV_INT, offsetof(struct source, count), .initial = "10", .max = 100, .help = "Batches to make." }, { 0 },
+    { "count", DV_INT, offsetof(struct source, count), .initial = "10", .max = 100, .help = "Batches to make." },
+    { "tag", DV_INT, offsetof(struct knobs, tag), .help = "Makes a node differ." },
+    { "broken", DV_BOOL, offsetof(struct knobs, broken), .help = "It does not open." },
+    { 0 },
 };
 
 static dv_rc source_transfer(struct dv_node *node, struct dv_shape *shape)
 {
     shape->out[0] = the_schema(node);
     return DV_OK;
+}
+
+/* What was held over a reload goes through the new graph. */
+static void source_leaves(struct dv_node *node, struct dv_batch *batch, dv_rc answer)
+{
+    (void)answer;
+    struct sim_world *world = sim_world_of(node);
+    for (uint32_t row = 0; row < batch->rows; row++)
+        sim_leaves(world, record_at(batch, row), sim_node_index(node));
+}
+
+static dv_rc source_open(struct dv_node *node)
+{
+    ((struct holder *)dv_state(node))->before = source_leaves;
+    return open_any(node);
 }
 
 static dv_rc source_process(struct dv_node *node, struct dv_batch *batch)
@@ -156,7 +192,7 @@ static void source_settle(struct dv_node *node, const struct dv_receipt *receipt
 
 static const struct dv_operator sim_source = { .name = "sim-source", .options = source_options,
     .size = sizeof(struct source), .source = true, .makes = true, .credits = 3, .transfer = source_transfer,
-    .process = source_process, .settle = source_settle, .close = close_holder };
+    .open = source_open, .process = source_process, .settle = source_settle, .close = close_holder };
 
 static dv_rc same_transfer(struct dv_node *node, struct dv_shape *shape)
 {
@@ -173,7 +209,7 @@ static dv_rc pass_process(struct dv_node *node, struct dv_batch *batch)
 }
 
 static const struct dv_operator sim_pass = { .name = "sim-pass", .size = sizeof(struct holder), .held_max = 3,
-    .transfer = same_transfer, .process = pass_process, .close = close_holder };
+    .transfer = same_transfer, .options = knob_options, .open = open_any, .process = pass_process, .close = close_holder };
 
 /* Sets its own bit in every record: a reader of a shared batch would see it. */
 static dv_rc edit_process(struct dv_node *node, struct dv_batch *batch)
@@ -189,7 +225,7 @@ static dv_rc edit_process(struct dv_node *node, struct dv_batch *batch)
 }
 
 static const struct dv_operator sim_edit = { .name = "sim-edit", .size = sizeof(struct holder), .edits = true,
-    .held_max = 2, .transfer = same_transfer, .process = edit_process, .close = close_holder };
+    .held_max = 2, .transfer = same_transfer, .options = knob_options, .open = open_any, .process = edit_process, .close = close_holder };
 
 static dv_rc reject_process(struct dv_node *node, struct dv_batch *batch)
 {
@@ -203,7 +239,7 @@ static dv_rc reject_process(struct dv_node *node, struct dv_batch *batch)
 }
 
 static const struct dv_operator sim_reject = { .name = "sim-reject", .size = sizeof(struct holder), .edits = true,
-    .transfer = same_transfer, .process = reject_process };
+    .transfer = same_transfer, .options = knob_options, .open = open_any, .process = reject_process };
 
 static dv_rc route_process(struct dv_node *node, struct dv_batch *batch)
 {
@@ -222,7 +258,7 @@ static dv_rc route_process(struct dv_node *node, struct dv_batch *batch)
 }
 
 static const struct dv_operator sim_route_op = { .name = "sim-route", .size = sizeof(struct holder),
-    .outputs = "even|odd", .transfer = same_transfer, .process = route_process };
+    .outputs = "even|odd", .transfer = same_transfer, .options = knob_options, .open = open_any, .process = route_process };
 
 /* Lets some records through; a batch without any is dropped. */
 static dv_rc filter_process(struct dv_node *node, struct dv_batch *batch)
@@ -243,11 +279,12 @@ static dv_rc filter_process(struct dv_node *node, struct dv_batch *batch)
 }
 
 static const struct dv_operator sim_filter = { .name = "sim-filter", .size = sizeof(struct holder), .outputs = "kept",
-    .transfer = same_transfer, .process = filter_process };
+    .transfer = same_transfer, .options = knob_options, .open = open_any, .process = filter_process };
 
 /* A window: absorbs until its timer, then makes one record that stands for all, sometimes after one that
  * stands for nothing, and sometimes not at the first try. */
 struct window {
+    struct knobs knobs;
     struct dv_timer timer;
     bool again;
     struct dv_keep keep;
@@ -305,7 +342,7 @@ static dv_rc window_open(struct dv_node *node)
 {
     struct window *window = dv_state(node);
     dv_timer_init(dv_node_loop(node), &window->timer, window_due, node);
-    return DV_OK;
+    return open_any(node);
 }
 
 static void window_close(struct dv_node *node)
@@ -314,7 +351,7 @@ static void window_close(struct dv_node *node)
 }
 
 static const struct dv_operator sim_window = { .name = "sim-window", .size = sizeof(struct window), .makes = true,
-    .credits = 2, .transfer = same_transfer, .open = window_open, .process = window_process, .close = window_close };
+    .credits = 2, .transfer = same_transfer, .options = knob_options, .open = window_open, .process = window_process, .close = window_close };
 
 /* A sink: durable at once or later, fails in ways that heal, and refuses batches with a poisonous record. */
 static bool poisoned(const struct dv_batch *batch)
@@ -340,7 +377,7 @@ static void deliver(struct dv_node *node, struct dv_batch *batch, dv_rc answer)
 static dv_rc sink_open(struct dv_node *node)
 {
     ((struct holder *)dv_state(node))->before = deliver;
-    return DV_OK;
+    return open_any(node);
 }
 
 static dv_rc sink_process(struct dv_node *node, struct dv_batch *batch)
@@ -362,7 +399,7 @@ static dv_rc sink_transfer(struct dv_node *node, struct dv_shape *shape)
 }
 
 static const struct dv_operator sim_sink = { .name = "sim-sink", .size = sizeof(struct holder), .sink = true,
-    .held_max = 3, .exit = DV_EXIT_FILE, .transfer = sink_transfer, .open = sink_open, .process = sink_process,
+    .held_max = 3, .exit = DV_EXIT_FILE, .transfer = sink_transfer, .options = knob_options, .open = sink_open, .process = sink_process,
     .close = close_holder };
 
 const struct dv_operator *const sim_operators[] = { &sim_source,   &sim_pass,   &sim_edit,   &sim_reject,

@@ -20,8 +20,14 @@ uint32_t sim_make(struct sim_world *world, uint32_t origin)
         sim_break(world, "too many records for the ledger");
         return world->record_count;
     }
-    world->records[++world->record_count].origin = origin;
+    sim_leaves(world, ++world->record_count, origin);
     return world->record_count;
+}
+
+void sim_leaves(struct sim_world *world, uint32_t record, uint32_t origin)
+{
+    world->records[record].origin = origin;
+    world->records[record].epoch = world->epoch;
 }
 
 static void *room(void *array, uint32_t count, uint32_t *capacity, size_t size)
@@ -62,14 +68,8 @@ void sim_world_free(struct sim_world *world)
     free(world->records);
 }
 
-/* A random graph as its file would say it. */
-struct text {
-    char bytes[8192];
-    size_t length;
-};
-
-static void say(struct text *text, const char *format, ...) DV_FORMAT(2, 3);
-static void say(struct text *text, const char *format, ...)
+static void say(struct sim_text *text, const char *format, ...) DV_FORMAT(2, 3);
+static void say(struct sim_text *text, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -79,7 +79,7 @@ static void say(struct text *text, const char *format, ...)
 }
 
 /* One of the outputs of the nodes before `limit` that are no sinks. */
-static void say_input(struct text *text, struct dv_random *random, const char (*outputs)[24], uint32_t count)
+static void say_input(struct sim_text *text, struct dv_random *random, const char (*outputs)[24], uint32_t count)
 {
     say(text, "%s", outputs[dv_random_below(random, count)]);
 }
@@ -91,15 +91,26 @@ static const char *pick_operator(struct dv_random *random)
     return middle[dv_random_below(random, sizeof middle / sizeof middle[0])];
 }
 
-static void random_graph(struct text *text, struct dv_random *random)
+/* What makes a node of a reloaded file another one; most stay as they are. */
+static void say_knobs(struct sim_text *text, struct dv_random *changes)
+{
+    if (changes != NULL && dv_random_chance(changes, 20))
+        say(text, ", tag: %u", (unsigned)dv_random_below(changes, 3));
+    if (changes != NULL && dv_random_chance(changes, 1))
+        say(text, ", broken: true");
+}
+
+void sim_random_graph(struct sim_text *text, struct dv_random *random, struct dv_random *changes)
 {
     char outputs[64][24];
     uint32_t count = 0;
     uint32_t sources = 1 + (uint32_t)dv_random_below(random, 3);
     uint32_t middles = (uint32_t)dv_random_below(random, 9);
-    say(text, "name: sim\nmemory: 1TiB\nbatch_bytes: 256KiB\ngraph:\n");
+    say(text, "name: sim\nmemory: %s\nbatch_bytes: 256KiB\ngraph:\n", changes != NULL ? "25GiB" : "1TiB");
     for (uint32_t i = 0; i < sources; i++) {
-        say(text, "  s%u: { op: sim-source, count: %u }\n", i, 1 + (unsigned)dv_random_below(random, 30));
+        say(text, "  s%u: { op: sim-source, count: %u", i, 1 + (unsigned)dv_random_below(random, 30));
+        say_knobs(text, changes);
+        say(text, " }\n");
         (void)snprintf(outputs[count++], sizeof outputs[0], "s%u", i);
     }
     for (uint32_t i = 0; i < middles; i++) {
@@ -110,7 +121,9 @@ static void random_graph(struct text *text, struct dv_random *random)
             say(text, ", ");
             say_input(text, random, (const char(*)[24])outputs, count);
         }
-        say(text, "] }\n");
+        say(text, "]");
+        say_knobs(text, changes);
+        say(text, " }\n");
         bool route = strcmp(op, "sim-route") == 0;
         const char *output = route ? ".even" : strcmp(op, "sim-filter") == 0 ? ".kept" : "";
         (void)snprintf(outputs[count++], sizeof outputs[0], "m%u%s", i, output);
@@ -118,8 +131,11 @@ static void random_graph(struct text *text, struct dv_random *random)
             (void)snprintf(outputs[count++], sizeof outputs[0], "m%u.odd", i);
     }
     for (uint32_t i = 0; i < count; i++)
-        if (dv_random_chance(random, 30) || i + 1 == count)
-            say(text, "  k%u: { op: sim-sink, after: %s }\n", i, outputs[i]);
+        if (dv_random_chance(random, 30) || i + 1 == count) {
+            say(text, "  k%u: { op: sim-sink, after: %s", i, outputs[i]);
+            say_knobs(text, changes);
+            say(text, " }\n");
+        }
     say(text, "  all: { op: sim-sink, after: [%s", outputs[0]);
     for (uint32_t i = 1; i < count; i++)
         say(text, ", %s", outputs[i]);
@@ -236,6 +252,8 @@ static void run(struct sim_world *world, uint64_t seed)
     uint64_t stop_at = dv_random_below(&world->random, 400);
     uint64_t hurry_at = stop_at + dv_random_below(&world->random, 40);
     set_hardships(world, seed);
+    struct sim_reloads reloads = { 0 };
+    sim_reloads_start(&reloads, world, seed);
     for (uint64_t step = 0; !world->done && step < 4000000; step++) {
         if (stops && step == stop_at) {
             world->graph->settings.drain_ms = 100000000;
@@ -243,6 +261,7 @@ static void run(struct sim_world *world, uint64_t seed)
         }
         if (world->hurried && step == hurry_at)
             dv_graph_stop(world->graph);
+        sim_reloads_step(&reloads, world, step);
         if (dv_graph_bytes_held(world->graph) > world->graph->bound.bytes)
             sim_break(world, "more memory than the bound");
         if (!dv_loop_sim_step(&loop))
@@ -250,19 +269,24 @@ static void run(struct sim_world *world, uint64_t seed)
     }
     dv_memory_fail_at(0);
     check_end(world, stops);
+    if (world->done && world->told != world->reloads)
+        sim_break(world, "a reload never came to an end");
     if (!world->done)
         world->graph->state = DV_GRAPH_DONE;
+    dv_graph_free(world->graph);
+    world->graph = NULL;
+    sim_reloads_end(&reloads);
 }
 
 /* True if the seed holds. */
 static bool try_seed(uint64_t seed, bool verbose)
 {
-    struct sim_world world = { .records = calloc(SIM_RECORDS_MAX, sizeof *world.records) };
-    struct text *text = calloc(1, sizeof *text);
+    struct sim_world world = { .records = calloc(SIM_RECORDS_MAX, sizeof *world.records), .verbose = verbose };
+    struct sim_text *text = calloc(1, sizeof *text);
     struct dv_arena arena;
     struct dv_diags diags;
     dv_random_seed(&world.random, seed);
-    random_graph(text, &world.random);
+    sim_random_graph(text, &world.random, NULL);
     dv_arena_init(&arena, 64 << 20);
     dv_diags_init(&diags, &arena);
     if (verbose)

@@ -26,7 +26,7 @@
 extern const struct dv_operator dv_operator_aggregate, dv_operator_anonymize, dv_operator_declassify,
     dv_operator_decrypt, dv_operator_encrypt, dv_operator_project, dv_operator_route;
 
-static struct world *world_of(const struct dv_node *node)
+static struct world *world_of(struct dv_node *node)
 {
     return dv_node_service(node, DV_SERVICE_FEED);
 }

@@ -39,7 +39,7 @@ struct world {
     dv_rc rc;
 };
 
-static struct world *world_of(const struct dv_node *node)
+static struct world *world_of(struct dv_node *node)
 {
     return dv_node_service(node, DV_SERVICE_FEED);
 }

@@ -41,7 +41,7 @@ struct fixture {
     struct script script;
 };
 
-static struct script *script_of(const struct dv_node *node)
+static struct script *script_of(struct dv_node *node)
 {
     return dv_node_service(node, DV_SERVICE_FEED);
 }

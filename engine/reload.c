@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * reload.c - a running graph takes over what its file says now: pause, drain, swap, or go back.
+ *
+ *   PAUSING   sources get no empty batches, until nothing is in flight but the empty ones they hold; may be given up
+ *   STOPPING  sources that go end, then windows that go say what they have absorbed, one after the other
+ *   (swap)    in one turn of the loop: close what goes, open what is new; if that fails, open again what was closed
+ *   REOPENING something that was closed does not open again: it is tried every second, and the sources wait */
+#include "engine/reload.h"
+
+#include "engine/log.h"
+#include "engine/memory.h"
+#include "engine/reload_plan.h"
+#include "engine/yaml.h"
+
+enum { GENERATION_BYTES = 256 * 1024 * 1024, REAP_MS = 100, REOPEN_MS = 1000 };
+
+enum phase { PAUSING, STOPPING, REOPENING };
+
+/* A reload under way. */
+struct dv_reload {
+    enum phase phase;
+    bool swapping; /* callbacks of what is closed and opened must not end it */
+    struct dv_graph *graph;
+    struct dv_graph *to; /* the new file, built; its new nodes are taken from it */
+    struct dv_generation *generation;
+    struct dv_plan plan;
+    struct dv_timer timer;
+    struct dv_reload_report report;
+    uint64_t started_ns;
+    dv_reload_done done; /* NULL once it was told */
+    void *data;
+};
+
+const char *dv_reload_result_name(enum dv_reload_result result)
+{
+    static const char *const names[DV_RELOAD_RESULTS] = { "done", "invalid", "busy", "rolled-back", "stopped" };
+    DV_ASSERT(result < DV_RELOAD_RESULTS);
+    return names[result];
+}
+
+/* ---- the end ---- */
+
+static void tell(struct dv_reload *reload, enum dv_reload_result result)
+{
+    dv_reload_done done = reload->done;
+    reload->done = NULL;
+    reload->report.result = result;
+    reload->report.took_ns = dv_now_ns(reload->graph->loop) - reload->started_ns;
+    if (done != NULL)
+        done(reload->graph, &reload->report, reload->data);
+}
+
+/* What of the new file is not in use goes; the timer is closed and its memory reaped with a node's. */
+static void discard(struct dv_reload *reload)
+{
+    struct dv_graph *to = reload->to;
+    reload->to = NULL;
+    for (uint32_t i = 0; to != NULL && i < to->node_count; i++)
+        dv_node_free(to->nodes[i]);
+    dv_generation_unref(reload->generation);
+    reload->generation = NULL;
+}
+
+static void finish(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    discard(reload);
+    graph->reload = NULL;
+    dv_timer_stop(&graph->reload_timer);
+    dv_memory_free(reload);
+    dv_graph_wake(graph);
+}
+
+static void end(struct dv_reload *reload, enum dv_reload_result result)
+{
+    tell(reload, result);
+    finish(reload);
+}
+
+/* ---- closed nodes ---- */
+
+/* The loop lets go of handles at its next turn, and of jobs when they are back. */
+static void bury(struct dv_node *node)
+{
+    struct dv_graph *graph = node->graph;
+    DV_ASSERT(!node->opened);
+    node->next_closed = graph->closed;
+    graph->closed = node;
+    dv_timer_start(&graph->reap_timer, REAP_MS);
+}
+
+void dv_reload_reap(struct dv_timer *timer)
+{
+    struct dv_graph *graph = timer->data;
+    if (graph->loop->away > 0) {
+        dv_timer_start(timer, REAP_MS);
+        return;
+    }
+    while (graph->closed != NULL) {
+        struct dv_node *node = graph->closed;
+        graph->closed = node->next_closed;
+        dv_node_free(node);
+    }
+}
+
+/* The same node as its file described it, not yet opened; NULL: no memory. */
+static struct dv_node *twin_of(const struct dv_node *node)
+{
+    struct dv_node *twin = dv_memory_zeroed(1, sizeof *twin);
+    if (twin == NULL)
+        return NULL;
+    *twin = (struct dv_node){ .op = node->op, .name = node->name, .graph = node->graph, .index = node->index,
+                              .blank = node->blank, .state = node->blank, .yaml = node->yaml,
+                              .files = node->files, .generation = node->generation, .in = node->in,
+                              .cleared = node->cleared, .output_count = node->output_count,
+                              .link_first = node->link_first, .link_count = node->link_count,
+                              .upstream_open = node->upstream_open, .receipts_spared = node->receipts_spared,
+                              .stats = node->stats, .finished = node->finished, .ended = node->finished,
+                              .flushed = node->finished };
+    memcpy(twin->out, node->out, sizeof twin->out);
+    twin->credits_left = node->op->makes ? dv_node_credits(node) : 0;
+    if (twin->generation != NULL)
+        twin->generation->references++;
+    return twin;
+}
+
+/* ---- going back ---- */
+
+/* Opens again what is closed; false: not all of it. */
+static bool reopen(struct dv_graph *graph)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        struct dv_error error = { 0 };
+        struct dv_node *twin = node->opened ? NULL : twin_of(node);
+        all = all && (node->opened || twin != NULL);
+        if (twin == NULL)
+            continue;
+        twin->edge = node->edge;
+        graph->nodes[i] = twin;
+        bury(node);
+        if (!dv_is_error(dv_node_open(twin, &error)))
+            continue;
+        dv_node_close(twin);
+        dv_log(DV_LOG_WARN, "reload.not-reopened", DV_LOG_NAMED("node", twin->name));
+        all = false;
+    }
+    return all;
+}
+
+static void try_reopening(struct dv_reload *reload)
+{
+    bool all = reopen(reload->graph);
+    tell(reload, DV_RELOAD_ROLLED_BACK);
+    if (all)
+        finish(reload);
+    else
+        dv_timer_start(&reload->graph->reload_timer, REOPEN_MS);
+}
+
+static void roll_back(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    for (uint32_t i = reload->to->node_count; i-- > 0;) {
+        struct dv_node *node = reload->to->nodes[i];
+        bool was_open = node->opened;
+        dv_node_close(node);
+        if (!was_open)
+            continue;
+        bury(node);
+        reload->to->nodes[i] = reload->to->nodes[--reload->to->node_count];
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        graph->nodes[i]->flushing = false;
+    reload->phase = REOPENING;
+    try_reopening(reload);
+}
+
+/* ---- the swap ---- */
+
+/* A changed node goes on counting where it was. */
+static void inherit(struct dv_node *node, const struct dv_node *old)
+{
+    if (old == NULL || old->op != node->op)
+        return;
+    node->stats = old->stats;
+    node->stats.held = node->stats.queued = 0;
+}
+
+static void take_place(struct dv_node *node, const struct dv_node *planned)
+{
+    node->index = planned->index;
+    node->link_first = planned->link_first;
+    node->link_count = planned->link_count;
+}
+
+static void merge_nodes(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    struct dv_graph *to = reload->to;
+    struct dv_node *merged[DV_NODES_MAX];
+    for (uint32_t i = 0; i < to->node_count; i++) {
+        struct dv_node *kept = reload->plan.kept[i];
+        merged[i] = kept != NULL ? kept : to->nodes[i];
+        if (kept == NULL)
+            inherit(to->nodes[i], dv_plan_find(graph, to->nodes[i]->name));
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        if (reload->plan.goes[i])
+            bury(graph->nodes[i]);
+    for (uint32_t i = 0; i < to->node_count; i++) {
+        if (reload->plan.kept[i] == NULL)
+            continue;
+        take_place(merged[i], to->nodes[i]);
+        dv_node_free(to->nodes[i]);
+    }
+    graph->node_count = to->node_count;
+    memcpy(graph->nodes, merged, to->node_count * sizeof(struct dv_node *));
+    to->node_count = 0;
+}
+
+/* Who still sends to whom, and the slots of the empty batches that sources hold. */
+static void relink(struct dv_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        node->finished = node->finished && node->op->source;
+        node->upstream_open = 0;
+        node->edge.reserved = 0;
+    }
+    for (uint32_t i = 0; i < graph->link_count; i++)
+        if (!graph->nodes[graph->links[i].from]->finished)
+            graph->nodes[graph->links[i].to]->upstream_open++;
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        for (uint32_t held = graph->nodes[i]->held_count; held > 0; held--) {
+            bool found = dv_slots_reserve(graph->nodes[i]);
+            DV_ASSERT(found); /* dv_plan_fits() */
+        }
+}
+
+static void adopt(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    const struct dv_graph_settings *settings = &reload->to->settings;
+    graph->settings.memory_bytes = settings->memory_bytes;
+    graph->settings.batch_bytes = settings->batch_bytes;
+    graph->settings.drain_ms = settings->drain_ms;
+    graph->link_count = reload->to->link_count;
+    memcpy(graph->links, reload->to->links, graph->link_count * sizeof *graph->links);
+    merge_nodes(reload);
+    relink(graph);
+    bool counted = dv_graph_count_bound(graph);
+    DV_ASSERT(counted); /* it was when the file was checked */
+    dv_pool_shrink(&graph->pool, (uint32_t)graph->bound.batches);
+    dv_pool_limit(&graph->pool, (size_t)graph->settings.batch_bytes);
+}
+
+static dv_rc open_new(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    struct dv_graph *to = reload->to;
+    if (dv_pool_grow(&graph->pool, (uint32_t)to->bound.batches, (size_t)to->settings.batch_bytes) != DV_OK)
+        return dv_error_set(&reload->report.error, DV_E_MEMORY, "no memory for %llu batches",
+                            (unsigned long long)to->bound.batches);
+    for (uint32_t i = 0; i < to->node_count; i++) {
+        if (reload->plan.kept[i] != NULL)
+            continue;
+        to->nodes[i]->graph = graph;
+        DV_TRY(dv_node_open(to->nodes[i], &reload->report.error));
+    }
+    return DV_OK;
+}
+
+static void name(struct dv_reload_names *names, const struct dv_node *node)
+{
+    names->names[names->count++] = node->name;
+}
+
+static void describe(struct dv_reload *reload)
+{
+    struct dv_reload_report *report = &reload->report;
+    report->changed.count = report->added.count = report->removed.count = report->unchanged = 0;
+    for (uint32_t i = 0; i < reload->to->node_count; i++) {
+        const struct dv_node *node = reload->to->nodes[i];
+        if (reload->plan.kept[i] != NULL)
+            report->unchanged++;
+        else
+            name(dv_plan_find(reload->graph, node->name) != NULL ? &report->changed : &report->added, node);
+    }
+    for (uint32_t i = 0; i < reload->graph->node_count; i++)
+        if (dv_plan_find(reload->to, reload->graph->nodes[i]->name) == NULL)
+            name(&report->removed, reload->graph->nodes[i]);
+}
+
+/* A callback of what was closed or opened may have ended the run meanwhile: then what is new must stop, too. */
+static void follow_the_end(struct dv_graph *graph)
+{
+    for (uint32_t i = 0; graph->state != DV_GRAPH_RUNNING && i < graph->node_count; i++)
+        dv_node_stop(graph->nodes[i]);
+}
+
+static void swap(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    describe(reload);
+    reload->swapping = true;
+    for (uint32_t i = graph->node_count; i-- > 0;)
+        if (reload->plan.goes[i])
+            dv_node_close(graph->nodes[i]);
+    if (dv_is_error(open_new(reload))) {
+        reload->swapping = false;
+        roll_back(reload);
+    } else {
+        adopt(reload);
+        reload->swapping = false;
+        end(reload, DV_RELOAD_DONE);
+    }
+    follow_the_end(graph);
+}
+
+/* ---- pausing and stopping ---- */
+
+/* Nothing is in flight but what sources hold and windows have absorbed. */
+static bool is_quiet(const struct dv_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct dv_node *node = graph->nodes[i];
+        bool holds = !node->op->source && (node->held_count > 0 || node->wants);
+        if (node->edge.count > 0 || node->retry_count > 0 || node->bisect.batch != NULL || holds)
+            return false;
+    }
+    return true;
+}
+
+/* Ends what goes, one step at a time; true when there is nothing left to end. */
+static bool have_stopped(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    bool ended = true;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        if (!reload->plan.goes[i] || !node->op->source)
+            continue;
+        dv_node_stop(node);
+        ended = ended && node->ended && node->held_count == 0;
+    }
+    for (uint32_t i = 0; ended && i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        if (!reload->plan.goes[i] || !node->op->makes || node->op->source || node->flushed)
+            continue;
+        if (!node->flushing)
+            dv_graph_wake(graph);
+        node->flushing = true;
+        return false;
+    }
+    for (uint32_t i = 0; ended && i < graph->node_count; i++)
+        ended = !reload->plan.goes[i] || graph->nodes[i]->receipts_live == 0;
+    return ended;
+}
+
+void dv_reload_step(struct dv_graph *graph)
+{
+    struct dv_reload *reload = graph->reload;
+    if (graph->state != DV_GRAPH_RUNNING || reload->phase == REOPENING || !is_quiet(graph))
+        return;
+    dv_timer_stop(&graph->reload_timer);
+    reload->phase = STOPPING;
+    while (have_stopped(reload) && is_quiet(graph)) {
+        if (!dv_plan_fits(&reload->plan, graph, reload->to))
+            continue; /* one more source has to stop */
+        swap(reload);
+        return;
+    }
+}
+
+void dv_reload_timer(struct dv_timer *timer)
+{
+    struct dv_graph *graph = timer->data;
+    struct dv_reload *reload = graph->reload;
+    if (reload == NULL)
+        return;
+    if (reload->phase == REOPENING) {
+        try_reopening(reload);
+        return;
+    }
+    const char *holder = "nobody";
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct dv_node *node = graph->nodes[i];
+        if (!node->op->source && node->held_count + node->retry_count + (node->bisect.batch != NULL) > 0)
+            holder = node->name;
+    }
+    (void)dv_error_set(&reload->report.error, DV_E_DEPENDENCY,
+                       "what is in flight did not drain within `drain`, held last by '%s'; the graph goes on as it was",
+                       holder);
+    end(reload, DV_RELOAD_BUSY);
+}
+
+void dv_reload_abort(struct dv_graph *graph)
+{
+    struct dv_reload *reload = graph->reload;
+    if (reload == NULL || reload->swapping)
+        return;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        node->flushing = false;
+        node->flushed = !node->opened; /* what was flushed may get more before the end; what is closed has nothing */
+        node->ended = node->ended || (!node->opened && node->op->source);
+    }
+    (void)dv_error_set(&reload->report.error, DV_E_FAILED, "the run ends");
+    end(reload, DV_RELOAD_STOPPED);
+}
+
+/* ---- the beginning ---- */
+
+static struct dv_generation *new_generation(void)
+{
+    struct dv_generation *generation = dv_memory_zeroed(1, sizeof *generation);
+    if (generation == NULL)
+        return NULL;
+    generation->references = 1;
+    dv_arena_init(&generation->arena, GENERATION_BYTES);
+    dv_diags_init(&generation->diags, &generation->arena);
+    return generation;
+}
+
+/* Builds what the file says; false if it cannot take over: all that is wrong is in the generation's diags. */
+static bool load(struct dv_reload *reload, const struct dv_reload_request *request)
+{
+    struct dv_diags *diags = &reload->generation->diags;
+    const struct dv_operator *const *operators = reload->graph->operators;
+    reload->to = request->text == NULL
+                     ? dv_graph_load(request->path, operators, diags)
+                     : dv_graph_parse(request->path, request->text, request->length, operators, diags);
+    if (reload->to == NULL)
+        return false;
+    for (uint32_t i = 0; i < reload->to->node_count; i++) {
+        reload->to->nodes[i]->generation = reload->generation;
+        reload->generation->references++;
+    }
+    bool can_change = dv_settings_can_change(reload->graph, reload->to);
+    return dv_graph_check(reload->to, diags) == DV_OK && can_change;
+}
+
+static void refuse(struct dv_reload *reload)
+{
+    const struct dv_diags *diags = &reload->generation->diags;
+    reload->report.diags = diags;
+    if (diags->first != NULL)
+        (void)dv_error_set(&reload->report.error, dv_diags_leaks(diags) ? DV_E_LEAK : DV_E_CONFIG, "%s:%u: %s",
+                           diags->first->place.file, diags->first->place.line, diags->first->message);
+    else
+        (void)dv_error_set(&reload->report.error, DV_E_MEMORY, "no memory to load the graph file");
+    end(reload, DV_RELOAD_INVALID);
+}
+
+dv_rc dv_graph_reload(struct dv_graph *graph, const struct dv_reload_request *request)
+{
+    if (graph->state != DV_GRAPH_RUNNING || graph->reload != NULL)
+        return DV_E_USAGE;
+    struct dv_reload *reload = dv_memory_zeroed(1, sizeof *reload);
+    struct dv_generation *generation = reload != NULL ? new_generation() : NULL;
+    if (generation == NULL) {
+        dv_memory_free(reload);
+        return DV_E_MEMORY;
+    }
+    *reload = (struct dv_reload){ .graph = graph, .generation = generation, .done = request->done,
+                                  .data = request->data, .started_ns = dv_now_ns(graph->loop) };
+    graph->reload = reload;
+    if (!load(reload, request)) {
+        refuse(reload);
+        return DV_OK;
+    }
+    dv_plan_make(&reload->plan, graph, reload->to, request->renewed);
+    dv_timer_start(&graph->reload_timer, (uint64_t)graph->settings.drain_ms);
+    dv_graph_wake(graph);
+    return DV_OK;
+}
