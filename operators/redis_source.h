@@ -89,7 +89,8 @@ struct dv_redis_source {
     bool resting;          /* until the next pulse, after such an answer */
     uint32_t rests;        /* pulses in a row without an answer that helped */
     struct dv_timer pulse;
-    bool ended, closed;
+    bool stopping, ended, closed; /* stopping: no more is asked for */
+    uint32_t stop_pulses;  /* until the server's answer is not waited for any more */
 
     struct dv_redis_request check[DV_REDIS_CHECK_PARTS];
     bool checking;

@@ -15,7 +15,7 @@
 #include "operators/redis_source.h"
 #include "operators/schema_option.h"
 
-enum { COUNT_FIRST = 64, FINISH_MS = 2000, RESTS_MAX = 5 /* pulses */ };
+enum { COUNT_FIRST = 64, FINISH_MS = 2000, RESTS_MAX = 5 /* pulses */, STOP_GRACE_MS = 2000 };
 
 static const struct dv_option options[] = {
     DV_REDIS_SERVER_ROWS(struct dv_redis_source),
@@ -80,6 +80,12 @@ static void name_consumer(struct dv_redis_source *source)
 
 /* ---- one step after the other ---- */
 
+static void end(struct dv_redis_source *source)
+{
+    source->ended = true;
+    dv_end(source->node);
+}
+
 /* Fills the batch from the page, or asks for another page. DV_HOLD: nothing to fill it with yet. */
 static dv_rc step(struct dv_redis_source *source, struct dv_batch *batch)
 {
@@ -96,7 +102,11 @@ static dv_rc step(struct dv_redis_source *source, struct dv_batch *batch)
         return dv_fail(source->node, DV_E_FAILED, "no memory for what is in flight");
     if (filled == DV_FILLED_WRONG)
         dv_redis_reading_wrong(source);
-    else if (!source->asked && !source->resting && dv_redis_health(&source->reading.redis) == DV_REDIS_UP)
+    if (source->stopping && !source->asked) {
+        end(source);
+        return DV_DROP;
+    }
+    if (filled != DV_FILLED_WRONG && !source->asked && !source->resting && dv_redis_health(&source->reading.redis) == DV_REDIS_UP)
         dv_redis_reading_next(source);
     return DV_HOLD;
 }
@@ -163,6 +173,8 @@ static void on_pulse(struct dv_timer *timer)
     source->rests = source->reason != NULL ? source->rests + 1 : 0;
     if (source->rests >= RESTS_MAX)
         start_afresh(source);
+    if (source->stopping && --source->stop_pulses == 0)
+        dv_redis_drop(&source->reading.redis, "the server does not answer, and the run is to end");
     dv_redis_claims_send(&source->claims);
     dv_redis_trim_check(source);
     dv_redis_source_again(source);
@@ -176,15 +188,19 @@ static void settle(struct dv_node *node, const struct dv_receipt *receipt)
         dv_redis_claims_settle(&source->claims, receipt->sequence);
 }
 
+/* What is asked for may be ours already: it is waited for and worked off, or it would be delivered again at the next start. */
 static void stop(struct dv_node *node)
 {
     struct dv_redis_source *source = dv_state(node);
     struct dv_batch *batch = source->held;
+    source->stopping = true;
+    source->stop_pulses = 1 + (uint32_t)((source->block + STOP_GRACE_MS) / DV_REDIS_PULSE_MS);
+    if (source->asked || !dv_redis_page_is_empty(&source->page))
+        return;
     source->held = NULL;
-    source->ended = true;
+    end(source);
     if (batch != NULL)
         dv_finish(node, batch, DV_DROP);
-    dv_end(node);
 }
 
 static const char *waits(struct dv_node *node)
