@@ -342,6 +342,12 @@ static dv_rc lasting(const struct dv_pg *pg, dv_rc rc)
     return rc == DV_E_CONFIG && !pg->config.impatient ? DV_E_DEPENDENCY : rc;
 }
 
+/* Whether the error may be a row's: it ends in a rejection, at once or after some tries. */
+static bool may_blame_a_row(dv_rc rc)
+{
+    return dv_rc_policy(rc) == DV_POLICY_REJECT || rc == DV_E_IO;
+}
+
 static void failed(struct dv_pg_connection *connection, struct dv_store_request *group)
 {
     struct dv_pg *pg = connection->pg;
@@ -352,7 +358,7 @@ static void failed(struct dv_pg_connection *connection, struct dv_store_request 
         pg->reason = outcome.reason;
     if (outcome.reconnects)
         dv_pg_link_lost(connection, &outcome);
-    if (rejects && group->next != NULL)
+    if (may_blame_a_row(outcome.rc) && group->next != NULL)
         push_chain(&pg->alone, group); /* one bad row must not make those fail that only went with it */
     else
         answer_chain(pg, group, lasting(pg, outcome.rc), outcome.reason);
