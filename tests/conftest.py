@@ -14,6 +14,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = int(os.environ.get("DATAVAULT_SEED") or random.SystemRandom().randrange(2**31))
+TOLD = []  # results that a passing test wants to be seen
 PROGRAM = pathlib.Path(os.environ.get("DATAVAULT") or ROOT / "build" / "test" / "cli" / "datavault").resolve()
 
 
@@ -22,7 +23,14 @@ def pytest_report_header():
 
 
 def pytest_terminal_summary(terminalreporter):
-    terminalreporter.write_line(f"seed: DATAVAULT_SEED={SEED}")
+    for line in [f"seed: DATAVAULT_SEED={SEED}", *TOLD]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell():
+    """tell("a figure") puts a line under the results of the run."""
+    return TOLD.append
 
 
 @pytest.fixture(scope="session")
