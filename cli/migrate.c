@@ -10,6 +10,7 @@
 #include "engine/json.h"
 #include "engine/option.h"
 #include "operators/sink_pg.h"
+#include "operators/source_pg.h"
 
 enum { CONNECT_TIMEOUT_MS = 10000, TIMEOUT_MS = 60000, LINE_BYTES = 512 };
 
@@ -37,33 +38,44 @@ static void print_done(const struct dv_pg_config *config, const struct dv_pg_mig
     (void)fputc('\n', stdout);
 }
 
-static int migrate(const struct dv_pg_config *config, bool json)
+static int migrate(const struct dv_pg_config *config, const struct dv_pg_reader *reader, bool json)
 {
     struct dv_pg_migration done = { 0 };
     struct dv_error error = { 0 };
-    dv_rc rc = dv_pg_migrate(config, &done, &error);
+    dv_rc rc = dv_pg_migrate(config, reader, &done, &error);
     if (rc != DV_OK)
         return dv_say_error(rc, &error);
     print_done(config, &done, json);
     return DV_EXIT_OK;
 }
 
-/* Every sink-pg of a graph. */
+/* What a node of the graph needs; false if it needs nothing. */
+static bool migrate_node(const struct dv_node *node, bool json, int *ret_code)
+{
+    const struct dv_operator *op = dv_node_operator(node);
+    if (op->source && strcmp(op->from, "pg") == 0) {
+        const struct dv_pg_config config = dv_source_pg_config(node);
+        const struct dv_pg_reader reader = dv_source_pg_reader(node);
+        *ret_code = migrate(&config, &reader, json);
+        return true;
+    }
+    if (strcmp(op->name, "sink-pg") != 0)
+        return false;
+    const struct dv_pg_config config = dv_sink_pg_config(node);
+    *ret_code = migrate(&config, NULL, json);
+    return true;
+}
+
+/* Every sink-pg and source of a graph. */
 static int migrate_graph(const struct dv_command *self, const char *file, bool json)
 {
     struct dv_loaded loaded;
     uint32_t found = 0;
     int code = dv_loaded_init(&loaded, file, json);
-    for (uint32_t i = 0; code == DV_EXIT_OK && i < dv_graph_node_count(loaded.graph); i++) {
-        const struct dv_node *node = dv_graph_node(loaded.graph, i);
-        if (strcmp(dv_node_operator(node)->name, "sink-pg") != 0)
-            continue;
-        const struct dv_pg_config config = dv_sink_pg_config(node);
-        code = migrate(&config, json);
-        found++;
-    }
+    for (uint32_t i = 0; code == DV_EXIT_OK && i < dv_graph_node_count(loaded.graph); i++)
+        found += migrate_node(dv_graph_node(loaded.graph, i), json, &code);
     if (code == DV_EXIT_OK && found == 0)
-        code = dv_usage(self, "'%s' has no sink-pg", file);
+        code = dv_usage(self, "'%s' has neither sink-pg nor a source from pg", file);
     dv_loaded_free(&loaded);
     return code;
 }
@@ -75,7 +87,7 @@ static int migrate_url(const struct dv_command *self, const struct dv_pg_config 
     if (!dv_is_secret_reference(config->url) && dv_pg_url_has_password(config->url))
         return dv_usage(self, "no password on the command line: say --pg env:NAME, or --password env:NAME");
     dv_rc rc = dv_pg_config_check(config, &error);
-    return rc == DV_OK ? migrate(config, json) : dv_say_error(rc, &error);
+    return rc == DV_OK ? migrate(config, NULL, json) : dv_say_error(rc, &error);
 }
 
 static int run(const struct dv_command *self, int argc, char **argv)
@@ -113,7 +125,7 @@ const struct dv_command dv_command_migrate = {
     .name = "migrate",
     .summary = "Makes the tables of PostgreSQL stores.",
     .help = "examples:\n"
-            "  datavault migrate conf/pg.yaml                          the table of each sink-pg in the graph\n"
+            "  datavault migrate conf/pg.yaml                          the table of each node in the graph\n"
             "  datavault migrate --pg env:PG_URL                       a table of the default name\n"
             "  datavault migrate --pg postgresql://me@db/app --password file:pg.password --json\n\n"
             "usage: datavault migrate [--config] FILE.yaml | --pg URL [--password REF] [--schema NAME] [--table NAME]\n"
@@ -121,6 +133,7 @@ const struct dv_command dv_command_migrate = {
             "Tables have versions; an old one is brought up to date, a later one is refused, and doing it again changes\n"
             "nothing. It all happens in one transaction, and two at a time wait for each other. The role that runs this\n"
             "owns the table; the one that stores needs USAGE on the schema, SELECT and INSERT on the table; a sink-pg with an\n"
-            "`owner` also SELECT, INSERT and UPDATE on the table `fences`.\n",
+            "`owner` also SELECT, INSERT and UPDATE on the table `fences`. A source from pg needs SELECT on the table and on\n"
+            "`readers`, SELECT, UPDATE and DELETE on `pending`.\n",
     .run = run,
 };

@@ -124,12 +124,12 @@ static void send_request(struct dv_pg_connection *connection, struct dv_store_re
     connection->group = request;
     dv_pg_link_move(connection, DV_PG_BUSY);
     DV_CRASH_POINT("pg.before-send");
-    if (request->kind == DV_STORE_PUT)
-        dv_pg_link_sent(connection, DV_PG_TASK_PUT, dv_pg_send_put(connection));
-    else if (request->kind == DV_STORE_GET)
-        dv_pg_link_sent(connection, DV_PG_TASK_GET, dv_pg_send_get(connection));
-    else
-        dv_pg_link_sent(connection, DV_PG_TASK_COUNT, dv_pg_send_count(connection));
+    switch (request->kind) {
+    case DV_STORE_PUT: dv_pg_link_sent(connection, DV_PG_TASK_PUT, dv_pg_send_put(connection)); break;
+    case DV_STORE_GET: dv_pg_link_sent(connection, DV_PG_TASK_GET, dv_pg_send_get(connection)); break;
+    case DV_STORE_COUNT: dv_pg_link_sent(connection, DV_PG_TASK_COUNT, dv_pg_send_count(connection)); break;
+    default: dv_pg_link_sent(connection, DV_PG_TASK_READER, dv_pg_send_reader(connection)); break;
+    }
 }
 
 /* Before anything else, once in a process's life. */
@@ -308,6 +308,7 @@ static void tell_total(struct dv_store_request *group, uint64_t total)
 static void succeeded(struct dv_pg_connection *connection, struct dv_store_request *group)
 {
     struct dv_pg *pg = connection->pg;
+    bool lends = connection->task == DV_PG_TASK_GET; /* the callback reads the result */
     dv_rc rc = DV_OK;
     note_success(connection);
     switch (connection->task) {
@@ -325,9 +326,13 @@ static void succeeded(struct dv_pg_connection *connection, struct dv_store_reque
         memcpy(group->row.id, group->id, sizeof group->row.id);
         rc = dv_pg_result_row(connection, &group->row);
         break;
+    case DV_PG_TASK_READER:
+        lends = group->kind == DV_STORE_TAKE;
+        rc = lends ? dv_pg_result_taken(connection, group) : DV_OK;
+        break;
     default: break;
     }
-    if (connection->task != DV_PG_TASK_GET) {
+    if (!lends) {
         tell_total(group, dv_pg_result_total(connection));
         DV_CRASH_POINT("pg.after-commit");
         send_all(pg); /* before the callbacks, so that the server does not wait for them */

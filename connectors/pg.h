@@ -42,6 +42,8 @@ struct dv_pg_config {
     const char *password; /* a secret's reference, or NULL */
     const char *schema, *table; /* at most DV_PG_NAME_MAX characters of a DV_NAME */
     const char *owner;    /* a DV_NAME; or NULL: no fence */
+    const char *reader;   /* a DV_NAME, to take records one by one until they are done (reads_only); or NULL */
+    int64_t lease_ms;     /* for how long a reader's records are its own */
     int64_t connections;
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* of a statement, on both sides */
@@ -69,7 +71,8 @@ enum dv_pg_task {
     DV_PG_TASK_PUT,
     DV_PG_TASK_CHECK,
     DV_PG_TASK_GET,
-    DV_PG_TASK_COUNT
+    DV_PG_TASK_COUNT,
+    DV_PG_TASK_READER /* take, keep, free, done */
 };
 
 /* What became of a statement or a connection. */

@@ -149,15 +149,15 @@ void dv_pg_arrays_encode(const struct dv_store_request *group, char *buffer, str
     }
 }
 
-size_t dv_pg_ids_size(const struct dv_store_request *put)
+size_t dv_pg_ids_size(const struct dv_store_request *request)
 {
-    return HEAD_BYTES + (size_t)put->count * (LENGTH_BYTES + DV_STORE_ID_BYTES);
+    return HEAD_BYTES + (size_t)request->count * (LENGTH_BYTES + DV_STORE_ID_BYTES);
 }
 
-void dv_pg_ids_encode(const struct dv_store_request *put, char *buffer)
+void dv_pg_ids_encode(const struct dv_store_request *request, char *buffer)
 {
-    char *to = put_head(buffer, false, OID_UUID, put->count);
-    for (uint32_t i = 0; i < put->count; i++)
-        to = put_value(to, put->rows[i].id, DV_STORE_ID_BYTES);
-    DV_ASSERT((size_t)(to - buffer) == dv_pg_ids_size(put));
+    char *to = put_head(buffer, false, OID_UUID, request->count);
+    for (uint32_t i = 0; i < request->count; i++)
+        to = put_value(to, request->ids != NULL ? request->ids[i] : request->rows[i].id, DV_STORE_ID_BYTES);
+    DV_ASSERT((size_t)(to - buffer) == dv_pg_ids_size(request));
 }

@@ -28,9 +28,9 @@ size_t dv_pg_arrays_size(const struct dv_store_request *group);
 /* Writes the nine arrays into `buffer` of at least that size. */
 void dv_pg_arrays_encode(const struct dv_store_request *group, char *buffer, struct dv_pg_arrays *ret);
 
-/* The array of ids of one put alone: its size, and its bytes. */
-size_t dv_pg_ids_size(const struct dv_store_request *put);
-void dv_pg_ids_encode(const struct dv_store_request *put, char *buffer);
+/* The array of ids of one request alone, its own or those of its rows: its size, and its bytes. */
+size_t dv_pg_ids_size(const struct dv_store_request *request);
+void dv_pg_ids_encode(const struct dv_store_request *request, char *buffer);
 
 /* Between our times and the server's; what does not fit becomes the server's ±infinity. */
 int64_t dv_pg_time_of_ms(int64_t ms_since_1970);

@@ -157,17 +157,27 @@ static void is_ready(struct dv_pg_connection *connection)
     dv_pg_ready(connection);
 }
 
+/* A reader needs other rights than a writer. */
+static void refused(struct dv_pg_connection *connection, struct dv_pg_outcome outcome)
+{
+    if (connection->pg->config.reader != NULL && strcmp(outcome.sqlstate, "42501") == 0)
+        outcome.reason = "permission denied: the role needs USAGE on the schema, SELECT on the table and on readers, SELECT, "
+                         "UPDATE and DELETE on pending";
+    dv_pg_link_lost(connection, &outcome);
+}
+
 /* A step of setting up is over. */
 static void set_up_further(struct dv_pg_connection *connection)
 {
     if (connection->outcome.rc != DV_OK) {
-        dv_pg_link_lost(connection, &connection->outcome);
+        refused(connection, connection->outcome);
         return;
     }
     bool first = connection->task == DV_PG_TASK_SETTINGS;
     if (first && !dv_pg_result_grants(connection)) {
-        const struct dv_pg_outcome refused = dv_pg_outcome_of("42501");
-        dv_pg_link_lost(connection, &refused);
+        refused(connection, dv_pg_outcome_of("42501"));
+    } else if (first && !dv_pg_result_has_reader(connection)) {
+        lost(connection, DV_E_CONFIG, "the table does not know the reader; run: datavault migrate FILE");
     } else if (first && !connection->pg->config.reads_only) {
         dv_pg_link_sent(connection, DV_PG_TASK_PREPARE, dv_pg_send_prepare(connection));
     } else {

@@ -20,12 +20,14 @@ static const char *const versions[] = {
     " data_hash bytea NOT NULL, key_ref text NOT NULL, subject_ref bytea, nonce bytea NOT NULL,"
     " ciphertext bytea NOT NULL, processed_at timestamptz);"
     "ALTER TABLE @R ALTER COLUMN ciphertext SET STORAGE EXTERNAL",
+    "ALTER TABLE @R DROP COLUMN processed_at", /* each reader has its own rows of `pending` instead */
 };
 enum { VERSIONS = sizeof versions / sizeof versions[0] };
 
 /* One migration under way. */
 struct work {
     const struct dv_pg_config *config;
+    const struct dv_pg_reader *reader;
     PGconn *link;
     struct dv_error *error;
 };
@@ -92,8 +94,20 @@ static dv_rc run(const struct work *work, const char *sql, int *ret)
     return rc;
 }
 
-/* The same with the names put in: "@S" is the schema, "@T" the table, "@R" both with quotes, "@N" a number. Names have no
- * character that SQL or quotes could mind. */
+static const char *name_of(const struct work *work, char letter)
+{
+    switch (letter) {
+    case 'S': return work->config->schema;
+    case 'T': return work->config->table;
+    case 'A': return work->reader->name;
+    case 'B': return work->reader->tenant;
+    case 'C': return work->reader->schema;
+    default: DV_ASSERT(!"a letter that stands for a name"); return NULL;
+    }
+}
+
+/* The same with the names put in: "@S" is the schema, "@T" the table, "@R" both with quotes, "@N" a number, "@A" the
+ * reader, "@B" and "@C" its tenant and schema. Names have no character that SQL or quotes could mind. */
 static dv_rc run_named(const struct work *work, const char *with_names, int number, int *ret)
 {
     char sql[SQL_MAX];
@@ -108,7 +122,7 @@ static dv_rc run_named(const struct work *work, const char *with_names, int numb
         else if (*at == 'N')
             written = snprintf(sql + length, room, "%d", number);
         else
-            written = snprintf(sql + length, room, "%s", *at == 'S' ? work->config->schema : work->config->table);
+            written = snprintf(sql + length, room, "%s", name_of(work, *at));
         DV_ASSERT(written > 0 && (size_t)written + 1 < room);
         length += (size_t)written;
     }
@@ -116,19 +130,58 @@ static dv_rc run_named(const struct work *work, const char *with_names, int numb
     return run(work, sql, ret);
 }
 
+#define FIND_TABLE(name) "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = '" name "'"
+
 /* What all tables of a schema share, and how to find out whether it is there. Checked first: "IF NOT EXISTS" alone asks
  * for the right to create even where nothing is to be created. */
 static const struct {
     const char *find, *make;
 } shared[] = {
     { "SELECT count(*) FROM pg_namespace WHERE nspname = '@S'", "CREATE SCHEMA \"@S\"" },
-    { "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'schema_versions'",
+    { FIND_TABLE("schema_versions"),
       "CREATE TABLE \"@S\".schema_versions(relation text, version integer, applied_at timestamptz NOT NULL DEFAULT now(),"
       " PRIMARY KEY (relation, version))" },
-    { "SELECT count(*) FROM pg_tables WHERE schemaname = '@S' AND tablename = 'fences'",
+    { FIND_TABLE("fences"),
       "CREATE TABLE \"@S\".fences(relation text, name text, token bigint NOT NULL,"
       " taken_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (relation, name))" },
+    { FIND_TABLE("readers"),
+      "CREATE TABLE \"@S\".readers(number bigint GENERATED ALWAYS AS IDENTITY UNIQUE, relation text, name text,"
+      " tenant text NOT NULL, schema text NOT NULL, PRIMARY KEY (relation, name))" },
+    /* Rows come, are leased and go: room for new versions beside the old keeps the index out of it. */
+    { FIND_TABLE("pending"),
+      "CREATE TABLE \"@S\".pending(reader bigint, id uuid, leased_until timestamptz NOT NULL DEFAULT '-infinity',"
+      " PRIMARY KEY (reader, id)) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)" },
+    { "SELECT count(*) FROM pg_proc WHERE proname = 'note_pending' AND pronamespace = '\"@S\"'::regnamespace",
+      "CREATE FUNCTION \"@S\".note_pending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+      " SET search_path = pg_catalog, pg_temp AS $$BEGIN INSERT INTO \"@S\".pending(reader, id)"
+      " SELECT r.number, n.id FROM stored n JOIN \"@S\".readers r ON r.relation = TG_TABLE_NAME AND r.tenant = n.tenant"
+      " AND r.schema = n.schema; RETURN NULL; END$$" },
 };
+
+/* The table takes no records meanwhile, so that each is either here already or noted by the trigger. */
+static const char make_reader[] =
+    "LOCK TABLE @R IN SHARE ROW EXCLUSIVE MODE;"
+    "INSERT INTO \"@S\".readers(relation, name, tenant, schema) VALUES ('@T', '@A', '@B', '@C');"
+    "INSERT INTO \"@S\".pending(reader, id) SELECT r.number, b.id FROM @R b, \"@S\".readers r"
+    " WHERE r.relation = '@T' AND r.name = '@A' AND b.tenant = '@B' AND b.schema = '@C'";
+
+static dv_rc add_reader(const struct work *work)
+{
+    int found = 0;
+    DV_TRY(run_named(work, "SELECT count(*) FROM \"@S\".readers WHERE relation = '@T' AND name = '@A'", 0, &found));
+    if (found > 0) {
+        DV_TRY(run_named(work, "SELECT count(*) FROM \"@S\".readers WHERE relation = '@T' AND name = '@A' AND tenant = '@B'"
+                         " AND schema = '@C'", 0, &found));
+        return found > 0 ? DV_OK : dv_error_set(work->error, DV_E_CONFIG, "the table has a reader '%s' of another tenant or"
+                                                " schema: choose another name by reader:", work->reader->name);
+    }
+    DV_TRY(run_named(work, "SELECT count(*) FROM pg_trigger WHERE tgname = 'note_pending' AND tgrelid = '@R'::regclass", 0,
+                     &found));
+    if (found == 0)
+        DV_TRY(run_named(work, "CREATE TRIGGER note_pending AFTER INSERT ON @R REFERENCING NEW TABLE AS stored"
+                         " FOR EACH STATEMENT EXECUTE FUNCTION \"@S\".note_pending()", 0, NULL));
+    return run_named(work, make_reader, 0, NULL);
+}
 
 static dv_rc make_shared(const struct work *work)
 {
@@ -164,6 +217,8 @@ static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
                             " upgrade the program first", found, VERSIONS);
     for (int version = found + 1; version <= VERSIONS; version++)
         DV_TRY(apply(work, version));
+    if (work->reader != NULL)
+        DV_TRY(add_reader(work));
     DV_CRASH_POINT("migrate.before-commit");
     DV_TRY(run(work, "COMMIT", NULL));
     DV_CRASH_POINT("migrate.committed");
@@ -171,9 +226,10 @@ static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
     return DV_OK;
 }
 
-dv_rc dv_pg_migrate(const struct dv_pg_config *config, struct dv_pg_migration *ret, struct dv_error *error)
+dv_rc dv_pg_migrate(const struct dv_pg_config *config, const struct dv_pg_reader *reader, struct dv_pg_migration *ret,
+                    struct dv_error *error)
 {
-    struct work work = { .config = config, .error = error };
+    struct work work = { .config = config, .reader = reader, .error = error };
     DV_TRY(dv_pg_config_check(config, error));
     dv_rc rc = connect_link(&work);
     if (rc == DV_OK)

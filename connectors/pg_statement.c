@@ -11,12 +11,11 @@
 #include "engine/crash.h"
 #include "engine/memory.h"
 
-enum { SQL_MAX = 4096, BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, LOCK_MS_MAX = 5000 };
+enum { BUFFER_KEPT = 4 * 1024 * 1024, BINARY = 1, LOCK_MS_MAX = 5000 };
 enum { OID_INT8 = 20, OID_UUID = 2950, OID_UUIDS = 2951 };
 enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_NONCE, COL_CIPHERTEXT };
 
 #define PUT_NAME "dv_put"
-#define COLUMNS "tenant, schema, created_at, data_hash, key_ref, subject_ref, nonce, ciphertext"
 
 /* Everything after this finds only what the server brings or what is written in full. A commit that is not on the disk is
  * none, whatever the role's defaults say. A server that hears nothing of us any more must let go of its locks. */
@@ -42,41 +41,47 @@ enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_
     "SELECT has_table_privilege('%s', 'SELECT') AND has_table_privilege('\"%s\".fences', 'SELECT')"                    \
     " AND has_table_privilege('\"%s\".fences', 'INSERT') AND has_table_privilege('\"%s\".fences', 'UPDATE')"
 
-/* Appends to a text of SQL_MAX bytes. */
-static void append(char *sql, const char *format, ...) DV_FORMAT(2, 3);
-static void append(char *sql, const char *format, ...)
+#define RIGHTS_TO_READ                                                                                                 \
+    "SELECT has_table_privilege('%s', 'SELECT') AND has_table_privilege('\"%s\".pending', 'SELECT')"                   \
+    " AND has_table_privilege('\"%s\".pending', 'UPDATE') AND has_table_privilege('\"%s\".pending', 'DELETE'),"        \
+    " EXISTS (SELECT FROM \"%s\".readers WHERE relation = '%s' AND name = '%s')"
+
+void dv_pg_sql_append(char *sql, const char *format, ...)
 {
     va_list arguments;
     size_t length = strlen(sql);
     va_start(arguments, format);
-    int more = vsnprintf(sql + length, SQL_MAX - length, format, arguments);
+    int more = vsnprintf(sql + length, DV_PG_SQL_MAX - length, format, arguments);
     va_end(arguments);
-    DV_ASSERT(more > 0 && (size_t)more < SQL_MAX - length);
+    DV_ASSERT(more > 0 && (size_t)more < DV_PG_SQL_MAX - length);
 }
 
 int dv_pg_send_settings(struct dv_pg_connection *connection)
 {
     const struct dv_pg *pg = connection->pg;
     const char *schema = pg->config.schema;
-    char sql[SQL_MAX] = "";
+    char sql[DV_PG_SQL_MAX] = "";
     int64_t lock_ms = pg->config.timeout_ms / 2 < LOCK_MS_MAX ? pg->config.timeout_ms / 2 : LOCK_MS_MAX;
-    append(sql, SETTINGS, (long long)pg->config.timeout_ms, (long long)lock_ms);
+    dv_pg_sql_append(sql, SETTINGS, (long long)pg->config.timeout_ms, (long long)lock_ms);
     if (!pg->config.reads_only) {
-        append(sql, END_STOPPED, pg->relation);
-        append(sql, RIGHTS_TO_PUT, pg->relation);
+        dv_pg_sql_append(sql, END_STOPPED, pg->relation);
+        dv_pg_sql_append(sql, RIGHTS_TO_PUT, pg->relation);
     }
-    if (pg->config.owner != NULL)
-        append(sql, RIGHTS_TO_FENCE, pg->relation, schema, schema, schema);
+    if (pg->config.reader != NULL)
+        dv_pg_sql_append(sql, RIGHTS_TO_READ, pg->relation, schema, schema, schema, schema, pg->config.table,
+                         pg->config.reader);
+    else if (pg->config.owner != NULL)
+        dv_pg_sql_append(sql, RIGHTS_TO_FENCE, pg->relation, schema, schema, schema);
     else
-        append(sql, "SELECT has_table_privilege('%s', 'SELECT')", pg->relation);
+        dv_pg_sql_append(sql, "SELECT has_table_privilege('%s', 'SELECT')", pg->relation);
     return PQsendQuery(connection->link, sql);
 }
 
 int dv_pg_send_fence(struct dv_pg_connection *connection)
 {
     const struct dv_pg_config *config = &connection->pg->config;
-    char sql[SQL_MAX] = "";
-    append(sql,
+    char sql[DV_PG_SQL_MAX] = "";
+    dv_pg_sql_append(sql,
            "INSERT INTO \"%s\".fences AS f(relation, name, token) VALUES ('%s', '%s', 1) ON CONFLICT (relation, name)"
            " DO UPDATE SET token = f.token + 1, taken_at = now() RETURNING token",
            config->schema, config->table, config->owner);
@@ -84,7 +89,7 @@ int dv_pg_send_fence(struct dv_pg_connection *connection)
 }
 
 #define PUT                                                                                                            \
-    "INSERT INTO %s(id, " COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[],"      \
+    "INSERT INTO %s(id, " DV_PG_COLUMN_LIST ") SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[],"      \
     " $5::bytea[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])%s ON CONFLICT (id) DO NOTHING"
 
 /* A fenced put locks the fence first: whoever takes the name waits for its end, and whoever comes later finds the new
@@ -93,14 +98,14 @@ int dv_pg_send_prepare(struct dv_pg_connection *connection)
 {
     const struct dv_pg *pg = connection->pg;
     const struct dv_pg_config *config = &pg->config;
-    char sql[SQL_MAX] = "";
+    char sql[DV_PG_SQL_MAX] = "";
     Oid types[DV_PG_COLUMNS + 1] = { [DV_PG_COLUMNS] = OID_INT8 };
     memcpy(types, dv_pg_array_types, sizeof dv_pg_array_types);
     if (config->owner == NULL) {
-        append(sql, PUT, pg->relation, "");
+        dv_pg_sql_append(sql, PUT, pg->relation, "");
         return PQsendPrepare(connection->link, PUT_NAME, sql, DV_PG_COLUMNS, types);
     }
-    append(sql,
+    dv_pg_sql_append(sql,
            "WITH fence AS MATERIALIZED (SELECT 1 FROM \"%s\".fences WHERE relation = '%s' AND name = '%s' AND token = $10"
            " FOR SHARE), put AS (" PUT " RETURNING 1) SELECT count(*), EXISTS (SELECT FROM fence) FROM put",
            config->schema, config->table, config->owner, pg->relation, " WHERE EXISTS (SELECT FROM fence)");
@@ -139,37 +144,41 @@ int dv_pg_send_put(struct dv_pg_connection *connection)
 }
 
 /* A statement with one binary parameter and a binary result. */
-static int send_one(struct dv_pg_connection *connection, const char *format, Oid type, const char *value, size_t length)
+static int send_one(struct dv_pg_connection *connection, const char *sql, Oid type, const char *value, size_t length)
 {
-    char sql[SQL_MAX];
     const int lengths[] = { (int)length };
     const int formats[] = { BINARY };
-    int written = snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE id = %s", format, connection->pg->relation,
-                           type == OID_UUID ? "$1" : "ANY($1)");
-    DV_ASSERT(written > 0 && (size_t)written < sizeof sql);
     return PQsendQueryParams(connection->link, sql, 1, &type, &value, lengths, formats, BINARY);
 }
 
-int dv_pg_send_check(struct dv_pg_connection *connection)
+int dv_pg_send_ids(struct dv_pg_connection *connection, const char *sql)
 {
     size_t size = dv_pg_ids_size(connection->group);
     if (!reserve(connection, size))
         return 0;
     dv_pg_ids_encode(connection->group, connection->buffer);
-    return send_one(connection, "count(*)", OID_UUIDS, connection->buffer, size);
+    return send_one(connection, sql, OID_UUIDS, connection->buffer, size);
+}
+
+int dv_pg_send_check(struct dv_pg_connection *connection)
+{
+    char sql[DV_PG_SQL_MAX] = "";
+    dv_pg_sql_append(sql, "SELECT count(*) FROM %s WHERE id = ANY($1)", connection->pg->relation);
+    return dv_pg_send_ids(connection, sql);
 }
 
 int dv_pg_send_get(struct dv_pg_connection *connection)
 {
     const struct dv_store_request *get = connection->group;
-    return send_one(connection, COLUMNS, OID_UUID, (const char *)get->id, sizeof get->id);
+    char sql[DV_PG_SQL_MAX] = "";
+    dv_pg_sql_append(sql, "SELECT " DV_PG_COLUMN_LIST " FROM %s WHERE id = $1", connection->pg->relation);
+    return send_one(connection, sql, OID_UUID, (const char *)get->id, sizeof get->id);
 }
 
 int dv_pg_send_count(struct dv_pg_connection *connection)
 {
-    char sql[SQL_MAX];
-    int length = snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", connection->pg->relation);
-    DV_ASSERT(length > 0 && (size_t)length < sizeof sql);
+    char sql[DV_PG_SQL_MAX] = "";
+    dv_pg_sql_append(sql, "SELECT count(*) FROM %s", connection->pg->relation);
     return PQsendQueryParams(connection->link, sql, 0, NULL, NULL, NULL, NULL, BINARY);
 }
 
@@ -202,7 +211,13 @@ bool dv_pg_take_results(struct dv_pg_connection *connection)
 bool dv_pg_result_grants(const struct dv_pg_connection *connection)
 {
     const PGresult *result = connection->result;
-    return PQntuples(result) == 1 && PQnfields(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    return PQntuples(result) == 1 && PQnfields(result) >= 1 && PQgetvalue(result, 0, 0)[0] == 't';
+}
+
+bool dv_pg_result_has_reader(const struct dv_pg_connection *connection)
+{
+    const PGresult *result = connection->result;
+    return connection->pg->config.reader == NULL || (PQnfields(result) == 2 && PQgetvalue(result, 0, 1)[0] == 't');
 }
 
 /* A decimal number as the server tells it; libpq's text for "none" is empty. */
@@ -231,11 +246,26 @@ uint64_t dv_pg_result_total(const struct dv_pg_connection *connection)
     return (uint64_t)dv_pg_read_int64(PQgetvalue(result, 0, 0));
 }
 
-static struct dv_store_bytes bytes_of(const PGresult *result, int column)
+static struct dv_store_bytes bytes_of(const PGresult *result, int index, int column)
 {
-    if (PQgetisnull(result, 0, column))
+    if (PQgetisnull(result, index, column))
         return (struct dv_store_bytes){ 0 };
-    return (struct dv_store_bytes){ PQgetvalue(result, 0, column), (size_t)PQgetlength(result, 0, column) };
+    return (struct dv_store_bytes){ PQgetvalue(result, index, column), (size_t)PQgetlength(result, index, column) };
+}
+
+bool dv_pg_result_members(const PGresult *result, int index, struct dv_store_row *ret)
+{
+    if (PQnfields(result) <= COL_CIPHERTEXT || PQgetlength(result, index, COL_CREATED) != 8)
+        return false;
+    ret->tenant = bytes_of(result, index, COL_TENANT);
+    ret->schema = bytes_of(result, index, COL_SCHEMA);
+    ret->created_ms = dv_pg_time_to_ms(dv_pg_read_int64(PQgetvalue(result, index, COL_CREATED)));
+    ret->data_hash = bytes_of(result, index, COL_HASH);
+    ret->key_ref = bytes_of(result, index, COL_KEY);
+    ret->subject_ref = bytes_of(result, index, COL_SUBJECT);
+    ret->nonce = bytes_of(result, index, COL_NONCE);
+    ret->ciphertext = bytes_of(result, index, COL_CIPHERTEXT);
+    return true;
 }
 
 dv_rc dv_pg_result_row(const struct dv_pg_connection *connection, struct dv_store_row *ret)
@@ -243,15 +273,5 @@ dv_rc dv_pg_result_row(const struct dv_pg_connection *connection, struct dv_stor
     const PGresult *result = connection->result;
     if (PQntuples(result) == 0)
         return DV_E_MISSING;
-    if (PQnfields(result) != COL_CIPHERTEXT + 1 || PQgetlength(result, 0, COL_CREATED) != 8)
-        return DV_E_FAILED;
-    ret->tenant = bytes_of(result, COL_TENANT);
-    ret->schema = bytes_of(result, COL_SCHEMA);
-    ret->created_ms = dv_pg_time_to_ms(dv_pg_read_int64(PQgetvalue(result, 0, COL_CREATED)));
-    ret->data_hash = bytes_of(result, COL_HASH);
-    ret->key_ref = bytes_of(result, COL_KEY);
-    ret->subject_ref = bytes_of(result, COL_SUBJECT);
-    ret->nonce = bytes_of(result, COL_NONCE);
-    ret->ciphertext = bytes_of(result, COL_CIPHERTEXT);
-    return DV_OK;
+    return dv_pg_result_members(result, 0, ret) ? DV_OK : DV_E_FAILED;
 }

@@ -275,6 +275,8 @@ dv_rc dv_pg_config_check(const struct dv_pg_config *config, struct dv_error *err
                                 DV_PG_NAME_MAX);
     if (config->owner != NULL && (!dv_is_name(config->owner) || strlen(config->owner) > DV_PG_NAME_MAX))
         return dv_error_set(error, DV_E_CONFIG, "an owner is a name of at most %d letters, digits and _.-", DV_PG_NAME_MAX);
+    if (config->reader != NULL && (!dv_is_name(config->reader) || strlen(config->reader) > DV_PG_NAME_MAX))
+        return dv_error_set(error, DV_E_CONFIG, "a reader is a name of at most %d letters, digits and _.-", DV_PG_NAME_MAX);
     if (config->password != NULL && !dv_is_secret_reference(config->password))
         return dv_error_set(error, DV_E_CONFIG, "the password must be a secret's reference: env:NAME or file:PATH");
     if (dv_is_secret_reference(config->url))

@@ -33,6 +33,11 @@ enum dv_store_kind {
     DV_STORE_PUT,   /* rows[0 .. count-1]; `total`: how many of them were new */
     DV_STORE_GET,   /* id → row, valid during the callback; DV_E_MISSING */
     DV_STORE_COUNT, /* `total`: the records of the store */
+    /* Of a store that was opened for a reader: */
+    DV_STORE_TAKE, /* at most `count` records that nobody works on → taken[0 .. total-1], valid during the callback */
+    DV_STORE_KEEP, /* ids[0 .. count-1] are still worked on: nobody else is given them for another lease */
+    DV_STORE_FREE, /* they are not any more: whoever asks next is given them */
+    DV_STORE_DONE, /* they are done for ever */
 };
 
 struct dv_store_request;
@@ -42,6 +47,7 @@ typedef void (*dv_store_callback)(struct dv_store_request *request);
 struct dv_store_request {
     enum dv_store_kind kind;
     const struct dv_store_row *rows;
+    const uint8_t (*ids)[DV_STORE_ID_BYTES];
     uint32_t count;
     uint8_t id[DV_STORE_ID_BYTES];
     dv_store_callback callback;
@@ -51,6 +57,7 @@ struct dv_store_request {
     const char *reason; /* a literal for the state it is in, or NULL */
     uint64_t total;
     struct dv_store_row row;
+    struct dv_store_row *taken; /* lent room for `count`; a record that is gone has no tenant */
     struct dv_store_request *next; /* the store's */
 };
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pg_option.h - the options that every operator has which works with a table of sealed records in PostgreSQL.
+ *
+ * An operator's state has a member `server`, its option table begins with the rows below, and its transfer() asks for the
+ * check. What is special to it (an owner, a reader) it adds to the configuration itself. */
+#ifndef DV_OPERATORS_PG_OPTION_H
+#define DV_OPERATORS_PG_OPTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connectors/pg.h"
+#include "engine/operator.h"
+
+/* The member of an operator's state that the rows fill. */
+struct dv_pg_server {
+    const char *url;      /* or a secret's reference to one */
+    const char *password; /* a secret's reference, or NULL */
+    const char *schema;
+    const char *table;
+    int64_t connect_timeout_ms;
+    int64_t timeout_ms;
+};
+
+/* Rows of an option table whose state has a member `server` of the type above. */
+#define DV_PG_SERVER_ROWS(state)                                                                                       \
+    { "url", DV_STR, offsetof(state, server.url), .flags = DV_REQUIRED,                                                \
+      .help = "Server, as postgresql://user@host:5432/database, or a secret's reference to it; TLS is verified "       \
+              "(sslmode=verify-full) unless the host is this machine or the URL says otherwise." },                    \
+    { "password", DV_SECRET, offsetof(state, server.password),                                                         \
+      .help = "Password; none: the URL's, or no password." },                                                          \
+    { "schema", DV_NAME, offsetof(state, server.schema), .initial = "datavault", .help = "Schema of the table." },     \
+    { "table", DV_NAME, offsetof(state, server.table), .initial = "encrypted_blobs",                                   \
+      .help = "Table of sealed records; `datavault migrate` makes it." },                                              \
+    { "connect_timeout", DV_DURATION, offsetof(state, server.connect_timeout_ms), .initial = "5s", .min = 100,         \
+      .max = 60000, .help = "How long one try to connect may take." },                                                 \
+    { "timeout", DV_DURATION, offsetof(state, server.timeout_ms), .initial = "10s", .min = 100, .max = 600000,         \
+      .help = "How long a statement may take, on both sides." }
+
+/* The connector's configuration of these options, for this node; texts are the node's. */
+struct dv_pg_config dv_pg_server_config(const struct dv_node *node, const struct dv_pg_server *server);
+
+/* During transfer(): what can be checked without a server. DV_E_CONFIG after a finding. */
+DV_CHECKED dv_rc dv_pg_server_check(struct dv_node *node, const struct dv_pg_config *config);
+
+#endif
