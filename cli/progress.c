@@ -25,9 +25,11 @@ struct dv_totals dv_totals_of(const struct dv_graph *graph)
     return totals;
 }
 
-/* How far standard input was read, in percent; 0 if that cannot be known. */
-static unsigned percent_of_input(const struct dv_progress *progress)
+/* How far the run is, or standard input was read, in percent; 0 if that cannot be known. */
+static unsigned percent_of_input(const struct dv_progress *progress, uint64_t records)
 {
+    if (progress->expected > 0)
+        return records < progress->expected ? (unsigned)(records * 100 / progress->expected) : 100;
     off_t at = progress->input_bytes > 0 ? lseek(STDIN_FILENO, 0, SEEK_CUR) : 0;
     if (at <= 0)
         return 0;
@@ -44,7 +46,7 @@ static void draw(struct dv_progress *progress)
 {
     struct dv_totals totals = dv_totals_of(progress->graph);
     double spent = seconds(progress);
-    unsigned percent = percent_of_input(progress);
+    unsigned percent = percent_of_input(progress, totals.in);
     (void)fprintf(stderr, "\r\033[K");
     if (percent > 0)
         (void)fprintf(stderr, "[%.*s%*s] %3u %%  ", (int)(percent * BAR / 100), "##############################",

@@ -12,6 +12,7 @@ struct dv_progress {
     struct dv_loop *loop;
     struct dv_timer timer;
     uint64_t started_ns;
+    uint64_t expected;    /* records that will come, or 0: not known */
     uint64_t input_bytes; /* size of standard input if it is a file, else 0 */
     bool shown;
 };

@@ -6,6 +6,8 @@
 
 #include "cli/keyring.h"
 #include "connectors/sys.h"
+#include "engine/log.h"
+#include "operators/dead_letter_compact.h"
 
 enum { FEED_EVENTS = 1024, FEED_BYTES = 4 * 1024 * 1024 };
 
@@ -21,16 +23,40 @@ static dv_rc open_state(struct dv_services *services, const struct dv_graph_sett
     return DV_OK;
 }
 
+dv_rc dv_letters_path(const struct dv_graph_settings *settings, char *ret, size_t size, struct dv_error *error)
+{
+    int length = settings->dead_letters != NULL
+                     ? snprintf(ret, size, "%s", settings->dead_letters)
+                     : snprintf(ret, size, "%s/%s/dead-letters.msgpack", settings->state, settings->name);
+    if (length < 0 || (size_t)length >= size)
+        return dv_error_set(error, DV_E_CONFIG, "the path of the dead letters is too long");
+    return DV_OK;
+}
+
+/* What was replayed or dropped while the last run had the file goes now. That it cannot is no reason not to run. */
+static void compact_letters(const char *path)
+{
+    struct dv_letter_compaction done;
+    struct dv_error error = { 0 };
+    dv_rc rc = dv_letters_compact(path, &done, &error);
+    if (rc != DV_OK)
+        dv_log(DV_LOG_WARN, "dead-letter.not-compacted", DV_LOG_REASON("why", rc));
+    else if (done.removed > 0)
+        dv_log(DV_LOG_INFO, "dead-letter.compacted", DV_LOG_NUMBER("kept", done.kept),
+               DV_LOG_NUMBER("removed", done.removed));
+}
+
 static dv_rc open_letters(struct dv_services *services, struct dv_graph *graph, struct dv_loop *loop,
                           struct dv_error *error)
 {
     const struct dv_graph_settings *settings = dv_graph_settings(graph);
-    char path[DV_STATE_PATH_MAX + 32];
-    (void)snprintf(path, sizeof path, "%s/dead-letters.msgpack", services->state);
+    DV_TRY(dv_letters_path(settings, services->letters_path, sizeof services->letters_path, error));
+    if (services->letters_again == NULL)
+        compact_letters(services->letters_path);
     const struct dv_dead_letter_options options = {
         .loop = loop,
         .sys = &dv_sys_real,
-        .path = settings->dead_letters != NULL ? settings->dead_letters : path,
+        .path = services->letters_again != NULL ? services->letters_again : services->letters_path,
         .tenant = settings->tenant,
         .keyring = services->keyring,
     };

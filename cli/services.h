@@ -6,6 +6,7 @@
 #include "engine/feed.h"
 #include "engine/graph.h"
 #include "operators/dead_letter_file.h"
+#include "operators/dead_letter_scan.h"
 #include "vault/keyring.h"
 
 enum { DV_STATE_PATH_MAX = 1024 };
@@ -15,8 +16,14 @@ struct dv_services {
     struct dv_keyring *keyring;
     struct dv_feed *feed;
     struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
+    const char *letters_again; /* set before the open: rejected records go to this file instead of the graph's */
+    char letters_path[DV_LETTERS_PATH_MAX];
     char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */
 };
+
+/* The file of a graph's dead letters. DV_E_CONFIG if its path is too long. */
+DV_CHECKED dv_rc dv_letters_path(const struct dv_graph_settings *settings, char *ret, size_t size,
+                                 struct dv_error *error);
 
 /* Opens what the graph's settings name and lends it. Only a pipe (`once`), whose exit code tells of rejected records,
  * may do without a keyring: DV_E_CONFIG. On an error what was opened stays for dv_services_free(). */

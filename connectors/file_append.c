@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "connectors/file.h"
@@ -259,6 +260,14 @@ const char *dv_appender_waits(const struct dv_appender *appender)
     return appender->reason;
 }
 
+/* Whether the file still has the name it was opened by; a compaction may have put another in its place since. */
+static bool is_named(int fd, const char *path)
+{
+    struct stat ours;
+    struct stat named;
+    return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 /* Opens the file, alone: two writers would cut off each other's records as torn. */
 static dv_rc open_alone(struct dv_appender *appender, struct dv_file_facts *facts, struct dv_error *error)
 {
@@ -272,6 +281,8 @@ static dv_rc open_alone(struct dv_appender *appender, struct dv_file_facts *fact
         rc = dv_error_set(error, rc, "%s: is no file that can be written to", options->path);
     else if (appender->positioned && flock(appender->fd, LOCK_EX | LOCK_NB) != 0)
         rc = dv_error_set(error, DV_E_CONFIG, "%s: another process writes to it; name another file", options->path);
+    else if (appender->positioned && !is_named(appender->fd, options->path))
+        rc = dv_error_set(error, DV_E_CONFIG, "%s: was replaced while it was opened; start again", options->path);
     if (rc != DV_OK)
         (void)options->sys->close(appender->fd);
     return rc;

@@ -89,6 +89,19 @@ struct dv_bound {
 };
 struct dv_bound dv_graph_bound(const struct dv_graph *graph);
 
+/* A way into the middle of a graph: what the source `op` makes enters node number `at` as if its inputs had sent it; a
+ * source that stands there is replaced. `state` is the caller's and stays. */
+struct dv_graph_feed {
+    uint32_t at;
+    const struct dv_operator *op;
+    void *state;
+};
+
+/* Leaves of a graph only what records can come to from these nodes, each of which is named once; before the start. The
+ * feeds become nodes 0 .. count-1. DV_E_LIMIT, DV_E_MEMORY: the graph is not to be used any more. */
+DV_CHECKED dv_rc dv_graph_cut(struct dv_graph *graph, const struct dv_graph_feed *feeds, uint32_t count,
+                              struct dv_error *error);
+
 /* Opens every node and begins. On failure nothing runs, and *error tells which node and why. */
 DV_CHECKED dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done done, void *data,
                                 struct dv_error *error);

@@ -255,7 +255,7 @@ static int link_order(const void *a, const void *b)
     return x->to < y->to ? -1 : x->to > y->to;
 }
 
-static void index_links(struct dv_graph *graph)
+void dv_graph_index_links(struct dv_graph *graph)
 {
     qsort(graph->links, graph->link_count, sizeof *graph->links, link_order);
     for (uint32_t i = 0; i < graph->link_count; i++) {
@@ -373,7 +373,7 @@ static void load_nodes(struct dv_graph *graph)
         sound = load_node(graph, map) && sound;
     for (uint32_t i = 0; i < graph->node_count; i++)
         load_links(graph, graph->nodes[i]);
-    index_links(graph);
+    dv_graph_index_links(graph);
     if (!sound)
         return; /* transfer() needs complete options */
     for (uint32_t i = 0; i < graph->node_count; i++)

@@ -189,6 +189,9 @@ DV_CHECKED dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacit
 void dv_receipts_free(struct dv_receipts *receipts);
 struct dv_receipt *dv_receipt_take(struct dv_receipts *receipts, struct dv_node *source);
 
+/* graph_load.c: sorts the links and tells each node which are its own. */
+void dv_graph_index_links(struct dv_graph *graph);
+
 /* bound.c: the pool's size from credits over paths; false if it cannot be counted in 64 bits. */
 bool dv_graph_count_bound(struct dv_graph *graph);
 uint32_t dv_node_credits(const struct dv_node *node);

@@ -99,6 +99,13 @@ static void on_progress(void *data)
 
 /* ---- one letter ---- */
 
+/* What was lost before it was read has no id: such a letter tells of it, and holds no record. */
+static bool has_id(const struct dv_letter *letter)
+{
+    static const uint8_t none[DV_BLOB_ID_BYTES] = { 0 };
+    return memcmp(letter->id, none, sizeof none) != 0;
+}
+
 static void print_payload(struct dv_json *json, const struct dv_letter *letter, size_t kept)
 {
     if (letter->schema != NULL) {
@@ -137,6 +144,10 @@ static dv_rc print_letter(struct dv_dead_letter_file *file, const struct dv_lett
     dv_json_uint(&json, letter->offset);
     dv_json_key(&json, "line");
     dv_json_uint(&json, letter->line);
+    if (!has_id(letter)) {
+        dv_json_key(&json, "notice");
+        dv_json_bool(&json, true);
+    }
     print_payload(&json, letter, kept);
     dv_json_close(&json, '}');
     DV_ASSERT(!json.full);
@@ -159,11 +170,10 @@ static dv_rc new_sealer(struct dv_dead_letter_file *file, struct dv_error *error
 
 static void identify(const struct dv_dead_letter_file *file, const struct dv_letter *letter, struct dv_blob *blob)
 {
-    static const uint8_t none[DV_BLOB_ID_BYTES] = { 0 };
     int64_t now_ms = dv_wall_ms(file->options.loop);
     bool dated = letter->created_ms > 0 && letter->created_ms <= DV_BLOB_CREATED_MAX_MS;
     blob->created_ms = dated ? letter->created_ms : now_ms;
-    if (memcmp(letter->id, none, sizeof none) != 0)
+    if (has_id(letter))
         memcpy(blob->id, letter->id, sizeof blob->id);
     else
         dv_id_make(blob->id, (uint64_t)now_ms, (uint32_t)file->letters,

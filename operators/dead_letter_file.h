@@ -6,6 +6,7 @@
  *
  *     { "node": "…", "code": "DV_E_SYNTAX", "reason": "…", "offset": 12, "line": 3, "raw": "<base64>" }
  *     { …, "schema": "…", "record": { … } }        a record that was parsed already
+ *     { …, "notice": true, "raw": "…" }            tells of a loss: there is no record in it
  *
  * Letters that come while a write is under way share the next fdatasync. Each keeps its receipt until it is on the
  * disk; when more than DV_DEAD_LETTER_QUEUE_BYTES wait, full() stops the graph's intake. */
