@@ -83,9 +83,10 @@ int dv_dlq_end(const struct dv_dlq *dlq, const struct dv_letter_scan *scan, uint
     if (damaged > TOLD_MAX)
         (void)fprintf(stderr, "datavault: %llu letters in all could not be opened\n", (unsigned long long)damaged);
     if (scan != NULL && scan->marks.damaged_bytes > 0)
-        (void)fprintf(stderr, "datavault: %llu bytes of '%s' from byte %llu on are damaged: letters they marked are open again\n",
-                      (unsigned long long)scan->marks.damaged_bytes, scan->paths.marks,
-                      (unsigned long long)scan->marks.damaged_at);
+        (void)fprintf(
+            stderr, "datavault: %llu bytes of '%s' from byte %llu on are damaged: letters they marked are open again\n",
+            (unsigned long long)scan->marks.damaged_bytes, scan->paths.marks,
+            (unsigned long long)scan->marks.damaged_at);
     if (damaged > 0 && code == DV_EXIT_OK)
         code = DV_EXIT_FAILED;
     for (uint32_t i = 0; rc == DV_OK && i < dlq->id_count; i++) {
@@ -163,7 +164,10 @@ static const struct {
     const char *name;
     verb_function run;
 } verbs[] = {
-    { "list", dv_dlq_list }, { "show", dv_dlq_show }, { "replay", dv_dlq_replay }, { "drop", dv_dlq_drop },
+    { "list", dv_dlq_list },
+    { "show", dv_dlq_show },
+    { "replay", dv_dlq_replay },
+    { "drop", dv_dlq_drop },
 };
 
 static verb_function find_verb(const char *word)
@@ -217,7 +221,8 @@ static int take_option(struct dv_dlq *dlq, int option)
     case 'q': dlq->quiet = true; break;
     case 's':
         if (!parse_since(optarg, &dlq->since_ms))
-            return dv_usage(dlq->self, "--since is a time ago (2h) or a date in UTC (2026-01-31, 2026-01-31T08:00:00Z)");
+            return dv_usage(dlq->self,
+                            "--since is a time ago (2h) or a date in UTC (2026-01-31, 2026-01-31T08:00:00Z)");
         break;
     case 'l':
         if (!parse_limit(optarg, &dlq->limit))
@@ -271,26 +276,30 @@ static int run(const struct dv_command *self, int argc, char **argv)
 const struct dv_command dv_command_dlq = {
     .name = "dlq",
     .summary = "Lists, shows, replays and drops rejected records.",
-    .help = "examples:\n"
-            "  datavault dlq list conf/redis-pg.yaml                       what was rejected where and why; no field values\n"
-            "  datavault dlq show conf/redis-pg.yaml 018f2c5e-0000-8000-8000-000000000000\n"
-            "  datavault dlq replay conf/redis-pg.yaml --all --dry-run     what a replay would do\n"
-            "  datavault dlq replay conf/redis-pg.yaml --all --node blobs  again, at the node that rejected them\n"
-            "  datavault dlq drop conf/redis-pg.yaml --all --code SYNTAX --yes\n\n"
-            "usage: datavault dlq list   FILE.yaml [filters] [--json]\n"
-            "       datavault dlq show   FILE.yaml ID... [--raw]\n"
-            "       datavault dlq replay FILE.yaml ID...|--all [filters] [--at NODE] [--dry-run] [--json] [--quiet]\n"
-            "       datavault dlq drop   FILE.yaml ID...|--all [filters] --yes\n\n"
-            "  --node NAME     rejected by this node            --since TIME  from 2h ago, or a date in UTC, on\n"
-            "  --code CODE     as DV_E_DATA, or DATA            --limit N     the first N of those\n"
-            "  --at NODE       feeds them to this node: after it was renamed, or its input has changed\n"
-            "  --letters PATH  another file of letters, as one that was set aside as .corrupt\n"
-            "  --raw           the rejected input alone, byte for byte\n\n"
-            "`show` opens a record: that is a privileged act, for whoever holds the keyring, and it is logged.\n"
-            "A replay starts at the node that rejected the record, with the id the record has had from the first: what was\n"
-            "stored after all stays one. What fails again becomes a new letter. Windows see the replayed records alone.\n"
-            "All of it works beside a running graph, but for sinks that write a file. What is replayed or dropped goes from\n"
-            "the disk at once if the graph is not running, else at its next start.\n\n"
-            "exit codes: 0 ok, 1 something failed again, is damaged or is not there; others as of `datavault run`\n",
+    .help =
+        "examples:\n"
+        "  datavault dlq list conf/redis-pg.yaml                       what was rejected where and why; no field "
+        "values\n"
+        "  datavault dlq show conf/redis-pg.yaml 018f2c5e-0000-8000-8000-000000000000\n"
+        "  datavault dlq replay conf/redis-pg.yaml --all --dry-run     what a replay would do\n"
+        "  datavault dlq replay conf/redis-pg.yaml --all --node blobs  again, at the node that rejected them\n"
+        "  datavault dlq drop conf/redis-pg.yaml --all --code SYNTAX --yes\n\n"
+        "usage: datavault dlq list   FILE.yaml [filters] [--json]\n"
+        "       datavault dlq show   FILE.yaml ID... [--raw]\n"
+        "       datavault dlq replay FILE.yaml ID...|--all [filters] [--at NODE] [--dry-run] [--json] [--quiet]\n"
+        "       datavault dlq drop   FILE.yaml ID...|--all [filters] --yes\n\n"
+        "  --node NAME     rejected by this node            --since TIME  from 2h ago, or a date in UTC, on\n"
+        "  --code CODE     as DV_E_DATA, or DATA            --limit N     the first N of those\n"
+        "  --at NODE       feeds them to this node: after it was renamed, or its input has changed\n"
+        "  --letters PATH  another file of letters, as one that was set aside as .corrupt\n"
+        "  --raw           the rejected input alone, byte for byte\n\n"
+        "`show` opens a record: that is a privileged act, for whoever holds the keyring, and it is logged.\n"
+        "A replay starts at the node that rejected the record, with the id the record has had from the first: what "
+        "was\n"
+        "stored after all stays one. What fails again becomes a new letter. Windows see the replayed records alone.\n"
+        "All of it works beside a running graph, but for sinks that write a file. What is replayed or dropped goes "
+        "from\n"
+        "the disk at once if the graph is not running, else at its next start.\n\n"
+        "exit codes: 0 ok, 1 something failed again, is damaged or is not there; others as of `datavault run`\n",
     .run = run,
 };

@@ -12,12 +12,12 @@ enum { DV_DLQ_TIME_TEXT = 32 };
 /* What was asked for, and the graph it is about. */
 struct dv_dlq {
     const struct dv_command *self;
-    const char *file;          /* the graph file */
-    const char *path;          /* of the letters, if it was given */
-    const char *node, *code;   /* filters, or NULL */
-    const char *at;            /* replay: the node that letters are fed to, or NULL: the one that rejected them */
-    int64_t since_ms;          /* INT64_MIN: all */
-    uint64_t limit;            /* UINT64_MAX: all */
+    const char *file;        /* the graph file */
+    const char *path;        /* of the letters, if it was given */
+    const char *node, *code; /* filters, or NULL */
+    const char *at;          /* replay: the node that letters are fed to, or NULL: the one that rejected them */
+    int64_t since_ms;        /* INT64_MIN: all */
+    uint64_t limit;          /* UINT64_MAX: all */
     bool all, json, raw, dry_run, yes, quiet;
     uint8_t (*ids)[DV_BLOB_ID_BYTES]; /* those named; each stands for all letters of its record */
     bool *met;                        /* whether a letter has ids[i] */

@@ -32,7 +32,8 @@ static void count(struct totals *totals, const struct dv_letter_view *letter)
     uint32_t i = 0;
     copy_text(new.node, sizeof new.node, letter->node);
     copy_text(new.code, sizeof new.code, letter->code);
-    while (i < totals->count && (strcmp(totals->kind[i].node, new.node) != 0 || strcmp(totals->kind[i].code, new.code) != 0))
+    while (i < totals->count &&
+           (strcmp(totals->kind[i].node, new.node) != 0 || strcmp(totals->kind[i].code, new.code) != 0))
         i++;
     if (i == KINDS_MAX)
         i--;
@@ -106,7 +107,8 @@ static void print_totals(const struct totals *totals, bool json)
         unsigned long long replayed = kind->of[DV_LETTER_REPLAYED];
         unsigned long long dropped = kind->of[DV_LETTER_DROPPED];
         if (json)
-            (void)fprintf(stderr, "{\"node\":\"%s\",\"code\":\"%s\",\"open\":%llu,\"replayed\":%llu,\"dropped\":%llu}\n",
+            (void)fprintf(stderr,
+                          "{\"node\":\"%s\",\"code\":\"%s\",\"open\":%llu,\"replayed\":%llu,\"dropped\":%llu}\n",
                           kind->node, kind->code, open, replayed, dropped);
         else
             (void)printf("%-16s %-12s %10llu %10llu %10llu\n", kind->node, kind->code, open, replayed, dropped);
@@ -123,7 +125,8 @@ int dv_dlq_list(struct dv_dlq *dlq)
     uint64_t shown = 0;
     bool end = false;
     dv_rc rc = dv_letter_scan_open(&scan, dlq->letters, dlq->keyring, &error);
-    while (rc == DV_OK && shown < dlq->limit && (rc = dv_letter_scan_next(&scan, &letter, &end, &error)) == DV_OK && !end) {
+    while (rc == DV_OK && shown < dlq->limit && (rc = dv_letter_scan_next(&scan, &letter, &end, &error)) == DV_OK &&
+           !end) {
         if (letter.opened != DV_OK) {
             dv_dlq_say_damage(&letter, &damaged);
             continue;

@@ -85,7 +85,8 @@ static dv_rc select_letter(struct replay *replay, const struct dv_letter_view *l
 {
     struct target *target = target_of(replay, letter);
     if (target == NULL)
-        return dv_error_set(&replay->error, DV_E_LIMIT, "letters of more than %d nodes; replay them by --node", TARGETS_MAX);
+        return dv_error_set(&replay->error, DV_E_LIMIT, "letters of more than %d nodes; replay them by --node",
+                            TARGETS_MAX);
     if (letter->schema.at != NULL) {
         char schema[NAME_ROOM];
         copy_name(schema, letter->schema);
@@ -137,23 +138,26 @@ static dv_rc check_target(struct replay *replay, const struct target *target)
     if (target->at < 0 && dlq->at != NULL)
         return dv_error_set(&replay->error, DV_E_CONFIG, "%s has no node '%s'", dlq->file, name);
     if (target->at < 0)
-        return dv_error_set(&replay->error, DV_E_CONFIG,
-                            "node '%s', which rejected %llu of the letters, is not in %s any more: say --node %s --at NODE "
-                            "for the node that takes its place, or leave them out by --node",
-                            name, (unsigned long long)target->letters, dlq->file, name);
+        return dv_error_set(
+            &replay->error, DV_E_CONFIG,
+            "node '%s', which rejected %llu of the letters, is not in %s any more: say --node %s --at NODE "
+            "for the node that takes its place, or leave them out by --node",
+            name, (unsigned long long)target->letters, dlq->file, name);
     const struct dv_node *node = dv_graph_node(dlq->loaded.graph, (uint32_t)target->at);
     bool source = dv_node_operator(node)->source;
     const struct dv_schema *schema = source ? dv_node_schema_out(node, 0) : dv_node_schema_in(node);
     if (!source && target->raw > 0)
-        return dv_error_set(&replay->error, DV_E_CONFIG,
-                            "%llu of the letters hold input that was never parsed, which only a source can read, and '%s' "
-                            "is none: name the source with --at",
-                            (unsigned long long)target->raw, name);
+        return dv_error_set(
+            &replay->error, DV_E_CONFIG,
+            "%llu of the letters hold input that was never parsed, which only a source can read, and '%s' "
+            "is none: name the source with --at",
+            (unsigned long long)target->raw, name);
     if (target->schema[0] != '\0' && strcmp(target->schema, schema->name) != 0)
-        return dv_error_set(&replay->error, DV_E_CONFIG,
-                            "the letters of '%s' hold records of schema '%s', but node '%s' takes '%s' now: say --at NODE "
-                            "for a node that takes '%s'",
-                            target->rejected_by, target->schema, name, schema->name, target->schema);
+        return dv_error_set(
+            &replay->error, DV_E_CONFIG,
+            "the letters of '%s' hold records of schema '%s', but node '%s' takes '%s' now: say --at NODE "
+            "for a node that takes '%s'",
+            target->rejected_by, target->schema, name, schema->name, target->schema);
     return DV_OK;
 }
 
@@ -247,7 +251,8 @@ static dv_rc cut_graph(struct replay *replay)
     for (uint32_t i = 0; i < replay->target_count; i++) {
         replay->source[i].replay = &replay->shared;
         replay->source[i].rejected_by = dlq->at == NULL ? replay->target[i].rejected_by : NULL;
-        feeds[i] = (struct dv_graph_feed){ (uint32_t)replay->target[i].at, &dv_operator_dead_letters, &replay->source[i] };
+        feeds[i] =
+            (struct dv_graph_feed){ (uint32_t)replay->target[i].at, &dv_operator_dead_letters, &replay->source[i] };
     }
     DV_TRY(dv_graph_cut(dlq->loaded.graph, feeds, replay->target_count, &replay->error));
     return dv_graph_check(dlq->loaded.graph, &dlq->loaded.diags);
@@ -256,8 +261,9 @@ static dv_rc cut_graph(struct replay *replay)
 static dv_rc start(struct replay *replay)
 {
     struct dv_dlq *dlq = replay->dlq;
-    replay->shared = (struct dv_letter_replay){ .path = dlq->letters, .keyring = dlq->keyring, .marker = &replay->marker,
-                                                .wanted = is_selected, .data = replay };
+    replay->shared = (struct dv_letter_replay){
+        .path = dlq->letters, .keyring = dlq->keyring, .marker = &replay->marker, .wanted = is_selected, .data = replay
+    };
     replay->services.letters_again = replay->paths.again;
     DV_TRY(cut_graph(replay));
     DV_TRY(dv_services_open(&replay->services, dlq->loaded.graph, &replay->loop.base, true, &replay->error));
@@ -291,8 +297,9 @@ static void print_summary(const struct replay *replay)
                      (unsigned long long)done->fed, rejected, unfit, (unsigned long long)replay->notices,
                      (unsigned long long)replay->damaged);
     else
-        (void)fprintf(stderr, "datavault: %llu records fed again, %llu rejected again into new letters, %llu could not be "
-                              "read and stay as they are\n",
+        (void)fprintf(stderr,
+                      "datavault: %llu records fed again, %llu rejected again into new letters, %llu could not be "
+                      "read and stay as they are\n",
                       (unsigned long long)done->fed, rejected, unfit);
 }
 
@@ -311,10 +318,12 @@ static int summarize(struct replay *replay, const struct dv_letter_scan *scan)
     if (replay->rc == DV_OK && replay->letters > 0)
         dv_dlq_compact(replay->dlq);
     if (done->unmarked > 0)
-        (void)fprintf(stderr, "datavault: %llu letters were replayed and could not be marked: they stay open, and another "
-                              "replay meets their ids\n",
+        (void)fprintf(stderr,
+                      "datavault: %llu letters were replayed and could not be marked: they stay open, and another "
+                      "replay meets their ids\n",
                       (unsigned long long)done->unmarked);
-    bool again = done->unfit > 0 || done->unmarked > 0 || (done->fed > 0 && dv_totals_of(replay->dlq->loaded.graph).rejected > 0);
+    bool again = done->unfit > 0 || done->unmarked > 0 ||
+                 (done->fed > 0 && dv_totals_of(replay->dlq->loaded.graph).rejected > 0);
     return code == DV_EXIT_OK && again ? DV_EXIT_FAILED : code;
 }
 

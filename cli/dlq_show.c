@@ -31,7 +31,8 @@ static void print_letter(const struct dv_letter_view *letter, bool terminal)
 {
     char id[DV_UUID_TEXT];
     char when[DV_DLQ_TIME_TEXT];
-    (void)printf("id      %s\ntime    %s\nstate   %s\nnode    %.*s\ncode    %.*s\nreason  %.*s\nplace   offset %llu, line %llu\n",
+    (void)printf("id      %s\ntime    %s\nstate   %s\nnode    %.*s\ncode    %.*s\nreason  %.*s\nplace   offset %llu, "
+                 "line %llu\n",
                  dv_id_text(id, letter->key.id), dv_dlq_time(when, letter->created_ms),
                  dv_letter_state_name(letter->state), (int)letter->node.length, (const char *)letter->node.at,
                  (int)letter->code.length, (const char *)letter->code.at, (int)letter->reason.length,

@@ -57,6 +57,7 @@ static dv_rc open_letters(struct dv_services *services, struct dv_graph *graph, 
         .loop = loop,
         .sys = &dv_sys_real,
         .path = services->letters_again != NULL ? services->letters_again : services->letters_path,
+        .bytes_max = services->letters_again != NULL ? UINT64_MAX : (uint64_t)settings->dead_letters_max,
         .tenant = settings->tenant,
         .keyring = services->keyring,
     };

@@ -41,6 +41,7 @@ struct dv_graph_settings {
     const char *tls_cert;     /* PEM file, or NULL */
     const char *tls_key;      /* PEM file, or NULL */
     const char *dead_letters; /* file of sealed rejected records */
+    int64_t dead_letters_max; /* bytes; the intake stops when the file has reached it */
     const char *state;        /* directory of checkpoints */
     int64_t memory_bytes;     /* the most that batches may use; `check` refuses a graph that could pass it */
     int64_t batch_bytes;      /* the most one batch may use */

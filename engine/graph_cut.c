@@ -49,8 +49,14 @@ static dv_rc place_feed(struct cut *cut, const struct dv_graph_feed *feed)
     DV_ASSERT(feed->op->source && feed->op->makes && feed->op->outputs == NULL);
     if (fed == NULL)
         return DV_E_MEMORY;
-    *fed = (struct dv_node){ .op = feed->op, .name = at->name, .graph = cut->graph, .state = feed->state,
-                             .blank = feed->state, .arena = cut->graph->arena, .yaml = at->yaml, .output_count = 1 };
+    *fed = (struct dv_node){ .op = feed->op,
+                             .name = at->name,
+                             .graph = cut->graph,
+                             .state = feed->state,
+                             .blank = feed->state,
+                             .arena = cut->graph->arena,
+                             .yaml = at->yaml,
+                             .output_count = 1 };
     fed->out[0] = at->op->source ? at->out[0] : at->in;
     fed->credits_left = dv_node_credits(fed);
     uint32_t place = place_node(cut, fed);
@@ -133,5 +139,6 @@ dv_rc dv_graph_cut(struct dv_graph *graph, const struct dv_graph_feed *feeds, ui
     graph->link_count = cut.link_count;
     dv_graph_index_links(graph);
     bool bounded = dv_graph_count_bound(graph) && graph->bound.bytes <= (uint64_t)graph->settings.memory_bytes;
-    return bounded ? DV_OK : dv_error_set(error, DV_E_LIMIT, "the rest of the graph could need more than `memory` allows");
+    return bounded ? DV_OK
+                   : dv_error_set(error, DV_E_LIMIT, "the rest of the graph could need more than `memory` allows");
 }

@@ -30,6 +30,7 @@ static void put(struct dv_node *node, const struct dv_batch *batch, const struct
 {
     struct dv_dead_letters *letters = node->graph->letters;
     node->stats.rejected++;
+    node->stats.rejected_for[letter.code]++;
     letter.node = node->name;
     letter.offset = place->offset;
     letter.line = place->line;

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "engine/error.h"
+
 enum { DV_HISTOGRAM_BUCKETS = 40 };
 
 /* Bucket b counts values in [2^b, 2^(b+1)) ns; the first also 0, the last also everything above. */
@@ -43,6 +45,7 @@ struct dv_node_stats {
     uint64_t batches_in, records_in;
     uint64_t batches_out, records_out;
     uint64_t rejected;      /* records sent to the dead letters */
+    uint64_t rejected_for[DV_RC_COUNT]; /* of these, by the code */
     uint64_t retries;       /* batches tried again after a RETRY error */
     uint64_t stalls;        /* times it was ready but an output had no slot or no credit was left */
     uint64_t held;          /* batches it holds now */

@@ -2,6 +2,8 @@
  * dead_letter_file.c - seals letters and appends them in groups. */
 #include "operators/dead_letter_file.h"
 
+#include <sys/stat.h>
+
 #include "engine/arena.h"
 #include "engine/base64.h"
 #include "engine/crash.h"
@@ -33,7 +35,10 @@ struct dv_dead_letter_file {
     struct dv_arena scratch;       /* of one put() */
     struct waiting_receipt *waits; /* a ring, oldest first */
     uint32_t first, count, capacity;
-    uint64_t letters; /* since the open */
+    uint64_t letters;      /* since the open */
+    struct dv_timer timer; /* while the file is full */
+    bool released;         /* it is full and closed, for a compaction */
+    const char *reason;    /* why it stays closed, a literal, or NULL */
 };
 
 /* ---- receipts that wait ---- */
@@ -88,6 +93,20 @@ static void release_first(struct dv_dead_letter_file *file, bool failed)
     dv_receipt_unref(receipt, failed);
 }
 
+static bool is_over(const struct dv_dead_letter_file *file)
+{
+    const struct dv_appender *appender = &file->appender;
+    return file->released ||
+           appender->file_offset + (appender->accepted - appender->durable) >= file->options.bytes_max;
+}
+
+/* The file is full: it is let go of once all is written. */
+static void watch(struct dv_dead_letter_file *file)
+{
+    if (is_over(file) && !file->timer.active)
+        dv_timer_start(&file->timer, DV_DEAD_LETTER_LOOK_MS);
+}
+
 static void on_progress(void *data)
 {
     struct dv_dead_letter_file *file = data;
@@ -95,6 +114,7 @@ static void on_progress(void *data)
     while (file->count > 0 && (failed || wait_at(file, 0)->position <= file->appender.durable))
         release_first(file, failed);
     dv_appender_flush(&file->appender);
+    watch(file);
 }
 
 /* ---- one letter ---- */
@@ -196,6 +216,33 @@ static dv_rc seal_letter(struct dv_dead_letter_file *file, const struct dv_lette
     return dv_blob_seal(blob, file->sealer, text, sealed, &error);
 }
 
+static dv_rc open_appender(struct dv_dead_letter_file *file, struct dv_error *error)
+{
+    const struct dv_dead_letter_options *options = &file->options;
+    struct dv_appender_options how = { .loop = options->loop,
+                                       .sys = options->sys,
+                                       .name = DV_DEAD_LETTER_DATASET,
+                                       .path = options->path,
+                                       .sync = true,
+                                       .elastic = true,
+                                       .record = dv_blob_record_length,
+                                       .progress = on_progress,
+                                       .data = file };
+    return dv_appender_open(&file->appender, &how, error);
+}
+
+/* What was in flight when the file was let go of still finds it, unless it is being compacted at this moment. */
+static dv_rc take_back(struct dv_dead_letter_file *file)
+{
+    struct dv_error error = { 0 };
+    if (!file->released)
+        return DV_OK;
+    dv_rc rc = open_appender(file, &error);
+    file->released = rc != DV_OK;
+    file->reason = rc == DV_OK ? NULL : rc == DV_E_CONFIG ? "another process has the dead letters" : dv_rc_text(rc);
+    return rc;
+}
+
 static dv_rc append_letter(struct dv_dead_letter_file *file, const struct dv_letter *letter, struct dv_receipt *receipt)
 {
     struct dv_blob blob;
@@ -203,6 +250,7 @@ static dv_rc append_letter(struct dv_dead_letter_file *file, const struct dv_let
     DV_CRASH_POINT("letter.before-seal");
     if (!can_wait(file, receipt))
         return DV_E_MEMORY;
+    DV_TRY(take_back(file));
     DV_TRY(seal_letter(file, letter, &blob));
     char *room = dv_appender_room(&file->appender, dv_blob_size(&blob), &never);
     if (room == NULL)
@@ -236,13 +284,18 @@ static bool full(const struct dv_dead_letters *letters)
 {
     const struct dv_dead_letter_file *file = (const struct dv_dead_letter_file *)letters;
     uint64_t waiting = file->appender.accepted - file->appender.durable;
-    return waiting > DV_DEAD_LETTER_QUEUE_BYTES || dv_appender_failed(&file->appender) ||
+    return is_over(file) || waiting > DV_DEAD_LETTER_QUEUE_BYTES || dv_appender_failed(&file->appender) ||
            (waiting > 0 && dv_appender_waits(&file->appender) != NULL);
 }
 
 static const char *waits(const struct dv_dead_letters *letters)
 {
-    return dv_appender_waits(&((const struct dv_dead_letter_file *)letters)->appender);
+    const struct dv_dead_letter_file *file = (const struct dv_dead_letter_file *)letters;
+    if (is_over(file))
+        return file->reason != NULL
+                   ? file->reason
+                   : "the dead letters have reached dead_letters_max: replay or drop some with `datavault dlq`";
+    return dv_appender_waits(&file->appender);
 }
 
 static bool idle(const struct dv_dead_letters *letters)
@@ -256,20 +309,37 @@ struct dv_dead_letters *dv_dead_letter_file_base(struct dv_dead_letter_file *fil
     return file != NULL ? &file->base : NULL;
 }
 
+/* Has it room by now? Another process may have it for a moment. */
+static void look(struct dv_dead_letter_file *file)
+{
+    struct stat facts;
+    bool over = stat(file->options.path, &facts) == 0 && (uint64_t)facts.st_size >= file->options.bytes_max;
+    if (over || take_back(file) != DV_OK)
+        return;
+    dv_log(DV_LOG_INFO, "dead-letter.room-again", DV_LOG_NUMBER("bytes", file->appender.file_offset));
+    dv_loop_arm(file->options.loop, true);
+}
+
+static void on_timer(struct dv_timer *timer)
+{
+    struct dv_dead_letter_file *file = timer->data;
+    if (file->released) {
+        look(file);
+    } else if (file->appender.state == DV_APPENDER_IDLE && file->appender.accepted == file->appender.durable) {
+        dv_log(DV_LOG_ERROR, "dead-letter.full", DV_LOG_NUMBER("bytes", file->appender.file_offset));
+        dv_appender_close(&file->appender);
+        file->released = true;
+    }
+    watch(file);
+}
+
 static dv_rc open_parts(struct dv_dead_letter_file *file, struct dv_error *error)
 {
-    const struct dv_dead_letter_options *options = &file->options;
-    struct dv_appender_options how = { .loop = options->loop,
-                                       .sys = options->sys,
-                                       .name = DV_DEAD_LETTER_DATASET,
-                                       .path = options->path,
-                                       .sync = true,
-                                       .elastic = true,
-                                       .record = dv_blob_record_length,
-                                       .progress = on_progress,
-                                       .data = file };
     DV_TRY(new_sealer(file, error));
-    return dv_appender_open(&file->appender, &how, error);
+    DV_TRY(open_appender(file, error));
+    dv_timer_init(file->options.loop, &file->timer, on_timer, file);
+    watch(file);
+    return DV_OK;
 }
 
 dv_rc dv_dead_letter_file_open(struct dv_dead_letter_file **ret, const struct dv_dead_letter_options *options,
@@ -296,6 +366,7 @@ void dv_dead_letter_file_close(struct dv_dead_letter_file *file)
     if (file == NULL)
         return;
     dv_appender_close(&file->appender);
+    dv_timer_close(&file->timer);
     file->count = 0;
     dv_memory_free(file->waits);
     file->waits = NULL;

@@ -8,6 +8,9 @@
  *     { …, "schema": "…", "record": { … } }        a record that was parsed already
  *     { …, "notice": true, "raw": "…" }            tells of a loss: there is no record in it
  *
+ * A file that has reached `bytes_max` is let go of, so that `datavault dlq drop` can compact it, and looked at every
+ * second: once it has room it is opened again and the intake goes on.
+ *
  * Letters that come while a write is under way share the next fdatasync. Each keeps its receipt until it is on the
  * disk; when more than DV_DEAD_LETTER_QUEUE_BYTES wait, full() stops the graph's intake. */
 #ifndef DV_OPERATORS_DEAD_LETTER_FILE_H
@@ -19,12 +22,17 @@
 
 #define DV_DEAD_LETTER_DATASET "dead-letter"
 
-enum { DV_DEAD_LETTER_QUEUE_BYTES = 1024 * 1024, DV_DEAD_LETTER_KEPT_BYTES = 1024 * 1024 };
+enum {
+    DV_DEAD_LETTER_LOOK_MS = 1000,
+    DV_DEAD_LETTER_QUEUE_BYTES = 1024 * 1024,
+    DV_DEAD_LETTER_KEPT_BYTES = 1024 * 1024
+};
 
 struct dv_dead_letter_options {
     struct dv_loop *loop;
     const struct dv_sys *sys; /* &dv_sys_real */
-    const char *path;
+    const char *path;         /* stays until the close */
+    uint64_t bytes_max;       /* of the file; what comes at once may pass it by a batch */
     const char *tenant;
     struct dv_keyring *keyring; /* gets the dataset if it has none */
 };

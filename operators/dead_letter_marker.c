@@ -24,8 +24,8 @@ dv_rc dv_marker_open(struct dv_marker *marker, struct dv_loop *loop, const char 
     *marker = (struct dv_marker){ .progress = progress, .data = data };
     dv_rc rc = dv_appender_open(&marker->appender, &options, error);
     if (rc == DV_E_CONFIG)
-        return dv_error_set(error, rc, "%s: another `datavault dlq` command is at work on these letters; wait for its end",
-                            path);
+        return dv_error_set(error, rc,
+                            "%s: another `datavault dlq` command is at work on these letters; wait for its end", path);
     return rc;
 }
 

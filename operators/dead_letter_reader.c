@@ -13,8 +13,8 @@
 
 enum {
     WINDOW = 256 * 1024,
-    HEAD_BYTES = 1024,   /* enough of a letter to tell its length */
-    HEADER_BYTES = 4,    /* what each begins with: an array of ten, version 1, an id of 16 bytes */
+    HEAD_BYTES = 1024, /* enough of a letter to tell its length */
+    HEADER_BYTES = 4,  /* what each begins with: an array of ten, version 1, an id of 16 bytes */
 };
 
 static const uint8_t header[HEADER_BYTES] = { 0x9a, 0x01, 0xc4, 0x10 };

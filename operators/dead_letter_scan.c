@@ -17,9 +17,9 @@ static const struct {
     const char *name;
     enum dv_type type;
 } columns[COLUMNS] = {
-    [NODE] = { "node", DV_TYPE_TEXT },     [CODE] = { "code", DV_TYPE_TEXT },     [REASON] = { "reason", DV_TYPE_TEXT },
-    [OFFSET] = { "offset", DV_TYPE_JSON }, [LINE] = { "line", DV_TYPE_JSON },     [SCHEMA] = { "schema", DV_TYPE_TEXT },
-    [RECORD] = { "record", DV_TYPE_JSON }, [RAW] = { "raw", DV_TYPE_BYTES },      [NOTICE] = { "notice", DV_TYPE_BOOL },
+    [NODE] = { "node", DV_TYPE_TEXT },     [CODE] = { "code", DV_TYPE_TEXT }, [REASON] = { "reason", DV_TYPE_TEXT },
+    [OFFSET] = { "offset", DV_TYPE_JSON }, [LINE] = { "line", DV_TYPE_JSON }, [SCHEMA] = { "schema", DV_TYPE_TEXT },
+    [RECORD] = { "record", DV_TYPE_JSON }, [RAW] = { "raw", DV_TYPE_BYTES },  [NOTICE] = { "notice", DV_TYPE_BOOL },
 };
 
 dv_rc dv_letter_paths_of(struct dv_letter_paths *ret, const char *path, struct dv_error *error)
@@ -58,7 +58,8 @@ dv_rc dv_letters_note_again(struct dv_marks *marks, const struct dv_letter_paths
     struct dv_letter_found found = { 0 };
     dv_rc rc = dv_letter_reader_open(&reader, paths->again, error);
     *ret_count = 0;
-    while (rc == DV_OK && (rc = dv_letter_reader_next(&reader, &found, error)) == DV_OK && found.kind != DV_LETTER_END) {
+    while (rc == DV_OK && (rc = dv_letter_reader_next(&reader, &found, error)) == DV_OK &&
+           found.kind != DV_LETTER_END) {
         struct dv_letter_key key = dv_letter_key_of(&found.blob);
         *ret_count += 1;
         if (found.kind == DV_LETTER_WHOLE && dv_marks_get(marks, &key) == DV_LETTER_OPEN)
@@ -76,7 +77,8 @@ dv_rc dv_letter_scan_open(struct dv_letter_scan *scan, const char *path, struct 
     dv_arena_init(&scan->arena, ARENA_MAX_BYTES);
     DV_TRY(dv_letter_paths_of(&scan->paths, path, error));
     DV_TRY(make_schema(scan, error));
-    DV_TRY(dv_letter_reader_open(&scan->main, scan->paths.main, error)); /* first: what is marked later is still there */
+    DV_TRY(
+        dv_letter_reader_open(&scan->main, scan->paths.main, error)); /* first: what is marked later is still there */
     DV_TRY(dv_letter_reader_open(&scan->again, scan->paths.again, error));
     DV_TRY(dv_marks_load(&scan->marks, scan->paths.marks, error));
     uint64_t again = 0;
@@ -193,8 +195,9 @@ dv_rc dv_letter_scan_next(struct dv_letter_scan *scan, struct dv_letter_view *re
     enum dv_letter_state state = DV_LETTER_OPEN;
     DV_TRY(next_found(scan, &found, &state, error));
     *ret_end = found.kind == DV_LETTER_END;
-    *ret = (struct dv_letter_view){ .state = state, .offset = found.offset, .length = found.length,
-                                    .again = scan->main_over, .opened = DV_E_SYNTAX };
+    *ret = (struct dv_letter_view){
+        .state = state, .offset = found.offset, .length = found.length, .again = scan->main_over, .opened = DV_E_SYNTAX
+    };
     if (found.kind != DV_LETTER_WHOLE)
         return DV_OK;
     ret->key = dv_letter_key_of(&found.blob);

@@ -72,7 +72,8 @@ static dv_rc parse(struct dv_node *node, struct dv_batch *batch)
         return DV_DROP;
     }
     struct dv_row *row = &batch->row[batch->rows++];
-    *row = (struct dv_row){ .offset = letter->place_offset, .line = letter->place_line, .created_ms = letter->created_ms };
+    *row =
+        (struct dv_row){ .offset = letter->place_offset, .line = letter->place_line, .created_ms = letter->created_ms };
     memcpy(row->id, letter->key.id, sizeof row->id);
     return DV_OK;
 }

@@ -17,7 +17,7 @@
 struct dv_letter_replay {
     const char *path; /* of the letters */
     struct dv_keyring *keyring;
-    struct dv_marker *marker; /* open */
+    struct dv_marker *marker;                                        /* open */
     bool (*wanted)(void *data, const struct dv_letter_view *letter); /* of letters that opened */
     void *data;
     struct dv_marks fed_ids; /* records that were fed, by id and node */

@@ -89,6 +89,24 @@ static void add_breakers(struct dv_expo *expo, const struct dv_graph *graph)
     add_breaker_family(expo, graph, false);
 }
 
+/* What was rejected and why. A code that a node never gave has no sample. */
+static void add_letters(struct dv_expo *expo, const struct dv_graph *graph)
+{
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_dead_letters", NULL, "Records rejected, by node and code.");
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
+        const struct dv_node *node = dv_graph_node(graph, i);
+        for (int code = DV_DROP + 1; code < DV_RC_COUNT; code++) {
+            char labels[LABELS_BYTES];
+            uint64_t count = dv_node_stats(node)->rejected_for[code];
+            if (count == 0)
+                continue;
+            (void)snprintf(labels, sizeof labels, "node=\"%s\",code=\"%s\"", dv_node_name(node),
+                           dv_rc_name((dv_rc)code));
+            dv_expo_uint(expo, labels, count);
+        }
+    }
+}
+
 static void gauge(struct dv_expo *expo, const char *name, const char *unit, const char *help, uint64_t value)
 {
     dv_expo_family(expo, DV_EXPO_GAUGE, name, unit, help);
@@ -155,6 +173,7 @@ static void write_all(struct dv_expo *expo, const struct dv_server *server)
     add_graph(expo, server);
     add_nodes(expo, server->graph);
     add_breakers(expo, server->graph);
+    add_letters(expo, server->graph);
     add_http(expo, server);
     add_streams(expo, &server->hub);
     add_process(expo);
