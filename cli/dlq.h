@@ -43,8 +43,9 @@ void dv_dlq_say_damage(const struct dv_letter_view *letter, uint64_t *count);
 int dv_dlq_end(const struct dv_dlq *dlq, const struct dv_letter_scan *scan, uint64_t damaged, dv_rc rc,
                const struct dv_error *error);
 
-/* Takes what is replayed or dropped off the disk, or says why that has to wait. */
-void dv_dlq_compact(const struct dv_dlq *dlq);
+/* Takes what is replayed or dropped off the disk, also by a command that was cut short; if that has to wait and anything
+ * has `changed`, says why. */
+void dv_dlq_compact(const struct dv_dlq *dlq, bool changed);
 
 /* The verbs; each gives back the exit code. */
 int dv_dlq_list(struct dv_dlq *dlq);

@@ -70,14 +70,14 @@ static dv_rc drop_letters(struct drop *drop)
     return rc;
 }
 
-void dv_dlq_compact(const struct dv_dlq *dlq)
+void dv_dlq_compact(const struct dv_dlq *dlq, bool changed)
 {
     struct dv_letter_compaction done;
     struct dv_error error = { 0 };
     dv_rc rc = dv_letters_compact(dlq->letters, &done, &error);
     if (rc != DV_OK)
         (void)fprintf(stderr, "datavault: not taken off the disk yet: %s\n", error.text);
-    else if (done.busy)
+    else if (done.busy && changed)
         (void)fprintf(stderr, "datavault: the graph is running: they go from the disk at its next start\n");
     else if (done.damaged_bytes > 0)
         (void)fprintf(stderr, "datavault: %llu damaged bytes: the file as it was is kept beside it as .corrupt\n",
@@ -94,6 +94,6 @@ int dv_dlq_drop(struct dv_dlq *dlq)
     if (rc != DV_OK)
         return code;
     (void)fprintf(stderr, "datavault: %llu letters dropped\n", (unsigned long long)drop.dropped);
-    dv_dlq_compact(dlq);
+    dv_dlq_compact(dlq, drop.dropped > 0);
     return code;
 }

@@ -315,8 +315,8 @@ static int summarize(struct replay *replay, const struct dv_letter_scan *scan)
         return code;
     }
     print_summary(replay);
-    if (replay->rc == DV_OK && replay->letters > 0)
-        dv_dlq_compact(replay->dlq);
+    if (replay->rc == DV_OK)
+        dv_dlq_compact(replay->dlq, replay->letters > 0);
     if (done->unmarked > 0)
         (void)fprintf(stderr,
                       "datavault: %llu letters were replayed and could not be marked: they stay open, and another "

@@ -104,6 +104,29 @@ static dv_rc fill(struct dv_letter_reader *reader, size_t need, struct dv_error 
     return DV_OK;
 }
 
+/* Whether a whole letter begins inside the first `length` bytes shown: a length that was damaged may swallow the letters
+ * behind it. What is sealed looks like that by chance once in a very long time only. */
+static dv_rc holds_another(struct dv_letter_reader *reader, size_t length, bool *ret, struct dv_error *error)
+{
+    DV_TRY(fill(reader, length + HEADER_BYTES - 1, error)); /* it may begin with the last byte */
+    size_t window = have(reader) < length + HEADER_BYTES - 1 ? have(reader) : length + HEADER_BYTES - 1;
+    const uint8_t *found = NULL;
+    for (size_t at = 1; (found = memmem(shown(reader) + at, window - at, header, sizeof header)) != NULL; at++) {
+        struct dv_blob blob;
+        at = (size_t)(found - shown(reader));
+        DV_TRY(fill(reader, at + HEAD_BYTES, error));
+        size_t inner = dv_blob_record_length(shown(reader) + at, have(reader) - at);
+        if (inner == 0 || inner > DV_FILE_RECORD_MAX)
+            continue;
+        DV_TRY(fill(reader, at + inner, error));
+        struct dv_bytes bytes = { shown(reader) + at, inner };
+        *ret = have(reader) >= at + inner && dv_blob_parse(&blob, bytes, NULL) == DV_OK;
+        if (*ret)
+            return DV_OK;
+    }
+    return DV_OK;
+}
+
 /* What a try to read a letter came to: TRY_HALF: it begins like one and goes on behind the end of the file. */
 enum try { TRY_WHOLE, TRY_HALF, TRY_NONE };
 
@@ -119,9 +142,13 @@ static dv_rc try_letter(struct dv_letter_reader *reader, struct dv_letter_found 
         *ret_try = length == 0 && have(reader) >= HEAD_BYTES ? TRY_NONE : TRY_HALF;
         return DV_OK;
     }
+    bool swallowed = false;
     DV_TRY(fill(reader, length, error));
+    if (have(reader) < length)
+        return DV_OK;
+    DV_TRY(holds_another(reader, length, &swallowed, error));
     ret->bytes = (struct dv_bytes){ shown(reader), length };
-    if (have(reader) < length || dv_blob_parse(&ret->blob, ret->bytes, NULL) != DV_OK)
+    if (swallowed || dv_blob_parse(&ret->blob, ret->bytes, NULL) != DV_OK)
         return DV_OK;
     *ret_try = TRY_WHOLE;
     ret->kind = DV_LETTER_WHOLE;
@@ -170,9 +197,9 @@ static dv_rc pass_damage(struct dv_letter_reader *reader, enum try first, struct
 dv_rc dv_letter_reader_next(struct dv_letter_reader *reader, struct dv_letter_found *ret, struct dv_error *error)
 {
     enum try first = TRY_NONE;
-    *ret = (struct dv_letter_found){ .kind = DV_LETTER_END, .offset = reader->offset };
     skip(reader, reader->shown);
     reader->shown = 0;
+    *ret = (struct dv_letter_found){ .kind = DV_LETTER_END, .offset = reader->offset };
     if (reader->fd < 0 || reader->offset >= reader->size)
         return DV_OK;
     DV_TRY(try_letter(reader, ret, &first, error));
