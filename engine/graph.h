@@ -46,6 +46,8 @@ struct dv_graph_settings {
     int64_t memory_bytes;     /* the most that batches may use; `check` refuses a graph that could pass it */
     int64_t batch_bytes;      /* the most one batch may use */
     int64_t drain_ms;         /* how long dv_graph_stop() waits before it gives up */
+    int64_t stall_ms;         /* how long something may wait while nothing moves; 0: for ever */
+    bool stall_exit;          /* a stall ends the run */
     const struct dv_yaml *graph;
 };
 
@@ -130,6 +132,14 @@ struct dv_circuit {
     const char *reason;    /* of the last failure, a literal, or NULL */
 };
 struct dv_circuit dv_node_circuit(const struct dv_node *node);
+
+/* Alive but stuck: something waits and nothing has been finished for `stall`. */
+struct dv_stall {
+    const char *node;  /* who holds it up, or "dead_letters"; NULL: all moves or rests */
+    uint64_t since_ns; /* the last time that something of it was finished */
+    uint64_t total;    /* stalls so far */
+};
+struct dv_stall dv_graph_stall(const struct dv_graph *graph);
 
 /* Why the run stopped, when done() was given an error. */
 const struct dv_error *dv_graph_error(const struct dv_graph *graph);

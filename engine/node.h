@@ -39,6 +39,7 @@ struct dv_edge {
 struct dv_held {
     struct dv_batch *batch;
     uint64_t since_ns;
+    uint64_t answers; /* of the node, when it was taken */
     uint32_t tries;
     bool waits; /* for another try; else with the operator */
     bool ready; /* its back-off is over */
@@ -52,6 +53,20 @@ struct dv_bisect {
     uint32_t count;
     uint16_t from, to; /* of the view */
     uint32_t tries;    /* failures of the batch and its parts that might have passed by themselves */
+};
+
+/* What the watchdog saw at its last look. */
+struct dv_watch {
+    bool pending;      /* there was something to do */
+    uint64_t done;     /* the count of what was finished */
+    uint64_t since_ns; /* when it began to stand still */
+};
+
+struct dv_watchdog {
+    struct dv_timer timer;
+    struct dv_watch letters;
+    struct dv_stall stall;
+    char name[128]; /* of the node, in `stall` */
 };
 
 struct dv_node {
@@ -88,6 +103,8 @@ struct dv_node {
     uint64_t sequence; /* of its next receipt */
     uint32_t receipts_live; /* of its receipts, those that are not settled */
     bool flushing; /* a reload wants to hear what it has absorbed */
+    uint64_t answers;  /* batches finished or rejected, and a source's that were settled */
+    struct dv_watch watch;
     bool opened, wants, ended, flushed, finished, stopping;
     bool in_process;
     uint32_t emitted; /* outputs that dv_emit() served in this call */
@@ -126,6 +143,7 @@ struct dv_graph {
     struct dv_pool pool;
     struct dv_receipts receipts;
     struct dv_timer drain_timer;
+    struct dv_watchdog watchdog;
     struct dv_random random;
     struct dv_histogram latency;
     struct dv_reload *reload;  /* while one is under way; sources pause */
@@ -183,6 +201,11 @@ uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries);
 
 /* reject.c: all rows of a batch to the dead letters. */
 void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc);
+
+/* watchdog.c: looks on while there is something to see; wake() after anything has happened. */
+void dv_watchdog_init(struct dv_graph *graph);
+void dv_watchdog_wake(struct dv_graph *graph);
+void dv_watchdog_close(struct dv_graph *graph);
 
 /* receipt.c */
 DV_CHECKED dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacity);

@@ -86,6 +86,8 @@ static void settle(struct dv_receipt *receipt)
     receipts->free = receipt;
     receipts->live--;
     source->receipts_live--;
+    receipts->settled++;
+    source->answers++;
 }
 
 void dv_receipt_unref(struct dv_receipt *receipt, bool failed)

@@ -45,6 +45,7 @@ struct dv_receipts {
     struct dv_receipt_link *links;
     struct dv_receipt_link *free_links;
     uint32_t capacity, live;
+    uint64_t settled; /* since the start */
     uint32_t link_capacity, live_links;
 };
 

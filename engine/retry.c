@@ -125,6 +125,7 @@ void dv_retry_failed(struct dv_node *node, struct dv_batch *batch, uint32_t trie
         isolate(node, batch, tries);
         return;
     }
+    node->answers++;
     dv_reject_all(node, batch, rc);
     dv_batch_unref(batch);
 }
@@ -145,6 +146,7 @@ static void view_failed(struct dv_node *node, dv_rc rc)
     } else if (bisect->to - bisect->from > 1) {
         push_halves(bisect, bisect->from, bisect->to);
     } else {
+        node->answers++;
         dv_reject_row(node, bisect->batch, bisect->from, rc, dv_rc_text(rc));
     }
 }
@@ -155,6 +157,7 @@ void dv_retry_view_done(struct dv_node *node, dv_rc rc)
     struct dv_batch *view = bisect->view;
     DV_CRASH_POINT("retry.half-answered");
     bisect->view = NULL;
+    node->answers += !dv_is_error(rc);
     dv_slots_release(node, 0);
     dv_batch_unref(view);
     if (ends_run(rc)) {

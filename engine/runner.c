@@ -95,7 +95,8 @@ static void hold(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
         struct dv_held *held = &node->held[i];
         if (held->batch != NULL)
             continue;
-        *held = (struct dv_held){ .batch = batch, .since_ns = dv_now_ns(node->graph->loop), .tries = tries };
+        *held = (struct dv_held){ .batch = batch, .since_ns = dv_now_ns(node->graph->loop), .tries = tries,
+                                   .answers = node->answers };
         node->held_count++;
         node->stats.held = node->held_count;
         return;
@@ -140,6 +141,7 @@ static void maker_failed(struct dv_node *node, struct dv_batch *batch, dv_rc rc)
 /* What an answer means, at once or after a HOLD. Slots are reserved on entry. */
 static void answered(struct dv_node *node, struct dv_batch *batch, uint32_t tries, dv_rc rc)
 {
+    node->answers += !dv_is_error(rc);
     if (rc == DV_PASS) {
         node->maker_tries = 0;
         pass(node, batch);
@@ -321,6 +323,7 @@ static void complete(struct dv_graph *graph, dv_rc rc)
     dv_timer_close(&graph->drain_timer);
     dv_timer_close(&graph->reap_timer);
     dv_timer_close(&graph->reload_timer);
+    dv_watchdog_close(graph);
     close_nodes(graph);
     DV_CRASH_POINT("drain.closed");
     graph->done(graph, rc, graph->done_data);
@@ -372,6 +375,7 @@ static void tick(void *data)
     struct dv_graph *graph = data;
     uint64_t start = dv_now_ns(graph->loop);
     bool progress = true;
+    dv_watchdog_wake(graph);
     while (progress && dv_now_ns(graph->loop) - start < DV_TICK_BUDGET_NS) {
         graph->woken = false;
         progress = pass_over(graph);
@@ -452,6 +456,7 @@ dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done
     dv_timer_init(loop, &graph->drain_timer, give_up, graph);
     dv_timer_init(loop, &graph->reap_timer, dv_reload_reap, graph);
     dv_timer_init(loop, &graph->reload_timer, dv_reload_timer, graph);
+    dv_watchdog_init(graph);
     loop->tick = tick;
     loop->tick_data = graph;
     for (uint32_t i = 0; i < graph->node_count; i++) {
@@ -461,6 +466,7 @@ dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done
         dv_timer_close(&graph->drain_timer);
         dv_timer_close(&graph->reap_timer);
         dv_timer_close(&graph->reload_timer);
+        dv_watchdog_close(graph);
         close_nodes(graph);
         graph->state = DV_GRAPH_DONE;
         return rc;

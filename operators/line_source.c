@@ -347,6 +347,13 @@ const char *dv_line_source_waits(struct dv_node *node)
     return reason != NULL ? reason : dv_reader_waits(&source->reader);
 }
 
+/* A disk that never answers. */
+bool dv_line_source_behind(const struct dv_node *node)
+{
+    const struct dv_line_source *source = dv_state(node);
+    return !source->reader.streamed && source->reader.state == DV_READER_FILLING;
+}
+
 const struct dv_breaker *dv_line_source_breaker(const struct dv_node *node, uint32_t index)
 {
     const struct dv_line_source *source = dv_state(node);

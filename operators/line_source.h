@@ -55,6 +55,7 @@ dv_rc dv_line_source_process(struct dv_node *node, struct dv_batch *batch);
 void dv_line_source_settle(struct dv_node *node, const struct dv_receipt *receipt);
 void dv_line_source_stop(struct dv_node *node);
 const char *dv_line_source_waits(struct dv_node *node);
+bool dv_line_source_behind(const struct dv_node *node);
 const struct dv_breaker *dv_line_source_breaker(const struct dv_node *node, uint32_t index);
 void dv_line_source_close(struct dv_node *node);
 

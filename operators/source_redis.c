@@ -214,6 +214,13 @@ static const char *waits(struct dv_node *node)
     return reason != NULL ? reason : source->claims.reason;
 }
 
+/* What is settled and not acknowledged yet. */
+static bool behind(const struct dv_node *node)
+{
+    const struct dv_redis_claims *claims = &((const struct dv_redis_source *)dv_state(node))->claims;
+    return claims->first < claims->next && claims->ring[claims->first & (claims->capacity - 1)]->state != DV_CLAIM_FLYING;
+}
+
 static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
 {
     const struct dv_redis_source *source = dv_state(node);
@@ -293,6 +300,7 @@ const struct dv_operator dv_operator_source_redis = {
     .settle = settle,
     .stop = stop,
     .waits = waits,
+    .behind = behind,
     .breaker = breaker,
     .close = close_node,
 };

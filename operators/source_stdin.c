@@ -31,6 +31,7 @@ const struct dv_operator dv_operator_source_stdin = {
     .settle = dv_line_source_settle,
     .stop = dv_line_source_stop,
     .waits = dv_line_source_waits,
+    .behind = dv_line_source_behind,
     .breaker = dv_line_source_breaker,
     .close = dv_line_source_close,
 };

@@ -22,7 +22,7 @@ static const char *letters_reason(const struct dv_server *server)
 
 bool dv_health_ready(const struct dv_server *server)
 {
-    if (!server->ready || letters_reason(server) != NULL)
+    if (!server->ready || letters_reason(server) != NULL || dv_graph_stall(server->graph).node != NULL)
         return false;
     for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++)
         if (dv_health_of(server, dv_graph_node(server->graph, i)) != NULL)
@@ -53,6 +53,23 @@ static void write_breakers(struct dv_json *json, const struct dv_server *server)
     dv_json_close(json, '}');
 }
 
+/* "ok", or who holds everything up since when. */
+void dv_stall_json(struct dv_json *json, const struct dv_server *server)
+{
+    const struct dv_stall stall = dv_graph_stall(server->graph);
+    if (stall.node == NULL) {
+        dv_json_string(json, "ok");
+        return;
+    }
+    uint64_t ago_ms = (dv_now_ns(server->loop) - stall.since_ns) / 1000000;
+    dv_json_open(json, '{');
+    dv_json_key(json, "node");
+    dv_json_string(json, stall.node);
+    dv_json_key(json, "since_ms");
+    dv_json_int(json, dv_wall_ms(server->loop) - (int64_t)ago_ms);
+    dv_json_close(json, '}');
+}
+
 void dv_health_json(struct dv_json *json, const void *data)
 {
     const struct dv_server *server = data;
@@ -61,6 +78,8 @@ void dv_health_json(struct dv_json *json, const void *data)
     dv_json_string(json, dv_health_ready(server) ? "ready" : "not ready");
     write_check(json, "server", server->ready ? NULL : "starting or stopping");
     write_check(json, "dead_letters", letters_reason(server));
+    dv_json_key(json, "stall");
+    dv_stall_json(json, server);
     dv_json_key(json, "nodes");
     dv_json_open(json, '{');
     for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++) {

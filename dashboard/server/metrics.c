@@ -120,6 +120,9 @@ static void add_graph(struct dv_expo *expo, const struct dv_server *server)
     dv_expo_family(expo, DV_EXPO_INFO, "datavault_build", NULL, "The running version.");
     dv_expo_uint(expo, "version=\"" DV_VERSION "\"", 1);
     gauge(expo, "datavault_ready", NULL, "Whether every node and the dead letters can go on.", dv_health_ready(server));
+    gauge(expo, "datavault_stalled", NULL, "Whether something waits and nothing moves.", dv_graph_stall(graph).node != NULL);
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_stalls", NULL, "Stalls of the whole graph.");
+    dv_expo_uint(expo, "", dv_graph_stall(graph).total);
     dv_expo_family(expo, DV_EXPO_HISTOGRAM, "datavault_batch_seconds", "seconds", "From filling to settling a batch.");
     dv_expo_histogram(expo, "", dv_graph_latency(graph));
     gauge(expo, "datavault_batches_live", NULL, "Batches of the pool in use.", dv_graph_batches_live(graph));

@@ -126,6 +126,24 @@ static void publish_stats(struct dv_server *server)
         (void)!dv_feed_publish(server->feed, "stats", server->stats, dv_json_length(&json));
 }
 
+/* A stall is told when it begins and when it ends. */
+static void publish_stall(struct dv_server *server)
+{
+    char text[512];
+    struct dv_json json;
+    bool stalled = dv_graph_stall(server->graph).node != NULL;
+    if (stalled == server->stalled)
+        return;
+    server->stalled = stalled;
+    dv_json_init(&json, text, sizeof text);
+    dv_json_open(&json, '{');
+    dv_json_key(&json, "stall");
+    dv_stall_json(&json, server);
+    dv_json_close(&json, '}');
+    if (!json.full)
+        (void)!dv_feed_publish(server->feed, "stall", text, dv_json_length(&json));
+}
+
 static void cut_off_all(struct dv_server *server)
 {
     for (h2o_linklist_t *link = server->connections.next; link != &server->connections; link = link->next)
@@ -148,6 +166,7 @@ static void on_tick(struct dv_timer *timer)
         on_stop_tick(server);
         return;
     }
+    publish_stall(server);
     publish_stats(server);
     dv_hub_sweep(&server->hub);
     if (server->accept_owed)

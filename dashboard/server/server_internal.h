@@ -51,6 +51,7 @@ struct dv_server {
     uint64_t started_ns;
 
     bool ready;
+    bool stalled; /* the feed was told */
     bool stopping;
     bool stopped;
     uint64_t stop_due_ns;
@@ -72,6 +73,9 @@ const char *dv_health_of(const struct dv_server *server, struct dv_node *node);
 
 /* The node's circuit breaker as members of an open object: nothing if it depends on nothing outside. */
 void dv_circuit_json(struct dv_json *json, const struct dv_server *server, const struct dv_node *node);
+
+/* Who holds everything up since when, or "ok". */
+void dv_stall_json(struct dv_json *json, const struct dv_server *server);
 
 /* Whether everything works; what does not is told in the JSON. */
 bool dv_health_ready(const struct dv_server *server);

@@ -73,6 +73,8 @@ void dv_stats_json(struct dv_json *json, const void *data)
     number(json, "uptime_ms", (dv_now_ns(server->loop) - server->started_ns) / 1000000);
     dv_json_key(json, "ready");
     dv_json_bool(json, dv_health_ready(server));
+    dv_json_key(json, "stall");
+    dv_stall_json(json, server);
     dv_json_key(json, "latency");
     write_histogram(json, dv_graph_latency(graph));
     dv_json_key(json, "loop_lag");

@@ -338,6 +338,8 @@ function showRow(node, mark, rates) {
 function showStats(stats) {
   if (!state.graph) return;
   const before = state.last;
+  if (stats.stall?.node) tell("down", "stalled at " + stats.stall.node);
+  else if (byId("state").textContent.startsWith("stalled")) tell("live", "live");
   const seconds = before ? (stats.time_ms - before.time_ms) / 1000 : 0;
   if (before && seconds <= 0) return;
   const old = new Map((before?.nodes ?? []).map((node) => [node.name, node]));
