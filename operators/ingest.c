@@ -213,7 +213,11 @@ static bool look(struct filling *filling, struct dv_ingest_slot *slot)
             slot->phase = PASSING;
             return true;
         }
-        dv_rc rc = dv_json_reader_in_place(ingest->json, text, length, &ingest->trial, 0, &reason);
+        dv_rc rc = DV_E_LIMIT;
+        if (slot->records == DV_INGEST_RECORDS_MAX)
+            reason = "the request has too many records";
+        else
+            rc = dv_json_reader_in_place(ingest->json, text, length, &ingest->trial, 0, &reason);
         if (rc != DV_OK) {
             refuse(ingest, slot, rc == DV_E_MEMORY ? DV_E_LIMIT : rc, reason);
             return true;

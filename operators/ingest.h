@@ -24,7 +24,7 @@
 #include "operators/ingest_lines.h"
 #include "operators/ingest_ring.h"
 
-enum { DV_INGEST_BODY_MAX = 64 * 1024 * 1024, DV_INGEST_KEY_MAX = 128 };
+enum { DV_INGEST_BODY_MAX = 64 * 1024 * 1024, DV_INGEST_KEY_MAX = 128, DV_INGEST_RECORDS_MAX = 65536 };
 
 /* What becomes of a request. */
 enum dv_ingest_outcome {

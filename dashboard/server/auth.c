@@ -29,6 +29,28 @@ static bool is_local_name(struct dv_span host)
     return dv_span_is_caseless(name, "localhost") || dv_span_is(name, "127.0.0.1") || dv_span_is(name, "[::1]");
 }
 
+static bool changes_something(const struct dv_head *head)
+{
+    return !dv_span_is(head->method, "GET") && !dv_span_is(head->method, "HEAD");
+}
+
+/* What a page of another origin makes its reader's browser send. Browsers name the page's origin with every request of
+ * this kind, and no page can keep them from it; programs name none. */
+static bool is_foreign(const struct dv_head *head)
+{
+    static const char *const schemes[] = { "http://", "https://" };
+    if (head->fetch_site.text != NULL && !dv_span_is(head->fetch_site, "same-origin") &&
+        !dv_span_is(head->fetch_site, "none"))
+        return true;
+    for (size_t i = 0; head->origin.text != NULL && i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t skip = strlen(schemes[i]);
+        if (head->origin.length == skip + head->host.length && memcmp(head->origin.text, schemes[i], skip) == 0 &&
+            strncasecmp(head->origin.text + skip, head->host.text, head->host.length) == 0)
+            return false;
+    }
+    return head->origin.text != NULL;
+}
+
 static struct dv_verdict refuse(int status, const char *detail)
 {
     return (struct dv_verdict){ .status = status, .detail = detail };
@@ -41,7 +63,7 @@ static struct dv_verdict judge_fault(enum dv_head_fault fault)
     case DV_HEAD_LARGE: return refuse(431, "The request has more than 64 headers or 16 KiB of them.");
     case DV_HEAD_HOST: return refuse(400, "The request must have exactly one Host header.");
     case DV_HEAD_LENGTH: return refuse(400, "The length of the request body is ambiguous.");
-    case DV_HEAD_BODY: return refuse(413, "This server takes no request bodies.");
+    case DV_HEAD_BODY: return refuse(413, "This route takes no request bodies.");
     default: return refuse(400, "The request head is malformed.");
     }
 }
@@ -53,6 +75,8 @@ struct dv_verdict dv_auth_judge(const struct dv_auth *auth, const struct dv_head
         return judge_fault(fault);
     if (auth->loopback && !is_local_name(head->host))
         return refuse(421, "On a loopback address the Host must be localhost, 127.0.0.1 or [::1].");
+    if (changes_something(head) && is_foreign(head))
+        return refuse(403, "Pages of another origin may not send this.");
     struct dv_verdict verdict = { .trusted =
                                       !auth->token.is_set || dv_bearer_shown(&auth->token, head->authorization.text,
                                                                              head->authorization.length) };

@@ -22,6 +22,8 @@ enum dv_access { DV_ACCESS_OPEN, DV_ACCESS_TOKEN };
 struct dv_verdict {
     int status;         /* 0: allowed; else the answer's status */
     const char *detail; /* a literal that says why not */
+    const char *allow;  /* of a 405: the methods there are, a literal */
+    int retry_after_s;  /* when it is worth trying again; 0: nothing is said */
     bool trusted;       /* may see details: it showed the token, or none is configured */
 };
 

@@ -116,29 +116,56 @@ static void keep_first(struct dv_span *kept, struct dv_span value)
         *kept = value;
 }
 
+/* "+5" and "5, 5" are lengths to some and nonsense to others, and so is what no 64 bits hold. */
+static void note_length(struct dv_span value, struct dv_head *head)
+{
+    head->lengths++;
+    head->body_length = 0;
+    if (!all_digits(value) || value.length > 18)
+        head->lengths++;
+    for (size_t i = 0; i < value.length && head->lengths == 1; i++)
+        head->body_length = head->body_length * 10 + (uint64_t)(value.text[i] - '0');
+    head->has_body = head->has_body || !dv_span_is(value, "0");
+}
+
+/* Headers of which the first counts, and how many there were, if that matters. */
+static void note_text(struct dv_span name, struct dv_span value, struct dv_head *head)
+{
+    unsigned any = 0;
+    const struct {
+        const char *name;
+        struct dv_span *value;
+        unsigned *count;
+    } texts[] = {
+        { "host", &head->host, &head->hosts },
+        { "authorization", &head->authorization, &head->authorizations },
+        { "content-type", &head->content_type, &head->types },
+        { "idempotency-key", &head->idempotency_key, &head->keys },
+        { "origin", &head->origin, &head->origins },
+        { "sec-fetch-site", &head->fetch_site, &any },
+        { "accept", &head->accept, &any },
+        { "if-none-match", &head->if_none_match, &any },
+        { "last-event-id", &head->last_event_id, &any },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (!dv_span_is_caseless(name, texts[i].name))
+            continue;
+        (*texts[i].count)++;
+        keep_first(texts[i].value, value);
+    }
+}
+
 static void note_header(struct dv_span name, struct dv_span value, struct dv_head *head)
 {
-    if (dv_span_is_caseless(name, "host")) {
-        head->hosts++;
-        keep_first(&head->host, value);
-    } else if (dv_span_is_caseless(name, "content-length")) {
-        head->lengths++;
-        head->has_body = head->has_body || !dv_span_is(value, "0");
-        /* "+5" and "5, 5" are lengths to some and nonsense to others. */
-        if (!all_digits(value))
-            head->lengths++;
+    if (dv_span_is_caseless(name, "content-length")) {
+        note_length(value, head);
     } else if (dv_span_is_caseless(name, "transfer-encoding")) {
         head->codings++;
         head->has_body = true;
-    } else if (dv_span_is_caseless(name, "authorization")) {
-        head->authorizations++;
-        keep_first(&head->authorization, value);
-    } else if (dv_span_is_caseless(name, "accept")) {
-        keep_first(&head->accept, value);
-    } else if (dv_span_is_caseless(name, "if-none-match")) {
-        keep_first(&head->if_none_match, value);
-    } else if (dv_span_is_caseless(name, "last-event-id")) {
-        keep_first(&head->last_event_id, value);
+    } else if (dv_span_is_caseless(name, "content-encoding")) {
+        head->is_encoded = head->is_encoded || !dv_span_is_caseless(value, "identity");
+    } else {
+        note_text(name, value, head);
     }
 }
 
@@ -181,7 +208,7 @@ static enum dv_head_fault judge_counts(const struct dv_head *head)
         return DV_HEAD_HOST;
     if (head->lengths + head->codings > 1)
         return DV_HEAD_LENGTH;
-    if (head->authorizations > 1)
+    if (head->authorizations > 1 || head->types > 1 || head->keys > 1 || head->origins > 1)
         return DV_HEAD_MALFORMED;
     return head->has_body ? DV_HEAD_BODY : DV_HEAD_SOUND;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A piece of the head; lent as long as the request's input. */
 struct dv_span {
@@ -24,7 +25,7 @@ enum dv_head_fault {
     DV_HEAD_LARGE,       /* over DV_HEAD_BYTES bytes or DV_HEAD_LINES headers */
     DV_HEAD_HOST,        /* no Host, or more than one */
     DV_HEAD_LENGTH,      /* the body's length can be read in more than one way */
-    DV_HEAD_BODY,        /* a body comes with it */
+    DV_HEAD_BODY,        /* sound, but a body comes with it: only some routes take one */
 };
 
 enum { DV_TARGET_MAX = 2048, DV_HEAD_BYTES = 16 * 1024, DV_HEAD_LINES = 64 };
@@ -37,9 +38,16 @@ struct dv_head {
     struct dv_span accept;
     struct dv_span if_none_match;
     struct dv_span last_event_id;
+    struct dv_span content_type;
+    struct dv_span idempotency_key;
+    struct dv_span origin;     /* of the page that a browser sends the request for */
+    struct dv_span fetch_site; /* how that page's site relates to this one */
     unsigned lines;
     unsigned hosts, lengths, codings, authorizations;
+    unsigned types, keys, origins;
     bool has_body;
+    bool is_encoded;      /* the body is compressed, or otherwise not what its type says */
+    uint64_t body_length; /* if there are no codings */
 };
 
 /* Reads the head at the start of `bytes`. */

@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 
-enum { JSON_FIRST = 16 * 1024, JSON_MOST = 32 * 1024 * 1024, PROBLEM_BYTES = 1024 };
+enum { JSON_FIRST = 16 * 1024, JSON_MOST = 32 * 1024 * 1024 };
 
 struct phrase {
     int status;
@@ -18,11 +18,16 @@ static const struct phrase phrases[] = {
     { 304, "Not Modified" },
     { 400, "Bad Request" },
     { 401, "Unauthorized" },
+    { 403, "Forbidden" },
     { 404, "Not Found" },
     { 405, "Method Not Allowed" },
+    { 411, "Length Required" },
     { 413, "Content Too Large" },
     { 414, "URI Too Long" },
+    { 415, "Unsupported Media Type" },
     { 421, "Misdirected Request" },
+    { 422, "Unprocessable Content" },
+    { 429, "Too Many Requests" },
     { 431, "Request Header Fields Too Large" },
     { 503, "Service Unavailable" },
 };
@@ -61,25 +66,42 @@ void dv_reply(h2o_req_t *request, int status, const char *type, const char *body
     h2o_send_inline(request, body, length);
 }
 
-void dv_reply_problem(h2o_req_t *request, int status, const char *detail)
+size_t dv_problem_text(char out[DV_PROBLEM_BYTES], const struct dv_problem *problem)
 {
-    char body[PROBLEM_BYTES];
     struct dv_json json;
-    dv_json_init(&json, body, sizeof body);
+    dv_json_init(&json, out, DV_PROBLEM_BYTES);
     dv_json_open(&json, '{');
     dv_json_key(&json, "type");
     dv_json_string(&json, "about:blank");
     dv_json_key(&json, "title");
-    dv_json_string(&json, dv_status_phrase(status));
+    dv_json_string(&json, dv_status_phrase(problem->status));
     dv_json_key(&json, "status");
-    dv_json_int(&json, status);
+    dv_json_int(&json, problem->status);
     dv_json_key(&json, "detail");
-    dv_json_string(&json, detail);
+    dv_json_string(&json, problem->detail);
+    if (problem->reason != NULL) {
+        dv_json_key(&json, "line");
+        dv_json_uint(&json, problem->line);
+        dv_json_key(&json, "reason");
+        dv_json_string(&json, problem->reason);
+    }
     dv_json_close(&json, '}');
     DV_ASSERT(!json.full);
+    return dv_json_length(&json);
+}
+
+void dv_reply_problem_of(h2o_req_t *request, const struct dv_problem *problem)
+{
+    char body[DV_PROBLEM_BYTES];
+    size_t length = dv_problem_text(body, problem);
     dv_reply_header(request, "cache-control", "no-store");
     dv_reply_header(request, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-    dv_reply(request, status, "application/problem+json", body, dv_json_length(&json));
+    dv_reply(request, problem->status, "application/problem+json", body, length);
+}
+
+void dv_reply_problem(h2o_req_t *request, int status, const char *detail)
+{
+    dv_reply_problem_of(request, &(struct dv_problem){ .status = status, .detail = detail });
 }
 
 void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const void *data)

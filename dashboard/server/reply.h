@@ -20,7 +20,21 @@ void dv_reply_begin(h2o_req_t *request, int status, const char *type);
 /* Answers with `body`, which is copied. */
 void dv_reply(h2o_req_t *request, int status, const char *type, const char *body, size_t length);
 
-/* Answers with problem details (RFC 9457); `detail` is a literal. */
+/* What is wrong, as problem details (RFC 9457) say it. */
+struct dv_problem {
+    int status;
+    const char *detail; /* a literal */
+    uint64_t line;      /* of the request's body, or 0 */
+    const char *reason; /* why that line is wrong, a literal, or NULL */
+};
+
+enum { DV_PROBLEM_BYTES = 1024 };
+
+/* Writes them as JSON; returns the length. */
+size_t dv_problem_text(char out[DV_PROBLEM_BYTES], const struct dv_problem *problem);
+
+/* Answers with problem details; `detail` is a literal in the second. */
+void dv_reply_problem_of(h2o_req_t *request, const struct dv_problem *problem);
 void dv_reply_problem(h2o_req_t *request, int status, const char *detail);
 
 /* Writes a text into a JSON writer. */

@@ -16,7 +16,10 @@ enum {
     STREAMS_MAX = 256,
     CONNECTIONS_MAX = 1024,
     REQUEST_MS = 10000,
+    UPLOAD_MS = 30000, /* the head and the body, where bodies are taken */
     BODY_MAX = 1024,
+    BODY_NEVER = 1024 * 1024 * 1024,
+    BODIES = 4,        /* of the longest that are read at a time */
     SEND_BUFFER = 128 * 1024,
     NOT_SENT_LOW = 32 * 1024,
     TICK_MS = 1000,
@@ -45,6 +48,7 @@ static void on_connection_closed(uv_handle_t *handle)
 {
     struct dv_connection *connection = (struct dv_connection *)handle;
     struct dv_server *server = connection->server;
+    dv_gate_leave(connection);
     h2o_linklist_unlink(&connection->link);
     server->connection_count--;
     dv_memory_free(connection);
@@ -62,6 +66,17 @@ static void tune(struct dv_connection *connection)
     int low = NOT_SENT_LOW;
     if (uv_fileno((const uv_handle_t *)connection, &fd) == 0)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof low);
+}
+
+/* Of a connection whose body was refused h2o sees only the end. */
+static bool before_read(struct dv_cured_tcp *cured, ssize_t count)
+{
+    return !((struct dv_connection *)cured)->refused || count < 0;
+}
+
+static void after_read(struct dv_cured_tcp *cured)
+{
+    dv_gate_look((struct dv_connection *)cured);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -86,8 +101,11 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     tune(connection);
+    connection->cured.before = before_read;
+    connection->cured.after = after_read;
     dv_tls_cure_mark(&connection->cured);
-    h2o_accept(&server->accept, h2o_uv_socket_create((uv_stream_t *)connection, on_connection_closed));
+    connection->socket = h2o_uv_socket_create((uv_stream_t *)connection, on_connection_closed);
+    h2o_accept(&server->accept, connection->socket);
 }
 
 /* Whether a client takes too long: nothing at all for 5 s, or not all of it for 30 s. */
@@ -172,6 +190,7 @@ static void on_tick(struct dv_timer *timer)
     if (server->accept_owed)
         on_connection((uv_stream_t *)&server->listener, 0);
     sweep_connections(server);
+    dv_ingest_sweep(server);
     dv_timer_start(&server->tick, TICK_MS);
 }
 
@@ -225,14 +244,23 @@ static void let_loop_end(h2o_context_t *context)
     uv_unref((uv_handle_t *)context->queue);
 }
 
+/* h2o keeps a body in memory until its last byte has come. A large one it would put into a file in /tmp, in the clear. */
+static void allow_bodies(struct dv_server *server, uint64_t longest)
+{
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
+    /* The gate answers what is too long, as this server does; h2o's own limit is behind it. */
+    server->config.max_request_entity_size = longest > 0 ? BODY_NEVER : BODY_MAX;
+    server->config.http1.req_timeout = longest > 0 ? UPLOAD_MS : REQUEST_MS;
+    server->body_bytes_max = BODIES * longest;
+}
+
 static void start_h2o(struct dv_server *server)
 {
     h2o_config_init(&server->config);
     server->config.server_name = (h2o_iovec_t){ NULL, 0 };
-    server->config.http1.req_timeout = REQUEST_MS;
     server->config.handshake_timeout = REQUEST_MS;
     server->config.http1.upgrade_to_http2 = 0;
-    server->config.max_request_entity_size = BODY_MAX;
+    allow_bodies(server, dv_ingest_body_max(server->graph));
     server->config.max_delegations = 0;
     h2o_hostconf_t *host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     dv_routes_register(server, h2o_config_register_path(host, "/", 0));
@@ -265,6 +293,7 @@ static void take_down(struct dv_server *server)
 static void start_ticking(struct dv_server *server, const struct dv_server_config *config)
 {
     h2o_linklist_init_anchor(&server->connections);
+    h2o_linklist_init_anchor(&server->waiting);
     server->connections_max = config->connections_max != 0 ? config->connections_max : CONNECTIONS_MAX;
     dv_hub_init(&server->hub, server->loop, server->feed, config->streams_max != 0 ? config->streams_max : STREAMS_MAX);
     dv_timer_init(server->loop, &server->tick, on_tick, server);
@@ -295,6 +324,7 @@ dv_rc dv_server_start(struct dv_server **ret, const struct dv_server_config *con
             start_ticking(server, config);
             /* A client that leaves early must not end the process. */
             (void)signal(SIGPIPE, SIG_IGN);
+            dv_graph_provide(graph, DV_SERVICE_SERVER, server);
             *ret = server;
             return DV_OK;
         }

@@ -2,7 +2,7 @@
  * server.h - the HTTP server of a running graph: health, metrics, the graph, its statistics and its live feed.
  *
  * One listener on the graph's own loop. It speaks HTTP/1.1, with TLS where a certificate is given, and never HTTP/2:
- * this h2o has no cure for rapid resets. It takes no request bodies. A loopback address needs nothing else; any other
+ * this h2o has no cure for rapid resets. Only POST /v1/ingest takes request bodies. A loopback address needs nothing else; any other
  * address needs a token and a certificate, and the server does not start without them. Nothing ever waits for a slow
  * client. */
 #ifndef DV_DASHBOARD_SERVER_H

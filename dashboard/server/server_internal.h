@@ -13,7 +13,9 @@
 #include "engine/json.h"
 #include "engine/stats.h"
 
-enum { DV_STATUS_CLASSES = 6, DV_STATS_BYTES = 64 * 1024 };
+enum { DV_STATUS_CLASSES = 6, DV_STATS_BYTES = 64 * 1024, DV_REFUSAL_BYTES = 2048 };
+
+#define DV_CHALLENGE "Bearer realm=\"datavault\""
 
 /* One accepted connection. */
 struct dv_connection {
@@ -23,6 +25,10 @@ struct dv_connection {
     size_t queued;           /* bytes that waited to be written at the last look */
     uint64_t stuck_since_ns; /* since when none of them has left */
     uint64_t busy_since_ns;  /* since when there are some at every look */
+    h2o_socket_t *socket;
+    uint64_t body_bytes;     /* of the body that is being read: it was admitted */
+    bool refused;            /* it was not: what else comes is thrown away */
+    char refusal[DV_REFUSAL_BYTES];
 };
 
 /* The server. */
@@ -45,6 +51,8 @@ struct dv_server {
     uint32_t connection_count, connections_max;
     bool accept_owed; /* a connection waits in the listener for memory */
     uint64_t connections_refused, connections_stalled;
+    uint64_t body_bytes, body_bytes_max; /* of bodies that are being read */
+    h2o_linklist_t waiting;              /* requests that are answered when they are durable */
     uint64_t responses[DV_STATUS_CLASSES]; /* by the status's first digit */
 
     struct dv_timer tick;
@@ -61,8 +69,39 @@ struct dv_server {
     char stats[DV_STATS_BYTES]; /* the event of this second */
 };
 
+/* What a route's answer is given. */
+struct dv_call {
+    struct dv_server *server;
+    h2o_req_t *request;
+    const struct dv_head *head;
+    bool trusted;
+};
+
 /* Handles every request; one handler of h2o's, which finds the server behind itself. */
 void dv_routes_register(struct dv_server *server, h2o_pathconf_t *path);
+
+/* Whether a request may be served, by its head alone; and the answer if not. */
+struct dv_verdict dv_routes_judge(const struct dv_server *server, const struct dv_head *head, enum dv_head_fault fault);
+void dv_routes_refuse(h2o_req_t *request, const struct dv_verdict *verdict);
+
+/* Counts an answer that has a status now. */
+void dv_routes_count(struct dv_server *server, const h2o_req_t *request);
+
+/* Looks at what a connection has sent so far, after h2o has: a body that will not be taken is refused before it is
+ * read. */
+void dv_gate_look(struct dv_connection *connection);
+
+/* A connection is gone. */
+void dv_gate_leave(struct dv_connection *connection);
+
+/* POST /v1/ingest and /v1/ingest/NODE: whether the body may come, the answer, which is often given later, and the
+ * requests that have waited too long. */
+void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
+void dv_ingest_reply(const struct dv_call *call);
+void dv_ingest_sweep(struct dv_server *server);
+
+/* The longest body that any source of the graph takes; 0 if there is none. */
+uint64_t dv_ingest_body_max(const struct dv_graph *graph);
 
 /* The bodies of the routes. */
 void dv_graph_json(struct dv_json *json, const void *server);

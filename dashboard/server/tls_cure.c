@@ -29,10 +29,12 @@ static bool is_marked(const uv_stream_t *stream)
 
 static void read_something(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
-    const struct dv_cured_tcp *connection = (const struct dv_cured_tcp *)stream;
+    struct dv_cured_tcp *connection = (struct dv_cured_tcp *)stream;
     DV_ASSERT(connection->read != NULL);
-    if (count != 0)
-        connection->read(stream, count, buffer);
+    if (count == 0 || !connection->before(connection, count))
+        return;
+    connection->read(stream, count, buffer);
+    connection->after(connection);
 }
 
 static read_start_fn find(void *handle)

@@ -19,9 +19,11 @@
 struct dv_cured_tcp {
     uv_tcp_t tcp;
     uv_read_cb read; /* h2o's own callback, set whenever it starts to read */
+    bool (*before)(struct dv_cured_tcp *connection, ssize_t count); /* false: h2o does not see this read */
+    void (*after)(struct dv_cured_tcp *connection);                 /* h2o has seen it; the connection may be closing */
 };
 
-/* Marks an initialised handle; before h2o sees it. */
+/* Marks an initialised handle, whose `before` and `after` are set; before h2o sees it. */
 void dv_tls_cure_mark(struct dv_cured_tcp *connection);
 
 /* Whether calls from libh2o.so reach the definition here. */

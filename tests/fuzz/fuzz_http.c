@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dv_head head;
     enum dv_head_fault fault = dv_head_scan((const char *)data, size, &head);
     DV_ASSERT(fault != DV_HEAD_SOUND || (head.hosts == 1 && !head.has_body && head.path.text[0] == '/'));
+    /* A body's length is known in one way alone, or the head is not let through. */
+    DV_ASSERT(fault != DV_HEAD_BODY || (head.has_body && head.lengths + head.codings == 1));
+    DV_ASSERT(fault != DV_HEAD_BODY || head.codings == 1 || head.body_length < UINT64_C(1000000000000000000));
     struct dv_auth auth = { .loopback = true, .token = { .is_set = true } };
     struct dv_verdict verdict = dv_auth_judge(&auth, &head, fault, DV_ACCESS_TOKEN);
     /* The digest of no token is all zeros, which nothing hashes to. */

@@ -84,6 +84,37 @@ static void guards_against_rebinding(void **state)
     assert_int_equal(judge(&auth, "vault.example", NULL, DV_ACCESS_OPEN), 0);
 }
 
+/* A page of another origin cannot make its reader's browser change anything here, whatever the browser may send along. */
+static void guards_against_forged_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *origin, *site;
+        int status;
+    } cases[] = {
+        { "POST", NULL, NULL, 0 },
+        { "POST", "http://localhost:8080", NULL, 0 },
+        { "POST", "https://LOCALHOST:8080", "same-origin", 0 },
+        { "POST", NULL, "none", 0 },
+        { "POST", "http://localhost", NULL, 403 },
+        { "POST", "http://localhost:8081", NULL, 403 },
+        { "POST", "http://localhost:8080.evil.example", NULL, 403 },
+        { "POST", "ftp://localhost:8080", NULL, 403 },
+        { "POST", "null", NULL, 403 },
+        { "POST", "", NULL, 403 },
+        { "POST", "http://localhost:8080", "cross-site", 403 },
+        { "DELETE", NULL, "same-site", 403 },
+        { "GET", "https://evil.example", "cross-site", 0 },
+        { "HEAD", "https://evil.example", NULL, 0 },
+    };
+    struct dv_auth auth = { .loopback = true };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dv_head head = { .host = span("localhost:8080"), .method = span(cases[i].method),
+                                .origin = span(cases[i].origin), .fetch_site = span(cases[i].site) };
+        assert_int_equal(dv_auth_judge(&auth, &head, DV_HEAD_SOUND, DV_ACCESS_TOKEN).status, cases[i].status);
+    }
+}
+
 static void tells_faults_by_status(void **state)
 {
     (void)state;
@@ -165,7 +196,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wants_the_token),       cmocka_unit_test(shows_details_only_to_the_trusted),
-        cmocka_unit_test(guards_against_rebinding), cmocka_unit_test(tells_faults_by_status),
+        cmocka_unit_test(guards_against_rebinding), cmocka_unit_test(guards_against_forged_requests),
+        cmocka_unit_test(tells_faults_by_status),
         cmocka_unit_test(refuses_weak_tokens),   cmocka_unit_test(parses_addresses),
         cmocka_unit_test(binds_once),
     };

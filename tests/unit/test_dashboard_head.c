@@ -41,6 +41,24 @@ static void reads_what_the_server_uses(void **state)
     assert_int_equal(scan("GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", &head), DV_HEAD_SOUND);
 }
 
+static void reads_what_comes_with_a_body(void **state)
+{
+    (void)state;
+    struct dv_head head;
+    assert_int_equal(scan("POST /v1/ingest HTTP/1.1\r\n" HOST "content-length: 0042\r\nContent-Type: application/json\r\n"
+                          "Idempotency-Key: \"a-b\"\r\nOrigin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n\r\n",
+                          &head),
+                     DV_HEAD_BODY);
+    assert_true(head.has_body && head.body_length == 42 && head.codings == 0 && !head.is_encoded);
+    assert_true(dv_span_is(head.content_type, "application/json"));
+    assert_true(dv_span_is(head.idempotency_key, "\"a-b\""));
+    assert_true(dv_span_is(head.origin, "http://localhost"));
+    assert_true(dv_span_is(head.fetch_site, "same-origin"));
+    assert_int_equal(scan("POST / HTTP/1.1\r\n" HOST "Content-Encoding: identity\r\ncontent-encoding: br\r\n\r\n", &head),
+                     DV_HEAD_SOUND);
+    assert_true(head.is_encoded);
+}
+
 struct bad {
     enum dv_head_fault fault;
     const char *text;
@@ -76,6 +94,12 @@ static void refuses(void **state)
         { DV_HEAD_LENGTH, "GET / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" },
         { DV_HEAD_LENGTH, "GET / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\n" },
         { DV_HEAD_LENGTH, "GET / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\n" },
+        { DV_HEAD_LENGTH, "POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n" },
+        { DV_HEAD_LENGTH, "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x5\r\n\r\n" },
+        { DV_HEAD_LENGTH, "POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551617\r\n\r\n" },
+        { DV_HEAD_MALFORMED, "POST / HTTP/1.1\r\n" HOST "Content-Type: a/b\r\nContent-Type: a/b\r\n\r\n" },
+        { DV_HEAD_MALFORMED, "POST / HTTP/1.1\r\n" HOST "Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n" },
+        { DV_HEAD_MALFORMED, "POST / HTTP/1.1\r\n" HOST "Origin: http://localhost\r\nOrigin: null\r\n\r\n" },
         { DV_HEAD_LENGTH, "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" },
         { DV_HEAD_BODY, "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello" },
         { DV_HEAD_BODY, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
@@ -139,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_the_server_uses),
+        cmocka_unit_test(reads_what_comes_with_a_body),
         cmocka_unit_test(refuses),
         cmocka_unit_test(keeps_the_limits),
         cmocka_unit_test(survives_any_bytes),
