@@ -11,6 +11,7 @@
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
+#include "operators/blob_row.h"
 #include "operators/sink_pg.h"
 #include "vault/blob.h"
 
@@ -32,30 +33,6 @@ struct answer {
     struct dv_error *error;
     dv_rc rc;
 };
-
-static struct dv_bytes bytes_of(struct dv_store_bytes from)
-{
-    return (struct dv_bytes){ .at = from.at, .length = from.length };
-}
-
-/* The row as a blob; what does not fit one was altered. */
-static bool blob_of(const struct dv_store_row *row, struct dv_blob *ret)
-{
-    bool fits = row->data_hash.length == sizeof ret->data_hash && row->nonce.length == sizeof ret->nonce &&
-                row->subject_ref.length <= sizeof ret->subject_ref && row->ciphertext.length >= DV_TAG_BYTES;
-    if (!fits)
-        return false;
-    *ret = (struct dv_blob){ .tenant = bytes_of(row->tenant), .schema = bytes_of(row->schema),
-                             .created_ms = row->created_ms, .key_ref = bytes_of(row->key_ref),
-                             .ciphertext = bytes_of(row->ciphertext) };
-    memcpy(ret->id, row->id, sizeof ret->id);
-    memcpy(ret->data_hash, row->data_hash.at, sizeof ret->data_hash);
-    memcpy(ret->nonce, row->nonce.at, sizeof ret->nonce);
-    ret->subject_ref_length = (uint8_t)row->subject_ref.length;
-    if (row->subject_ref.length > 0)
-        memcpy(ret->subject_ref, row->subject_ref.at, row->subject_ref.length);
-    return true;
-}
 
 static void print_json(const struct dv_blob *blob, const char *plaintext, size_t length)
 {
@@ -83,7 +60,7 @@ static void print_json(const struct dv_blob *blob, const char *plaintext, size_t
 static dv_rc open_and_print(const struct answer *answer, const struct dv_store_row *row)
 {
     struct dv_blob blob;
-    if (!blob_of(row, &blob))
+    if (!dv_blob_of_store(row, &blob))
         return dv_error_set(answer->error, DV_E_TAMPER, "the stored record was altered");
     size_t length = blob.ciphertext.length - DV_TAG_BYTES;
     uint8_t *plaintext = dv_memory_secret(length + 1);

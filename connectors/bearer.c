@@ -59,6 +59,5 @@ bool dv_bearer_shown(const struct dv_bearer *bearer, const char *header, size_t 
     if (header == NULL || length <= skip || strncasecmp(header, scheme, skip) != 0)
         return false;
     uint8_t digest[DV_TOKEN_DIGEST];
-    return digest_of(header + skip, length - skip, digest) &&
-           CRYPTO_memcmp(digest, bearer->digest, sizeof digest) == 0;
+    return digest_of(header + skip, length - skip, digest) && CRYPTO_memcmp(digest, bearer->digest, sizeof digest) == 0;
 }

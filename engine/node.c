@@ -49,6 +49,14 @@ struct dv_diags *dv_node_diags(struct dv_node *node)
     return node->graph->diags;
 }
 
+struct dv_node *dv_node_named(const struct dv_node *node, const char *name)
+{
+    for (uint32_t i = 0; i < dv_graph_node_count(node->graph); i++)
+        if (strcmp(dv_node_name(dv_graph_node(node->graph, i)), name) == 0)
+            return dv_graph_node(node->graph, i);
+    return NULL;
+}
+
 void *dv_node_service(struct dv_node *node, enum dv_service service)
 {
     DV_ASSERT(service < DV_SERVICE_COUNT);

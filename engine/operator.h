@@ -102,6 +102,9 @@ struct dv_arena *dv_node_scratch(struct dv_node *node);
 const char *dv_node_tenant(const struct dv_node *node);
 const char *dv_node_graph(const struct dv_node *node);
 
+/* Another node of the same graph, by its name, or NULL; from open() on. */
+struct dv_node *dv_node_named(const struct dv_node *node, const char *name);
+
 /* What the rooms above lent; NULL if nobody provided it. */
 void *dv_node_service(struct dv_node *node, enum dv_service service);
 

@@ -77,3 +77,26 @@ size_t dv_blob_record_length(const uint8_t *bytes, size_t length)
     }
     return at;
 }
+
+static struct dv_bytes store_bytes_of(struct dv_store_bytes from)
+{
+    return (struct dv_bytes){ .at = from.at, .length = from.length };
+}
+
+bool dv_blob_of_store(const struct dv_store_row *row, struct dv_blob *ret)
+{
+    bool fits = row->data_hash.length == sizeof ret->data_hash && row->nonce.length == sizeof ret->nonce &&
+                row->subject_ref.length <= sizeof ret->subject_ref && row->ciphertext.length >= DV_TAG_BYTES;
+    if (!fits)
+        return false;
+    *ret = (struct dv_blob){ .tenant = store_bytes_of(row->tenant), .schema = store_bytes_of(row->schema),
+                             .created_ms = row->created_ms, .key_ref = store_bytes_of(row->key_ref),
+                             .ciphertext = store_bytes_of(row->ciphertext) };
+    memcpy(ret->id, row->id, sizeof ret->id);
+    memcpy(ret->data_hash, row->data_hash.at, sizeof ret->data_hash);
+    memcpy(ret->nonce, row->nonce.at, sizeof ret->nonce);
+    ret->subject_ref_length = (uint8_t)row->subject_ref.length;
+    if (row->subject_ref.length > 0)
+        memcpy(ret->subject_ref, row->subject_ref.at, row->subject_ref.length);
+    return true;
+}

@@ -406,10 +406,10 @@ dv_rc dv_ingest_transfer(struct dv_node *node, struct dv_shape *shape)
     struct dv_ingest *ingest = dv_state(node);
     dv_rc rc = DV_OK;
     if (ingest->queue_bytes < ingest->max_body + DV_JSON_PADDING)
-        rc = dv_refuse(node, "queue_bytes", "C161", "twice `max_body` is a good measure",
-                       "the longest request (`max_body`) would not fit into the queue");
+        rc = dv_refuse(node, "queue_bytes", "C161", "twice the longest request is a good measure",
+                       "the longest request would not fit into the queue");
     if (ingest->max_body < ingest->max_record)
-        rc = dv_refuse(node, "max_body", "C162", NULL, "the longest record (`max_record`) would not fit into a request");
+        rc = dv_refuse(node, "max_record", "C162", NULL, "the longest record would not fit into the longest request");
     ingest->shape = dv_load_schema(node, "schema", ingest->schema);
     shape->out[0] = ingest->shape;
     return rc == DV_OK && ingest->shape != NULL ? DV_OK : DV_E_CONFIG;

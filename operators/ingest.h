@@ -104,18 +104,22 @@ struct dv_ingest {
     bool stopping, ended;
 };
 
-/* Rows of an option table whose state has a member `ingest` of the type above. */
-#define DV_INGEST_ROWS(state)                                                                                          \
+/* Rows of an option table whose state has a member `ingest` of the type above. The option of `max_body`, the longest
+ * request, is named by the front as its protocol has it. */
+#define DV_INGEST_ROWS_BESIDE_BODY(state)                                                                              \
     { "schema", DV_NAME, offsetof(state, ingest.schema), .flags = DV_REQUIRED,                                         \
       .help = "Schema of the records: the name of a file in schemas/ beside the graph file." },                        \
     { "max_record", DV_SIZE, offsetof(state, ingest.max_record), .initial = "1MiB", .min = 64,                         \
       .max = DV_INGEST_BODY_MAX, .help = "Longest record; a request with a longer one is refused." },                  \
-    { "max_body", DV_SIZE, offsetof(state, ingest.max_body), .initial = "16MiB", .min = 64,                            \
-      .max = DV_INGEST_BODY_MAX, .help = "Longest request; a longer one is refused." },                                \
     { "queue_bytes", DV_SIZE, offsetof(state, ingest.queue_bytes), .initial = "32MiB", .min = 4096, .max = 1 << 30,    \
       .help = "Memory for requests that wait to become rows; when it is used up clients are told to come later." },    \
     { "queue_requests", DV_INT, offsetof(state, ingest.queue_requests), .initial = "4096", .min = 1, .max = 1 << 20,   \
       .help = "How many requests may be under way, waiting to become rows or to become durable." }
+
+#define DV_INGEST_ROWS(state)                                                                                          \
+    DV_INGEST_ROWS_BESIDE_BODY(state),                                                                                 \
+    { "max_body", DV_SIZE, offsetof(state, ingest.max_body), .initial = "16MiB", .min = 64,                            \
+      .max = DV_INGEST_BODY_MAX, .help = "Longest request; a longer one is refused." }
 
 /* ---- for the front ---- */
 

@@ -8,11 +8,11 @@
 enum { HELD_MAX = DV_STORE_SINK_HELD_MAX };
 
 struct sink_pg {
+    struct dv_store_sink sink; /* first */
     struct dv_pg_server server;
     const char *owner;
     int64_t connections;
     struct dv_pg pg;
-    struct dv_store_sink sink;
 };
 
 static const struct dv_option options[] = {

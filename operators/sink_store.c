@@ -7,9 +7,9 @@
 enum { HELD_MAX = 4 };
 
 struct sink_store {
+    struct dv_store_sink sink; /* first */
     const char *path;
     struct dv_sqlite sqlite;
-    struct dv_store_sink sink;
 };
 
 static const struct dv_option options[] = {

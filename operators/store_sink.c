@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/crash.h"
+#include "engine/graph.h"
 #include "operators/blob_schema.h"
 #include "vault/blob.h"
 
@@ -90,4 +91,16 @@ dv_rc dv_store_sink_open(struct dv_store_sink *sink, struct dv_node *node, struc
             return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
     }
     return DV_OK;
+}
+
+bool dv_node_keeps_blobs(const struct dv_node *node)
+{
+    const char *name = dv_node_operator(node)->name;
+    return strcmp(name, "sink-store") == 0 || strcmp(name, "sink-pg") == 0;
+}
+
+struct dv_store *dv_store_of_node(const struct dv_node *node)
+{
+    const struct dv_store_sink *sink = dv_state(node);
+    return dv_node_keeps_blobs(node) ? sink->store : NULL;
 }

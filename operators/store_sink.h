@@ -18,7 +18,7 @@ struct dv_store_slot {
     struct dv_store_row *rows;
 };
 
-/* Part of a sink's state; zero at first. */
+/* The first part of a sink's state; zero at first. */
 struct dv_store_sink {
     struct dv_node *node;
     struct dv_store *store;
@@ -28,6 +28,12 @@ struct dv_store_sink {
 
 /* The transfer of such a sink: only the sealed schema enters. */
 dv_rc dv_store_sink_transfer(struct dv_node *node, struct dv_shape *shape);
+
+/* The store of a node of this kind; NULL: it is of another kind, or not open yet. */
+struct dv_store *dv_store_of_node(const struct dv_node *node);
+
+/* Whether a node is of this kind. */
+bool dv_node_keeps_blobs(const struct dv_node *node);
 
 /* Takes the memory for `held_max` batches at a time; before the store is opened. */
 DV_CHECKED dv_rc dv_store_sink_open(struct dv_store_sink *sink, struct dv_node *node, struct dv_store *store,
