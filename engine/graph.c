@@ -17,6 +17,7 @@ dv_rc dv_node_open(struct dv_node *node, struct dv_error *error)
     memcpy(node->state, node->blank, node->op->size);
     dv_timer_init(graph->loop, &node->retry_timer, dv_retry_timer, node);
     node->opened = true;
+    dv_order_reset(node);
     dv_rc rc = node->op->open != NULL ? node->op->open(node) : DV_OK;
     if (!dv_is_error(rc))
         return DV_OK;

@@ -105,6 +105,7 @@ struct dv_node {
     bool flushing; /* a reload wants to hear what it has absorbed */
     uint64_t answers;  /* batches finished or rejected, and a source's that were settled */
     struct dv_watch watch;
+    struct dv_order *order; /* a sink with `order: key`, or NULL */
     bool opened, wants, ended, flushed, finished, stopping;
     bool in_process;
     uint32_t emitted; /* outputs that dv_emit() served in this call */
@@ -201,6 +202,13 @@ uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries);
 
 /* reject.c: all rows of a batch to the dead letters. */
 void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc);
+
+/* order.c: what the file says of the order of keys, after transfer(); whether the batch at the head of the edge may be
+ * offered; that it was, as `batch`; and that nothing is here yet. */
+void dv_order_load(struct dv_node *node);
+bool dv_order_admits(const struct dv_node *node);
+void dv_order_reset(const struct dv_node *node);
+void dv_order_took(const struct dv_node *node, const struct dv_batch *batch);
 
 /* watchdog.c: looks on while there is something to see; wake() after anything has happened. */
 void dv_watchdog_init(struct dv_graph *graph);

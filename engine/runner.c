@@ -83,7 +83,7 @@ static enum offer next_offer(const struct dv_node *node)
     if (wants_own(node))
         return OFFER_OWN;
     if (node->edge.count > 0)
-        return can_keep(node) ? OFFER_QUEUED : OFFER_NONE;
+        return can_keep(node) && dv_order_admits(node) ? OFFER_QUEUED : OFFER_NONE;
     if (node->op->makes && !node->op->source && !node->flushed && (node->upstream_open == 0 || node->flushing))
         return OFFER_FLUSH;
     return OFFER_NONE;
@@ -201,7 +201,9 @@ static struct dv_batch *take_queued(struct dv_node *node)
     struct dv_batch *batch = dv_edge_pop(&node->edge);
     node->stats.queued = node->edge.count;
     count_in(node, batch);
-    return writable(node, batch);
+    batch = writable(node, batch);
+    dv_order_took(node, batch);
+    return batch;
 }
 
 static struct dv_batch *take_view(struct dv_node *node)
