@@ -43,11 +43,14 @@ struct dv_held {
     uint32_t tries;
     bool waits; /* for another try; else with the operator */
     bool ready; /* its back-off is over */
+    bool blocks; /* the error is the node's, not the batch's: no other batch would fare better */
+    uint64_t due_ns;
 };
 
 /* The halving of a batch that failed as a whole: ranges still to try, newest last. */
 struct dv_bisect {
     struct dv_batch *batch; /* NULL: none under way */
+    uint64_t due_ns;        /* the next half, after an error that may heal */
     struct dv_batch *view;  /* the range that is with the operator, or NULL */
     struct { uint16_t from, to; } todo[12];
     uint32_t count;
@@ -197,6 +200,7 @@ bool dv_retry_is_view(const struct dv_node *node, const struct dv_batch *batch);
 void dv_retry_view_done(struct dv_node *node, dv_rc rc);
 struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries);
 bool dv_retry_pending(const struct dv_node *node);
+bool dv_retry_blocks(const struct dv_node *node);
 void dv_retry_timer(struct dv_timer *timer);
 uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries);
 

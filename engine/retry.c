@@ -3,9 +3,12 @@
  * stands alone and goes to the dead letters.
  *
  * Errors that heal by themselves (no space, a dependency down) are tried for ever: the node's edge fills, the sources
- * stop, and nothing is lost. The back-off doubles from 50 ms to 5 s, half of it random. */
+ * stop, and nothing is lost. With other errors the sink takes further batches meanwhile, so that poison delays its own
+ * batch alone. The back-off doubles from 50 ms to 5 s, half of it random. */
 #include "engine/crash.h"
 #include "engine/node.h"
+
+enum { NS_PER_MS = 1000000 };
 
 static bool heals(dv_rc rc)
 {
@@ -29,30 +32,47 @@ uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries)
     return dv_backoff_ms(backoff, tries, &node->graph->random);
 }
 
-static void start_timer(struct dv_node *node, uint32_t tries)
+static bool is_waiting(const struct dv_held *held)
 {
-    if (!node->retry_timer.active)
-        dv_timer_start(&node->retry_timer, dv_retry_backoff_ms(node, tries));
+    return held->waits && !held->ready;
+}
+
+/* Sets the timer for what is due first. */
+static void arm(struct dv_node *node, uint64_t now_ns)
+{
+    uint64_t first_ns = node->bisect.due_ns > now_ns ? node->bisect.due_ns : UINT64_MAX;
+    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+        if (is_waiting(&node->held[i]) && node->held[i].due_ns < first_ns)
+            first_ns = node->held[i].due_ns;
+    if (first_ns == UINT64_MAX)
+        return;
+    dv_timer_stop(&node->retry_timer);
+    dv_timer_start(&node->retry_timer, first_ns > now_ns ? (first_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0);
 }
 
 void dv_retry_timer(struct dv_timer *timer)
 {
     struct dv_node *node = timer->data;
+    uint64_t now_ns = dv_now_ns(node->graph->loop);
     for (uint32_t i = 0; i < DV_HELD_MAX; i++)
-        node->held[i].ready = node->held[i].waits;
+        if (is_waiting(&node->held[i]))
+            node->held[i].ready = node->held[i].due_ns <= now_ns;
+    arm(node, now_ns);
     dv_graph_wake(node->graph);
 }
 
-static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
+static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, uint32_t tries, bool blocks)
 {
+    uint64_t now_ns = dv_now_ns(node->graph->loop);
     node->stats.retries++;
     DV_CRASH_POINT("retry.waits");
     for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
         if (node->held[i].batch != NULL)
             continue;
-        node->held[i] = (struct dv_held){ .batch = batch, .tries = tries, .waits = true };
+        node->held[i] = (struct dv_held){ .batch = batch, .tries = tries, .waits = true, .blocks = blocks };
+        node->held[i].due_ns = now_ns + dv_retry_backoff_ms(node, tries) * NS_PER_MS;
         node->retry_count++;
-        start_timer(node, tries);
+        arm(node, now_ns);
         return;
     }
     DV_ASSERT(!"a free place for a waiting batch");
@@ -64,6 +84,15 @@ bool dv_retry_pending(const struct dv_node *node)
         if (node->held[i].ready)
             return true;
     return false;
+}
+
+/* A sink's batch whose own error is waited out lets others pass, as long as there is a place for each. */
+bool dv_retry_blocks(const struct dv_node *node)
+{
+    bool blocks = !node->op->sink || node->held_count + node->retry_count >= dv_node_held_max(node);
+    for (uint32_t i = 0; i < DV_HELD_MAX && !blocks; i++)
+        blocks = node->held[i].blocks;
+    return node->retry_count > 0 && blocks;
 }
 
 struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries)
@@ -99,7 +128,7 @@ static void push_halves(struct dv_bisect *bisect, uint32_t from, uint32_t to)
 static void isolate(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
 {
     if (node->bisect.batch != NULL) {
-        wait_for_another_try(node, batch, tries);
+        wait_for_another_try(node, batch, tries, true);
         return;
     }
     node->bisect = (struct dv_bisect){ .batch = batch, .tries = tries };
@@ -118,7 +147,7 @@ void dv_retry_failed(struct dv_node *node, struct dv_batch *batch, uint32_t trie
         return;
     }
     if (is_worth_a_try(rc, tries)) {
-        wait_for_another_try(node, batch, tries + 1);
+        wait_for_another_try(node, batch, tries + 1, heals(rc));
         return;
     }
     if (node->op->sink && batch->rows > 1) {
@@ -142,7 +171,9 @@ static void view_failed(struct dv_node *node, dv_rc rc)
         node->stats.retries++;
         bisect->tries += !heals(rc);
         push_range(bisect, bisect->from, bisect->to);
-        start_timer(node, bisect->tries);
+        uint64_t now_ns = dv_now_ns(node->graph->loop);
+        bisect->due_ns = now_ns + dv_retry_backoff_ms(node, bisect->tries) * NS_PER_MS;
+        arm(node, now_ns);
     } else if (bisect->to - bisect->from > 1) {
         push_halves(bisect, bisect->from, bisect->to);
     } else {

@@ -77,9 +77,11 @@ static bool can_keep(const struct dv_node *node)
 static enum offer next_offer(const struct dv_node *node)
 {
     if (node->bisect.batch != NULL)
-        return node->bisect.view == NULL && !node->retry_timer.active ? OFFER_VIEW : OFFER_NONE;
-    if (node->retry_count > 0)
-        return dv_retry_pending(node) ? OFFER_AGAIN : OFFER_NONE;
+        return node->bisect.view == NULL && dv_now_ns(node->graph->loop) >= node->bisect.due_ns ? OFFER_VIEW : OFFER_NONE;
+    if (dv_retry_pending(node))
+        return OFFER_AGAIN;
+    if (dv_retry_blocks(node))
+        return OFFER_NONE;
     if (wants_own(node))
         return OFFER_OWN;
     if (node->edge.count > 0)

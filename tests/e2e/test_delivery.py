@@ -173,7 +173,7 @@ def feed_with_poison(world, rounds):
     return bad
 
 
-@pytest.mark.parametrize("kind", ["constraint"])
+@pytest.mark.parametrize("kind", REFUSING)
 def test_poison_is_sealed_and_the_rest_does_not_wait(kind, world, tell):
     world.pg.sql(REFUSING[kind])
     world.pg.sql("ALTER TABLE datavault.encrypted_blobs ADD COLUMN stored_at timestamptz DEFAULT clock_timestamp()")
