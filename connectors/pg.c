@@ -145,6 +145,7 @@ static bool take_fence(struct dv_pg_connection *connection)
     connection->pg->taker = connection;
     dv_pg_link_move(connection, DV_PG_BUSY);
     dv_pg_link_sent(connection, DV_PG_TASK_FENCE, dv_pg_send_fence(connection));
+    DV_CRASH_POINT("pg.fence-sent");
     return true;
 }
 
@@ -293,6 +294,7 @@ static void fence_answered(struct dv_pg_connection *connection)
     if (outcome.rc == DV_OK) {
         note_success(connection);
         pg->token = (int64_t)dv_pg_result_total(connection);
+        DV_CRASH_POINT("pg.fence-taken");
         return;
     }
     pg->reason = outcome.reason;

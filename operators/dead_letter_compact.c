@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "connectors/sys.h"
+#include "engine/crash.h"
 #include "engine/memory.h"
 #include "operators/dead_letter_scan.h"
 
@@ -138,6 +139,7 @@ static dv_rc write_fresh(struct work *work)
     DV_TRY(copy_letters(work, work->paths.main, false));
     DV_TRY(copy_letters(work, work->paths.again, true));
     DV_TRY(flush(work));
+    DV_CRASH_POINT("compact.written");
     return fsync(work->fresh_fd) == 0 ? DV_OK : failed(work, work->fresh);
 }
 
@@ -146,11 +148,14 @@ static dv_rc replace(struct work *work)
 {
     if (work->result->damaged_bytes > 0)
         DV_TRY(keep_damaged(work));
+    DV_CRASH_POINT("compact.before-rename");
     if (rename(work->fresh, work->paths.main) != 0)
         return failed(work, work->paths.main);
+    DV_CRASH_POINT("compact.renamed");
     DV_TRY(sync_directory(work));
     if (unlink(work->paths.again) != 0 && errno != ENOENT)
         return failed(work, work->paths.again);
+    DV_CRASH_POINT("compact.before-forget");
     DV_TRY(sync_directory(work));
     if (ftruncate(work->marks_fd, 0) != 0 || fsync(work->marks_fd) != 0)
         return failed(work, work->paths.marks);

@@ -167,6 +167,12 @@ class TakenOver(RedisToPg):
         client("XREADGROUP", "GROUP", "datavault", "dead", "COUNT", "40", "STREAMS", "s", ">")
 
 
+class Owned(RedisToPg):
+    """The table has an owner: the second start takes over from the first."""
+    labels = ("pg.fence-*",)
+    graph = FROM_REDIS.replace("op: sink-pg,", "op: sink-pg, owner: one,")
+
+
 class InDoubt(RedisToPg):
     """The connections are lost while puts are under way: nobody knows what was committed."""
     labels = ("pg.dropped", "pg.*check*")
@@ -226,6 +232,55 @@ class Poison(Scenario):
         assert sorted(map(oracle.offset_of, letters)) == sorted(self.bad)
 
 
+class ReadBack(Scenario):
+    """Records are read from a table and copied into another; what was leased to the dead comes back after a second."""
+    labels = ("source-pg.*",)
+    graph = TO_PG
+    copy = ('  blobs: { op: source, from: pg, reader: embed, records: healthcare, policy: ledger-keeping, url: "${PG_URL}", '
+            'lease: 1s, poll: 50ms, follow: false }\n  copy: { op: sink-pg, after: blobs, url: "${PG_URL}", table: copies }\n')
+
+    def prepare(self):
+        super().prepare()
+        self.migrate()
+        self.world.graph(self.copy, name="copy.yaml")
+        done = self.world.run("migrate", "copy.yaml", env=self.world.env)
+        assert done.returncode == 0, done.stderr
+        assert Scenario.act(self) == 0, self.done.stderr
+
+    def act(self, **env):
+        if "DV_CRASH_AT" not in env:
+            time.sleep(1.2)
+        self.done = self.world.run("run", "--once", "copy.yaml", env={**self.world.env, **env})
+        return self.done.returncode
+
+    def check(self):
+        assert sorted(map(oracle.offset_of, self.pg.ids("datavault.copies"))) == sorted(self.ledger.issued)
+        assert self.pg.sql("SELECT count(*) FROM datavault.pending") == [["0"]]
+
+
+class Replayed(Scenario):
+    """A record that was refused is fed again when the server takes it, and its letter is forgotten."""
+    labels = ("compact.*",)
+    graph = TO_PG
+
+    def prepare(self):
+        self.migrate()
+        self.ledger.issue(self.records)
+        self.pg.sql("ALTER TABLE datavault.encrypted_blobs ADD CONSTRAINT picky CHECK"
+                    f" (substr(encode(uuid_send(id), 'hex'), 1, 12) <> '{sorted(self.ledger.issued)[33]:012x}')")
+        assert Scenario.act(self) == 1, self.done.stderr
+        self.pg.sql("ALTER TABLE datavault.encrypted_blobs DROP CONSTRAINT picky")
+
+    def act(self, **env):
+        self.done = self.world.run("dlq", "replay", "graph.yaml", "--all", env={**self.world.env, **env})
+        return self.done.returncode
+
+    def check(self):
+        assert Scenario.act(self) == 0, self.done.stderr
+        assert sorted(map(oracle.offset_of, self.pg.ids())) == sorted(self.ledger.issued)
+        assert oracle.blobs(self.world.path("state/t/dead-letters.msgpack")) == []
+
+
 class Migrate(Scenario):
     labels = ("migrate.*",)
     graph = TO_PG
@@ -265,7 +320,8 @@ class Rotate(FileToStore):
         assert oracle.compare_contents(self.ledger, store, self.world.retrieve, [row[0] for row in oracle.rows(store)][::13]) == []
 
 
-SCENARIOS = (FileToStore, Followed, FileToFile, FileToRedis, RedisToPg, TakenOver, InDoubt, Poison, Migrate, Rotate)
+SCENARIOS = (FileToStore, Followed, FileToFile, FileToRedis, RedisToPg, TakenOver, Owned, InDoubt, Poison, ReadBack,
+             Replayed, Migrate, Rotate)
 
 
 def scenario_of(label):
