@@ -11,6 +11,8 @@
 #include "dashboard/server/reply.h"
 #include "dashboard/server/server_internal.h"
 
+enum { SMALL_BYTES = 64 * 1024 }; /* a body that every connection may send at any time */
+
 /* The client may still be sending: if the connection went now, it might never read the answer. h2o ends the connection
  * when the client has, or when the request has taken too long. */
 static void on_refused(h2o_socket_t *socket, const char *error)
@@ -56,16 +58,16 @@ static bool has_head(const h2o_buffer_t *input)
     return size > skip && memmem(input->bytes + skip, size - skip, "\r\n\r\n", 4) != NULL;
 }
 
-/* Bodies that are being read have a budget of their own, whoever sends them. */
+/* Large bodies that are being read have a budget of their own, whoever sends them. */
 static struct dv_verdict judge(const struct dv_server *server, const h2o_buffer_t *input, uint64_t *ret_bytes)
 {
     struct dv_head head;
     enum dv_head_fault fault = dv_head_scan(input->bytes, input->size, &head);
     struct dv_verdict verdict = { 0 };
-    *ret_bytes = head.body_length;
+    *ret_bytes = head.body_length > SMALL_BYTES ? head.body_length : 0;
     if (fault != DV_HEAD_SOUND)
         verdict = dv_routes_judge(server, &head, fault);
-    if (verdict.status == 0 && head.body_length > server->body_bytes_max - server->body_bytes) {
+    if (verdict.status == 0 && server->body_bytes + *ret_bytes > server->body_bytes_max) {
         verdict = (struct dv_verdict){ .status = 429, .retry_after_s = 1 };
         verdict.detail = "Too many requests are being sent at once.";
     }

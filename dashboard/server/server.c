@@ -177,6 +177,15 @@ static void on_stop_tick(struct dv_server *server)
         dv_timer_start(&server->tick, STOP_TICK_MS);
 }
 
+/* What the graph's sources take may change while it runs. */
+static void allow_bodies(struct dv_server *server)
+{
+    uint64_t longest = dv_ingest_body_max(server->graph);
+    /* The gate answers what is too long, as this server does; h2o's own limit is behind it. */
+    server->config.max_request_entity_size = longest > 0 ? BODY_NEVER : BODY_MAX;
+    server->body_bytes_max = BODIES * longest;
+}
+
 static void on_tick(struct dv_timer *timer)
 {
     struct dv_server *server = timer->data;
@@ -191,6 +200,7 @@ static void on_tick(struct dv_timer *timer)
         on_connection((uv_stream_t *)&server->listener, 0);
     sweep_connections(server);
     dv_ingest_sweep(server);
+    allow_bodies(server);
     dv_timer_start(&server->tick, TICK_MS);
 }
 
@@ -244,23 +254,17 @@ static void let_loop_end(h2o_context_t *context)
     uv_unref((uv_handle_t *)context->queue);
 }
 
-/* h2o keeps a body in memory until its last byte has come. A large one it would put into a file in /tmp, in the clear. */
-static void allow_bodies(struct dv_server *server, uint64_t longest)
-{
-    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
-    /* The gate answers what is too long, as this server does; h2o's own limit is behind it. */
-    server->config.max_request_entity_size = longest > 0 ? BODY_NEVER : BODY_MAX;
-    server->config.http1.req_timeout = longest > 0 ? UPLOAD_MS : REQUEST_MS;
-    server->body_bytes_max = BODIES * longest;
-}
-
 static void start_h2o(struct dv_server *server)
 {
     h2o_config_init(&server->config);
     server->config.server_name = (h2o_iovec_t){ NULL, 0 };
     server->config.handshake_timeout = REQUEST_MS;
     server->config.http1.upgrade_to_http2 = 0;
-    allow_bodies(server, dv_ingest_body_max(server->graph));
+    allow_bodies(server);
+    server->config.http1.req_timeout = server->body_bytes_max > 0 ? UPLOAD_MS : REQUEST_MS;
+    /* h2o keeps a body in memory until its last byte has come; a large one it would put into a file in /tmp, in the
+     * clear. */
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
     server->config.max_delegations = 0;
     h2o_hostconf_t *host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     dv_routes_register(server, h2o_config_register_path(host, "/", 0));

@@ -187,7 +187,7 @@ def test_refused_before_the_body_is_read(shared):
 
 
 def test_bodies_that_are_being_sent_have_a_budget(shared):
-    """Four times the longest body; who comes then is told to come later, and can when the others are done."""
+    """Four times the longest body; who comes then is told to come later, and can when the others are done. Small ones always."""
     clients = []
     for _ in range(5):
         client = socket.create_connection(("127.0.0.1", shared.port), 20)
@@ -197,6 +197,7 @@ def test_bodies_that_are_being_sent_have_a_budget(shared):
     found = last.recv(2000)
     assert found.startswith(b"HTTP/1.1 429 ") and b"retry-after: 1" in found
     last.close()
+    assert shared.post(BODY).status == 200 and shared.post(lines(patients(500))).status == 200
     for client in clients:
         client.close()
     assert wait_for(lambda: shared.post(b" " * (4 << 20), LINES).status == 400, 10)
