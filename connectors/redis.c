@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * redis.c - commands and replies on a connection, its greeting, its patience, and making it again. */
+ * redis.c - commands and replies on a connection, its patience, and making it again. */
 #include "connectors/redis.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "engine/log.h"
 #include "engine/option.h"
 
-enum { HEAD_MAX = 32 /* "*4\r\n" or "$1234\r\n" */, GREET_AUTH = 0, GREET_SELECT = 1, GREET_PING = 2 };
+enum { HEAD_MAX = 32 /* "*4\r\n" or "$1234\r\n" */, ASKING_BYTES = 16, MS = 1000000 };
 
 /* Row: from; bit: to. */
 #define TO(state) (1u << DV_REDIS_##state)
@@ -20,7 +20,7 @@ static const unsigned allowed[DV_REDIS_STATES] = {
     [DV_REDIS_RESOLVING] = TO(CONNECTING) | TO(WAITING) | TO(CLOSED),
     [DV_REDIS_CONNECTING] = TO(CONNECTING) | TO(SECURING) | TO(GREETING) | TO(WAITING) | TO(CLOSED),
     [DV_REDIS_SECURING] = TO(GREETING) | TO(WAITING) | TO(TURNED_AWAY) | TO(CLOSED),
-    [DV_REDIS_GREETING] = TO(READY) | TO(WAITING) | TO(TURNED_AWAY) | TO(CLOSED),
+    [DV_REDIS_GREETING] = TO(READY) | TO(RESOLVING) | TO(WAITING) | TO(TURNED_AWAY) | TO(CLOSED),
     [DV_REDIS_READY] = TO(WAITING) | TO(CLOSED),
     [DV_REDIS_TURNED_AWAY] = TO(CLOSED),
 };
@@ -68,6 +68,18 @@ static void answer_none(struct dv_redis_client *client)
     }
 }
 
+static void tell_lost(struct dv_redis_client *client, bool refused, const char *reason)
+{
+    if (client->leaving != NULL)
+        tell(client, DV_LOG_INFO, "redis.redirected", reason);
+    else if (refused)
+        tell(client, DV_LOG_ERROR, "redis.refused", reason);
+    else if (client->logged != reason)
+        tell(client, DV_LOG_WARN, "redis.lost", reason);
+    if (client->leaving == NULL)
+        client->logged = reason;
+}
+
 void dv_redis_lost(struct dv_redis_client *client, const char *reason)
 {
     bool refused = client->turned_away && !client->welcomed;
@@ -76,9 +88,9 @@ void dv_redis_lost(struct dv_redis_client *client, const char *reason)
     dv_timer_stop(&client->timer);
     dv_redis_link_close(client);
     dv_redis_move(client, refused ? DV_REDIS_TURNED_AWAY : DV_REDIS_WAITING);
-    if (client->logged != reason)
-        tell(client, refused ? DV_LOG_ERROR : DV_LOG_WARN, refused ? "redis.refused" : "redis.lost", reason);
-    client->logged = reason;
+    tell_lost(client, refused, reason);
+    client->leaving = NULL;
+    client->guide++;
     uint64_t pause_ms = dv_breaker_failed(&client->breaker, dv_now_ns(client->options.loop), reason);
     if (!refused)
         dv_timer_start(&client->timer, pause_ms);
@@ -86,51 +98,77 @@ void dv_redis_lost(struct dv_redis_client *client, const char *reason)
     client->options.changed(client->options.data);
 }
 
-static void start(struct dv_redis_client *client)
+void dv_redis_start(struct dv_redis_client *client)
 {
-    uint64_t now = dv_now_ns(client->options.loop);
-    if (!dv_breaker_admits(&client->breaker, now)) {
-        dv_timer_start(&client->timer, dv_breaker_wait_ms(&client->breaker, now));
-        return;
-    }
     dv_timer_start(&client->timer, client->options.connect_ms);
     dv_redis_link_start(client);
 }
 
+/* Half of the patience for a reply is quiet, the other half is for the answer to PING. */
+static void mind_quiet(struct dv_redis_client *client, uint64_t now_ns)
+{
+    uint64_t half_ms = client->options.command_ms / 2 + 1;
+    uint64_t quiet_ms = (now_ns - client->heard_ns) / MS;
+    if (quiet_ms < half_ms) {
+        dv_timer_start(&client->timer, half_ms - quiet_ms);
+    } else if (dv_redis_ping(client) == DV_OK) {
+        dv_timer_start(&client->timer, half_ms);
+        dv_redis_link_later(client);
+    } else {
+        dv_redis_lost(client, "no memory for a command");
+    }
+}
+
 static void check_patience(struct dv_redis_client *client)
 {
-    if (client->first == NULL)
-        return;
     uint64_t now = dv_now_ns(client->options.loop);
-    if (now >= client->first->due_ns)
+    if (client->first == NULL)
+        mind_quiet(client, now);
+    else if (now >= client->first->due_ns)
         dv_redis_lost(client, "the server does not answer in time");
     else
-        dv_timer_start(&client->timer, (client->first->due_ns - now) / 1000000 + 1);
+        dv_timer_start(&client->timer, (client->first->due_ns - now) / MS + 1);
+}
+
+static void try_again(struct dv_redis_client *client)
+{
+    uint64_t now = dv_now_ns(client->options.loop);
+    if (dv_breaker_admits(&client->breaker, now)) {
+        dv_redis_guide_choose(client);
+        dv_redis_start(client);
+    } else {
+        dv_timer_start(&client->timer, dv_breaker_wait_ms(&client->breaker, now));
+    }
 }
 
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_redis_client *client = timer->data;
-    if (client->state == DV_REDIS_WAITING)
-        start(client);
-    else if (client->state == DV_REDIS_READY)
+    if (client->state == DV_REDIS_WAITING) {
+        try_again(client);
+    } else if (client->state == DV_REDIS_READY) {
         check_patience(client);
-    else
+    } else {
         dv_redis_lost(client, "the server cannot be reached in time");
+    }
 }
 
 /* ---- commands ---- */
 
 /* "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" */
-static dv_rc write_command(struct dv_redis_client *client, const struct dv_redis_word *words, uint32_t count)
+static dv_rc write_command(struct dv_redis_client *client, const struct dv_redis_word *words, uint32_t count,
+                           bool asking)
 {
-    size_t bound = HEAD_MAX;
+    size_t bound = HEAD_MAX + ASKING_BYTES;
     for (uint32_t i = 0; i < count; i++)
         bound += words[i].length + HEAD_MAX;
     char *start_of = dv_redis_buffer_room(&client->out, bound);
     if (start_of == NULL)
         return DV_E_MEMORY;
-    char *at = start_of + snprintf(start_of, HEAD_MAX, "*%" PRIu32 "\r\n", count);
+    char *at = start_of;
+    if (asking)
+        at += snprintf(at, ASKING_BYTES + 1, "*1\r\n$6\r\nASKING\r\n");
+    at += snprintf(at, HEAD_MAX, "*%" PRIu32 "\r\n", count);
     for (uint32_t i = 0; i < count; i++) {
         at += snprintf(at, HEAD_MAX, "$%zu\r\n", words[i].length);
         memcpy(at, words[i].at, words[i].length);
@@ -142,20 +180,19 @@ static dv_rc write_command(struct dv_redis_client *client, const struct dv_redis
     return DV_OK;
 }
 
-static dv_rc append(struct dv_redis_client *client, struct dv_redis_request *request, const struct dv_redis_word *words,
-                    uint32_t count)
+dv_rc dv_redis_append(struct dv_redis_client *client, struct dv_redis_request *request,
+                      const struct dv_redis_word *words, uint32_t count)
 {
-    DV_TRY(write_command(client, words, count));
     uint64_t patience_ms = client->options.command_ms + request->wait_ms;
-    request->due_ns = dv_now_ns(client->options.loop) + patience_ms * 1000000;
+    request->asking = client->asking && client->state == DV_REDIS_READY;
+    DV_TRY(write_command(client, words, count, request->asking));
+    request->due_ns = dv_now_ns(client->options.loop) + patience_ms * MS;
     request->next = NULL;
     if (client->last != NULL)
         client->last->next = request;
     else
         client->first = request;
     client->last = request;
-    if (client->state == DV_REDIS_READY && !client->timer.active)
-        dv_timer_start(&client->timer, patience_ms + 1);
     return DV_OK;
 }
 
@@ -165,86 +202,11 @@ static dv_rc request_one(struct dv_redis *redis, struct dv_redis_request *reques
 {
     struct dv_redis_client *client = (struct dv_redis_client *)redis;
     DV_ASSERT(request->callback != NULL && count > 0);
-    if (client->state != DV_REDIS_READY)
+    if (client->state != DV_REDIS_READY || client->leaving != NULL)
         return DV_E_DEPENDENCY;
-    DV_TRY(append(client, request, words, count));
+    DV_TRY(dv_redis_append(client, request, words, count));
     dv_redis_link_later(client);
     return DV_OK;
-}
-
-/* ---- the greeting ---- */
-
-static void on_greeting(struct dv_redis_request *request)
-{
-    struct dv_redis_client *client = request->data;
-    const char *reason = NULL;
-    enum dv_redis_trouble trouble = dv_redis_judge(request->reply, &reason);
-    bool is_ping = request == &client->greetings[GREET_PING];
-    /* A user that may not ping was let in all the same. */
-    bool let_in = is_ping && request->reply->length >= 6 && trouble == DV_REDIS_MISTAKE &&
-                  memcmp(request->reply->text, "NOPERM", 6) == 0;
-    if (trouble != DV_REDIS_FINE && !let_in) {
-        client->turned_away = trouble == DV_REDIS_MISTAKE;
-        dv_redis_lost(client, reason);
-        return;
-    }
-    if (!is_ping)
-        return;
-    dv_timer_stop(&client->timer);
-    dv_redis_move(client, DV_REDIS_READY);
-    tell(client, DV_LOG_INFO, "redis.connected", NULL);
-    client->welcomed = true;
-    client->reason = NULL;
-    client->logged = NULL;
-    (void)dv_breaker_succeeded(&client->breaker);
-    client->options.changed(client->options.data);
-}
-
-static struct dv_redis_word word_of(const char *text)
-{
-    return (struct dv_redis_word){ text, strlen(text) };
-}
-
-static dv_rc greet(struct dv_redis_client *client, int which, const struct dv_redis_word *words, uint32_t count)
-{
-    client->greetings[which] = (struct dv_redis_request){ .callback = on_greeting, .data = client };
-    return append(client, &client->greetings[which], words, count);
-}
-
-/* The secret is read anew each time, so that it can be changed without a restart. */
-static dv_rc greet_with_password(struct dv_redis_client *client)
-{
-    char secret[DV_REDIS_SECRET_MAX];
-    struct dv_redis_word words[3] = { word_of("AUTH") };
-    size_t length = 0;
-    uint32_t count = 1;
-    DV_TRY(dv_secret_read(client->options.password, secret, sizeof secret, &length, NULL));
-    if (client->options.user != NULL)
-        words[count++] = word_of(client->options.user);
-    words[count++] = (struct dv_redis_word){ secret, length };
-    dv_rc rc = greet(client, GREET_AUTH, words, count);
-    explicit_bzero(secret, sizeof secret);
-    return rc;
-}
-
-void dv_redis_connected(struct dv_redis_client *client)
-{
-    char number[16];
-    dv_redis_move(client, DV_REDIS_GREETING);
-    dv_rc rc = dv_redis_reader_reset(&client->reader);
-    if (rc == DV_OK && client->options.password != NULL)
-        rc = greet_with_password(client);
-    (void)snprintf(number, sizeof number, "%" PRIu32, client->options.url.database);
-    const struct dv_redis_word select[] = { word_of("SELECT"), word_of(number) };
-    if (rc == DV_OK && client->options.url.database != 0)
-        rc = greet(client, GREET_SELECT, select, 2);
-    const struct dv_redis_word ping = word_of("PING");
-    if (rc == DV_OK)
-        rc = greet(client, GREET_PING, &ping, 1);
-    if (rc == DV_OK)
-        dv_redis_link_flush(client);
-    else
-        dv_redis_lost(client, rc == DV_E_MEMORY ? "no memory for the greeting" : "the password cannot be read");
 }
 
 /* ---- replies ---- */
@@ -256,7 +218,13 @@ static bool is_talking(const struct dv_redis_client *client)
 
 static void answer(struct dv_redis_client *client, const struct dv_redis_reply *reply)
 {
+    if (client->first->asking) {
+        client->first->asking = false;
+        return;
+    }
     struct dv_redis_request *request = take_first(client);
+    if (client->state == DV_REDIS_READY)
+        dv_redis_guide_note(client, reply);
     request->rc = DV_OK;
     request->reply = reply;
     request->callback(request);
@@ -265,6 +233,7 @@ static void answer(struct dv_redis_client *client, const struct dv_redis_reply *
 void dv_redis_received(struct dv_redis_client *client, const char *bytes, size_t length)
 {
     const struct dv_redis_reply *reply = NULL;
+    client->heard_ns = dv_now_ns(client->options.loop);
     bool sound = client->first != NULL && dv_redis_reader_feed(&client->reader, bytes, length);
     do {
         sound = sound && dv_redis_reader_next(&client->reader, &reply) && (reply == NULL || client->first != NULL);
@@ -273,6 +242,8 @@ void dv_redis_received(struct dv_redis_client *client, const char *bytes, size_t
     } while (sound && reply != NULL && is_talking(client));
     if (!sound)
         dv_redis_lost(client, "the server does not speak the Redis protocol, or passes its limits");
+    else if (client->leaving != NULL && client->first == NULL && client->state == DV_REDIS_READY)
+        dv_redis_lost(client, client->leaving);
 }
 
 /* ---- the table ---- */
@@ -282,14 +253,14 @@ static enum dv_redis_health health(const struct dv_redis *redis)
     const struct dv_redis_client *client = (const struct dv_redis_client *)redis;
     if (client->state == DV_REDIS_TURNED_AWAY)
         return DV_REDIS_REFUSED;
-    return client->state == DV_REDIS_READY ? DV_REDIS_UP : DV_REDIS_DOWN;
+    return client->state == DV_REDIS_READY && client->leaving == NULL ? DV_REDIS_UP : DV_REDIS_DOWN;
 }
 
 static const char *waits(const struct dv_redis *redis)
 {
     const struct dv_redis_client *client = (const struct dv_redis_client *)redis;
     if (client->state == DV_REDIS_READY)
-        return NULL;
+        return client->leaving;
     return client->reason != NULL ? client->reason : "connecting to the server";
 }
 
@@ -303,7 +274,7 @@ static void drop(struct dv_redis *redis, const char *reason)
 static void finish(struct dv_redis *redis, uint64_t patience_ms)
 {
     struct dv_redis_client *client = (struct dv_redis_client *)redis;
-    uint64_t end_ns = dv_now_ns(client->options.loop) + patience_ms * 1000000;
+    uint64_t end_ns = dv_now_ns(client->options.loop) + patience_ms * MS;
     while (client->state == DV_REDIS_READY && client->first != NULL) {
         uint64_t now = dv_now_ns(client->options.loop);
         struct pollfd ready = { .fd = client->fd, .events = POLLIN };
@@ -311,7 +282,7 @@ static void finish(struct dv_redis *redis, uint64_t patience_ms)
             return;
         if (client->out.used > 0 || client->wire.used > 0)
             ready.events |= POLLOUT;
-        if (poll(&ready, 1, (int)((end_ns - now) / 1000000) + 1) > 0)
+        if (poll(&ready, 1, (int)((end_ns - now) / MS) + 1) > 0)
             dv_redis_link_ready(client, 0, (ready.revents & POLLOUT) != 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
     }
 }
@@ -352,7 +323,8 @@ dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_option
     DV_ASSERT(options->changed != NULL && options->connect_ms > 0 && options->command_ms > 0);
     *client = (struct dv_redis_client){ .options = *options, .fd = -1 };
     DV_TRY(check_password(options->password, error));
-    if (options->url.tls)
+    DV_TRY(check_password(options->sentinel_password, error));
+    if (options->url.tls || options->sentinel_tls)
         DV_TRY(dv_tls_client(&client->trusted, options->ca, error));
     if (dv_redis_reader_init(&client->reader, options->limits) != DV_OK) {
         dv_tls_context_free(client->trusted);
@@ -363,6 +335,7 @@ dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_option
                     (struct dv_backoff){ DV_REDIS_BACKOFF_MIN_MS, DV_REDIS_BACKOFF_MAX_MS },
                     dv_now_ns(options->loop) ^ (uintptr_t)client);
     dv_timer_init(options->loop, &client->timer, on_timer, client);
-    start(client);
+    dv_redis_guide_choose(client);
+    dv_redis_start(client);
     return DV_OK;
 }

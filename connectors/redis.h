@@ -3,7 +3,13 @@
  *
  * A connection that is lost is made again by itself, when its circuit breaker says so. Names are
  * resolved off the loop; every address of a name is tried. TLS (rediss://) verifies the certificate's chain and the
- * server's name. User, password and database are sent again on every connection before anything else.
+ * server's name. User, password and database are sent again on every connection before anything else. A quiet line is
+ * asked now and then whether somebody is there.
+ *
+ * By a URL of sentinels or of a cluster the server is sought before every connection: a guide, the next in turn, says
+ * where the master is, or the master of the slot. A server that turns out not to be it is left, for where it points to
+ * or for the guides, as soon as everything that was asked is answered. A connection serves one slot of a cluster: it
+ * goes where the slot goes.
  *
  * A request is taken only while the connection is ready: its callback comes from the loop, once, never inside
  * request(), with the reply, or with DV_E_DEPENDENCY if the connection was lost before it. Then nobody knows whether the
@@ -30,7 +36,8 @@ enum {
     DV_REDIS_BACKOFF_MIN_MS = 50,
     DV_REDIS_BACKOFF_MAX_MS = 2000,
     DV_REDIS_SECRET_MAX = 1024,
-    DV_REDIS_GREETINGS = 3, /* AUTH, SELECT, PING */
+    DV_REDIS_GREETINGS = 4, /* AUTH, SELECT, ROLE, PING */
+    DV_REDIS_KNOWN_MAX = 16,
 };
 
 /* ---- what callers see, whoever answers: a server or a test's script ---- */
@@ -52,7 +59,8 @@ struct dv_redis_request {
 
     dv_rc rc;                           /* the answer: DV_OK and a reply, or DV_E_DEPENDENCY and none */
     const struct dv_redis_reply *reply; /* readable until the next reply begins or the connection is lost */
-    uint64_t due_ns;                    /* the connection's */
+    uint64_t due_ns;                    /* the connection's: */
+    bool asking;                        /* a reply to ASKING comes first */
     struct dv_redis_request *next;
 };
 
@@ -132,7 +140,7 @@ enum dv_redis_state {
     DV_REDIS_RESOLVING,
     DV_REDIS_CONNECTING,
     DV_REDIS_SECURING,   /* the TLS handshake */
-    DV_REDIS_GREETING,   /* AUTH, SELECT, PING */
+    DV_REDIS_GREETING,   /* AUTH, SELECT, ROLE, PING; or a guide's AUTH and the question */
     DV_REDIS_READY,
     DV_REDIS_TURNED_AWAY, /* refused for good */
     DV_REDIS_STATES
@@ -141,7 +149,11 @@ enum dv_redis_state {
 struct dv_redis_options {
     struct dv_loop *loop;
     const char *name;             /* of the node, for log events: a DV_NAME */
-    struct dv_redis_url url;      /* its texts live as long as the connection */
+    struct dv_redis_url url;
+    uint16_t slot;                /* in a cluster, of all keys that are asked for */
+    const char *sentinel_user;    /* or NULL */
+    const char *sentinel_password; /* as `password` */
+    bool sentinel_tls;
     const char *user;             /* or NULL */
     const char *password;         /* a secret's reference, or NULL; read anew for every connection */
     const char *ca;               /* file of certificates that are trusted; NULL: the system's */
@@ -179,6 +191,18 @@ struct dv_redis_client {
     struct dv_breaker breaker;
     const char *reason;         /* why it is not ready, a literal */
     const char *logged;         /* the reason that was logged last: each is told once */
+    struct dv_redis_place place;   /* that is or will be connected to */
+    struct dv_redis_place sent_to; /* a redirection's, if `told` */
+    struct dv_redis_place sought;  /* whose name libuv resolves */
+    struct dv_redis_place known[DV_REDIS_KNOWN_MAX]; /* nodes of the cluster, by its map: guides, too */
+    uint32_t known_count;
+    uint32_t guide;             /* the next to be asked */
+    const char *leaving;        /* why it will be left when all is answered, a literal, or NULL */
+    uint64_t heard_ns;          /* when the server last said something */
+    uint64_t asking_until_ns;
+    bool seeking;               /* `place` is a guide */
+    bool told;                  /* the next place is known without a guide */
+    bool asking;                /* commands need ASKING: the slot is moving here */
     bool resolving_now;         /* libuv still has `resolving` */
     bool welcomed;              /* the server has once let us in */
     bool turned_away;           /* a greeting was answered by a refusal */
@@ -188,7 +212,7 @@ struct dv_redis_client {
 DV_CHECKED dv_rc dv_redis_open(struct dv_redis_client *client, const struct dv_redis_options *options,
                                struct dv_error *error);
 
-/* ---- between redis.c and redis_link.c: the socket below, commands above ---- */
+/* ---- between redis.c, redis_greet.c, redis_guide.c and redis_link.c: the socket below, commands above ---- */
 
 /* redis_link.c: begins to resolve and connect. */
 void dv_redis_link_start(struct dv_redis_client *client);
@@ -203,8 +227,27 @@ void dv_redis_link_close(struct dv_redis_client *client);
 /* redis_link.c: reads what is there and hands it up. */
 void dv_redis_link_ready(struct dv_redis_client *client, int status, int events);
 
-/* redis.c: the socket is connected, or secured: greets the server. */
+/* redis_greet.c: the socket is connected, or secured: greets the server. */
 void dv_redis_connected(struct dv_redis_client *client);
+
+/* redis_greet.c: asks whether somebody is there. DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_redis_ping(struct dv_redis_client *client);
+
+/* redis_guide.c: sets `place` to the server's if that is known, or to a guide's. */
+void dv_redis_guide_choose(struct dv_redis_client *client);
+
+/* redis_guide.c: sends the question to a guide. */
+DV_CHECKED dv_rc dv_redis_guide_ask(struct dv_redis_client *client, struct dv_redis_request *request);
+
+/* redis_guide.c: what an answer tells of the place itself: that the key is elsewhere, or that it is no master. */
+void dv_redis_guide_note(struct dv_redis_client *client, const struct dv_redis_reply *reply);
+
+/* redis.c: a command of the connection's own or of its owner's, unsent. DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_redis_append(struct dv_redis_client *client, struct dv_redis_request *request,
+                                 const struct dv_redis_word *words, uint32_t count);
+
+/* redis.c: to the place that is chosen. */
+void dv_redis_start(struct dv_redis_client *client);
 
 /* redis.c: bytes of the server, in clear. */
 void dv_redis_received(struct dv_redis_client *client, const char *bytes, size_t length);
@@ -214,6 +257,13 @@ void dv_redis_lost(struct dv_redis_client *client, const char *reason);
 
 /* redis.c: moves to another state, if that is allowed. */
 void dv_redis_move(struct dv_redis_client *client, enum dv_redis_state to);
+
+/* Whether the connection to this place is under TLS. */
+static inline bool dv_redis_under_tls(const struct dv_redis_client *client)
+{
+    bool sentinel = client->seeking && client->options.url.kind == DV_REDIS_SENTINEL;
+    return sentinel ? client->options.sentinel_tls : client->options.url.tls;
+}
 
 /* redis_link.c: room for `size` more bytes, or NULL when memory is short; and wiping what was sent. */
 char *dv_redis_buffer_room(struct dv_redis_buffer *buffer, size_t size);

@@ -161,13 +161,17 @@ static void try_addresses(struct dv_redis_client *client, int error)
     dv_redis_lost(client, reason_of(error));
 }
 
+static void resolve(struct dv_redis_client *client);
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
 {
     struct dv_redis_client *client = request->data;
     client->resolving_now = false;
     client->options.loop->away--;
-    if (client->state != DV_REDIS_RESOLVING) {
+    if (client->state != DV_REDIS_RESOLVING || !dv_redis_place_is(&client->sought, &client->place)) {
         uv_freeaddrinfo(addresses);
+        if (client->state == DV_REDIS_RESOLVING)
+            resolve(client); /* another place is sought by now */
         return;
     }
     if (status != 0) {
@@ -179,20 +183,26 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     try_addresses(client, 0);
 }
 
-void dv_redis_link_start(struct dv_redis_client *client)
+static void resolve(struct dv_redis_client *client)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     char port[8];
-    dv_redis_move(client, DV_REDIS_RESOLVING);
     if (client->resolving_now)
-        return; /* a question of earlier is still under way: its answer will do */
-    (void)snprintf(port, sizeof port, "%u", (unsigned)client->options.url.port);
+        return; /* a question of earlier is still under way */
+    (void)snprintf(port, sizeof port, "%u", (unsigned)client->place.port);
+    client->sought = client->place;
     client->resolving.data = client;
     client->resolving_now = uv_getaddrinfo(dv_loop_uv(client->options.loop), &client->resolving, on_resolved,
-                                           client->options.url.host, port, &hints) == 0;
+                                           client->sought.host, port, &hints) == 0;
     client->options.loop->away += client->resolving_now;
     if (!client->resolving_now)
         dv_redis_lost(client, "the server's name cannot be resolved");
+}
+
+void dv_redis_link_start(struct dv_redis_client *client)
+{
+    dv_redis_move(client, DV_REDIS_RESOLVING);
+    resolve(client);
 }
 
 /* ---- bytes out ---- */
@@ -323,12 +333,12 @@ static void begin(struct dv_redis_client *client)
         return;
     }
     watch(client, UV_READABLE);
-    if (!client->options.url.tls) {
+    if (!dv_redis_under_tls(client)) {
         dv_redis_connected(client);
         return;
     }
     dv_redis_move(client, DV_REDIS_SECURING);
-    if (dv_tls_connect(&client->tls, client->trusted, client->options.url.host) != DV_OK)
+    if (dv_tls_connect(&client->tls, client->trusted, client->place.host) != DV_OK)
         dv_redis_lost(client, "no memory for TLS");
     else
         shake_hands(client);

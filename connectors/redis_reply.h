@@ -89,6 +89,7 @@ enum dv_redis_trouble {
     DV_REDIS_FINE,       /* no error */
     DV_REDIS_PASSING,    /* heals by itself or by the server's keeper: try again */
     DV_REDIS_MISTAKE,    /* asked at the start it is a wrong configuration */
+    DV_REDIS_ELSEWHERE,  /* the key lives on another node: a mistake, unless the connection goes there by itself */
     DV_REDIS_NO_GROUP,   /* the consumer group is not there (any more) */
     DV_REDIS_HAVE_GROUP, /* the consumer group is there already */
 };

@@ -184,7 +184,10 @@ static dv_rc new_sealer(struct dv_dead_letter_file *file, struct dv_error *error
     dv_rc rc = dv_keyring_sealer(options->keyring, options->tenant, DV_DEAD_LETTER_DATASET, &file->sealer, error);
     if (rc != DV_E_KEY)
         return rc;
-    DV_TRY(dv_keyring_add(options->keyring, options->tenant, DV_DEAD_LETTER_DATASET, dv_wall_ms(options->loop), error));
+    rc = dv_keyring_add(options->keyring, options->tenant, DV_DEAD_LETTER_DATASET, dv_wall_ms(options->loop), error);
+    if (rc == DV_E_USAGE) /* another process was quicker, and its key is in the file */
+        rc = dv_keyring_reload(options->keyring, error);
+    DV_TRY(rc);
     return dv_keyring_sealer(options->keyring, options->tenant, DV_DEAD_LETTER_DATASET, &file->sealer, error);
 }
 

@@ -18,10 +18,10 @@ static void log_new(const struct dv_node *node, const char *name)
            DV_LOG_NAMED("tenant", dv_node_tenant(node)), DV_LOG_NAMED("name", name));
 }
 
-/* DV_E_USAGE from making a key: another process was quicker, and its key is in memory now. */
-static bool made(dv_rc rc)
+/* DV_E_USAGE from making a key: another process was quicker, and its key is in the file. */
+static bool made(struct dv_keyring *keyring, dv_rc rc)
 {
-    return rc == DV_OK || rc == DV_E_USAGE;
+    return rc == DV_OK || (rc == DV_E_USAGE && dv_keyring_reload(keyring, NULL) == DV_OK);
 }
 
 dv_rc dv_node_sealer(struct dv_node *node, const char *dataset, struct dv_sealer **ret)
@@ -36,7 +36,7 @@ dv_rc dv_node_sealer(struct dv_node *node, const char *dataset, struct dv_sealer
         rc = dv_keyring_add(keyring, tenant, dataset, dv_wall_ms(dv_node_loop(node)), &error);
         if (rc == DV_OK)
             log_new(node, dataset);
-        if (made(rc))
+        if (made(keyring, rc))
             rc = dv_keyring_sealer(keyring, tenant, dataset, ret, &error);
     }
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
@@ -56,7 +56,7 @@ dv_rc dv_node_purpose_key(struct dv_node *node, const char *purpose, uint32_t *r
         if (rc == DV_OK)
             log_new(node, purpose);
         *ret_version = 0;
-        if (made(rc))
+        if (made(keyring, rc))
             rc = dv_keyring_derive(keyring, tenant, purpose, ret_version, ret, &error);
     }
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;

@@ -151,7 +151,7 @@ static dv_rc ack(struct dv_redis_claim *claim, uint32_t stream)
         return DV_OK;
     claim->acks[stream] = (struct dv_redis_request){ .callback = on_ack, .data = claim };
     DV_CRASH_POINT("redis.before-ack");
-    dv_rc rc = dv_redis_request(claims->redis, &claim->acks[stream], words, count);
+    dv_rc rc = dv_redis_request(claims->redis[stream], &claim->acks[stream], words, count);
     DV_CRASH_POINT("redis.ack-sent");
     claim->acks_left += rc == DV_OK;
     return rc;
@@ -159,16 +159,14 @@ static dv_rc ack(struct dv_redis_claim *claim, uint32_t stream)
 
 static void acknowledge(struct dv_redis_claim *claim)
 {
-    dv_rc rc = DV_OK;
     claim->ack_failed = false;
     claim->acks_left = 0;
-    for (uint32_t stream = 0; stream < claim->of->stream_count && rc == DV_OK; stream++)
-        rc = ack(claim, stream);
-    claim->ack_failed = rc != DV_OK;
+    for (uint32_t stream = 0; stream < claim->of->stream_count; stream++)
+        claim->ack_failed = ack(claim, stream) != DV_OK || claim->ack_failed;
     if (claim->acks_left > 0)
         claim->state = DV_CLAIM_ACKING;
     else
-        claim->state = rc == DV_OK ? DV_CLAIM_DONE : DV_CLAIM_SETTLED;
+        claim->state = claim->ack_failed ? DV_CLAIM_SETTLED : DV_CLAIM_DONE;
 }
 
 void dv_redis_claims_settle(struct dv_redis_claims *claims, uint64_t sequence)
@@ -178,14 +176,13 @@ void dv_redis_claims_settle(struct dv_redis_claims *claims, uint64_t sequence)
     DV_ASSERT(claim->state == DV_CLAIM_FLYING);
     claim->state = DV_CLAIM_SETTLED;
     DV_CRASH_POINT("redis.settled");
-    if (dv_redis_health(claims->redis) == DV_REDIS_UP)
-        acknowledge(claim);
+    acknowledge(claim);
     drop_done(claims);
 }
 
 void dv_redis_claims_send(struct dv_redis_claims *claims)
 {
-    for (uint64_t at = claims->first; at < claims->next && dv_redis_health(claims->redis) == DV_REDIS_UP; at++)
+    for (uint64_t at = claims->first; at < claims->next; at++)
         if ((*slot_of(claims, at))->state == DV_CLAIM_SETTLED)
             acknowledge(*slot_of(claims, at));
     drop_done(claims);

@@ -49,7 +49,7 @@ struct dv_redis_claim {
 
 /* All of them, a ring by the receipts' sequence. */
 struct dv_redis_claims {
-    struct dv_redis *redis; /* which acknowledges */
+    struct dv_redis *redis[DV_REDIS_STREAMS_MAX]; /* which acknowledges, for each stream */
     const char *const *streams;
     uint32_t stream_count;
     const char *group;

@@ -7,6 +7,7 @@
 /* One filling of a batch. */
 struct filling {
     struct dv_redis_source *source;
+    struct dv_redis_lane *lane;
     struct dv_batch *batch;
     struct dv_stream_entry entries[DV_BATCH_ROWS];
     uint32_t count;
@@ -18,13 +19,29 @@ struct filling {
 /* What is to be done with an entry. */
 enum taken { TAKEN, TAKEN_FULL, TAKEN_CUT, TAKEN_WRONG };
 
-/* `order` and `minor` of the id, the rest of a large number goes into the hash. */
-static struct dv_row place_of(const struct filling *filling, struct dv_stream_entry entry)
+/* A stream's id alone does not name an entry for ever: a failover, or a stream that is made anew, may give it to another
+ * one. What is delivered again has the same payload. The hash is keyed, because ids are seen by many. */
+static uint64_t hash_payload(const struct filling *filling, const struct dv_redis_reply *payload)
+{
+    uint8_t digest[DV_HMAC_BYTES];
+    uint64_t hash = 0;
+    if (filling->source->secret == NULL)
+        return 0;
+    dv_hmac(&filling->source->secret->payload, payload->text, payload->length, digest);
+    memcpy(&hash, digest, sizeof hash);
+    return hash;
+}
+
+/* `order` and `minor` of the id, the rest of a large number goes into the hash, as does the payload of a record. */
+static struct dv_row place_of(const struct filling *filling, struct dv_stream_entry entry,
+                              const struct dv_redis_reply *payload)
 {
     struct dv_row place = { .offset = entry.id.ms, .line = entry.id.seq, .created_ms = filling->now_ms };
     uint64_t hash = filling->source->stream[entry.stream].hash;
     if (entry.id.seq > UINT32_MAX)
         hash = dv_hash64(&entry.id.seq, sizeof entry.id.seq, hash);
+    if (payload != NULL)
+        hash ^= hash_payload(filling, payload);
     dv_id_make(place.id, entry.id.ms, (uint32_t)entry.id.seq, hash);
     return place;
 }
@@ -32,7 +49,7 @@ static struct dv_row place_of(const struct filling *filling, struct dv_stream_en
 static void reject(const struct filling *filling, struct dv_stream_entry entry, const char *raw, size_t length,
                    dv_rc code, const char *reason)
 {
-    struct dv_row place = place_of(filling, entry);
+    struct dv_row place = place_of(filling, entry, NULL);
     size_t kept = code == DV_E_LIMIT && length > DV_REDIS_KEPT_BYTES ? DV_REDIS_KEPT_BYTES : length;
     dv_reject_raw(filling->source->node, filling->batch, raw, kept, &place, code, reason);
 }
@@ -92,7 +109,7 @@ static dv_rc parse(struct filling *filling, struct dv_stream_entry entry, const 
     if (rc != DV_OK)
         reject(filling, entry, payload->text, payload->length, rc, reason);
     else
-        batch->row[batch->rows++] = place_of(filling, entry);
+        batch->row[batch->rows++] = place_of(filling, entry, payload);
     DV_CRASH_POINT("redis.parsed");
     return DV_OK;
 }
@@ -107,7 +124,8 @@ static enum taken take_fields(struct filling *filling, struct dv_stream_entry en
         reject_fields(filling, entry, fields);
         return TAKEN;
     }
-    bool first = source->page.list == 0 && source->page.entry == 0;
+    const struct dv_redis_page *page = &filling->lane->page;
+    bool first = page->list == 0 && page->entry == 0;
     if (payload->type == DV_REDIS_CUT && payload->length <= (size_t)source->max_record && !first)
         return TAKEN_CUT;
     if (payload->type == DV_REDIS_CUT) {
@@ -133,7 +151,7 @@ static enum taken take_entry(struct filling *filling, const struct dv_redis_repl
     enum taken taken = TAKEN;
     if (!read_id(reply, &entry.id))
         return TAKEN_WRONG;
-    if (source->page.again && dv_redis_claims_has(&source->claims, entry))
+    if (filling->lane->page.again && dv_redis_claims_has(&source->claims, entry))
         return TAKEN;
     if (filling->count == DV_BATCH_ROWS || filling->bytes >= DV_REDIS_BATCH_BYTES)
         return TAKEN_FULL;
@@ -149,7 +167,7 @@ static enum taken take_entry(struct filling *filling, const struct dv_redis_repl
 /* Entries that another consumer was given and that were deleted meanwhile: Redis names them once and forgets them. */
 static enum taken take_gone(struct filling *filling)
 {
-    struct dv_redis_page *page = &filling->source->page;
+    struct dv_redis_page *page = &filling->lane->page;
     const struct dv_redis_reply *gone = page->gone;
     struct dv_stream_entry entry = { .stream = page->count > 0 ? page->lists[0].stream : 0 };
     page->gone = NULL;
@@ -186,27 +204,27 @@ static void tell_lost(struct filling *filling)
 }
 
 /* What is left of the page is asked for again, fewer at a time: it did not fit into one reply. */
-static void read_again(struct dv_redis_source *source)
+static void read_again(struct dv_redis_lane *lane)
 {
-    struct dv_redis_page *page = &source->page;
-    bool fresh = source->phase == DV_PHASE_NEW;
-    for (uint32_t i = 0; fresh && i < source->streams.count; i++)
-        source->stream[i].own_done = true;
+    struct dv_redis_page *page = &lane->page;
+    bool fresh = lane->phase == DV_PHASE_NEW;
+    for (uint32_t i = 0; fresh && i < lane->stream_count; i++)
+        dv_redis_stream_at(lane, i)->own_done = true;
     for (; page->list < page->count; page->list++, page->entry = 0) {
         const struct dv_redis_list *list = &page->lists[page->list];
         struct dv_stream_id id;
         if (page->entry >= list->entries->count || !read_id(&list->entries->items[page->entry], &id))
             continue;
-        source->stream[list->stream].own = dv_stream_id_before(id);
-        source->stream[list->stream].own_done = false;
+        lane->source->stream[list->stream].own = dv_stream_id_before(id);
+        lane->source->stream[list->stream].own_done = false;
     }
-    source->phase = DV_PHASE_OWN;
-    source->count = source->count > 4 ? source->count / 4 : 1;
+    lane->phase = DV_PHASE_OWN;
+    lane->count = lane->count > 4 ? lane->count / 4 : 1;
 }
 
 static enum taken take_page(struct filling *filling)
 {
-    struct dv_redis_page *page = &filling->source->page;
+    struct dv_redis_page *page = &filling->lane->page;
     enum taken taken = take_gone(filling);
     for (; taken == TAKEN && page->list < page->count; page->list++, page->entry = 0)
         for (; page->entry < page->lists[page->list].entries->count; page->entry++) {
@@ -218,13 +236,14 @@ static enum taken take_page(struct filling *filling)
     return taken;
 }
 
-enum dv_redis_filled dv_redis_entries_fill(struct dv_redis_source *source, struct dv_batch *batch)
+enum dv_redis_filled dv_redis_entries_fill(struct dv_redis_lane *lane, struct dv_batch *batch)
 {
-    struct filling filling = { .source = source, .batch = batch, .now_ms = dv_wall_ms(dv_node_loop(source->node)) };
+    struct dv_redis_source *source = lane->source;
+    struct filling filling = { .source = source, .lane = lane, .batch = batch, .now_ms = dv_wall_ms(dv_node_loop(source->node)) };
     tell_lost(&filling);
     enum taken taken = take_page(&filling);
     if (taken == TAKEN_CUT)
-        read_again(source);
+        read_again(lane);
     if (filling.count == 0 && !filling.rejected)
         return taken == TAKEN_WRONG ? DV_FILLED_WRONG : DV_FILLED_NOTHING;
     if (dv_redis_claims_add(&source->claims, filling.entries, filling.count) != DV_OK)

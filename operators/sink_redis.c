@@ -197,7 +197,8 @@ static void on_added(struct dv_redis_request *request)
     else
         trouble = dv_redis_judge(request->reply, &reason);
     if (trouble != DV_REDIS_FINE) {
-        slot->rc = trouble == DV_REDIS_MISTAKE && !slot->sink->taken ? DV_E_CONFIG : DV_E_DEPENDENCY;
+        bool mistake = dv_redis_is_mistake(&slot->sink->server, trouble) && !slot->sink->taken;
+        slot->rc = mistake ? DV_E_CONFIG : DV_E_DEPENDENCY;
         slot->reason = reason;
     }
     DV_CRASH_POINT("sink-redis.answered");
@@ -280,7 +281,7 @@ static dv_rc open_node(struct dv_node *node)
 {
     struct sink_redis *sink = dv_state(node);
     struct dv_error error = { 0 };
-    struct dv_redis_options how = dv_redis_server_options(node, &sink->server);
+    struct dv_redis_options how = dv_redis_server_options(node, &sink->server, sink->stream);
     sink->node = node;
     sink->slots = dv_memory_zeroed(HELD_MAX, sizeof *sink->slots);
     if (sink->slots == NULL)

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * source_redis.c - reads records from Redis streams as a member of a consumer group.
  *
- * Two connections: one reads, and may be kept waiting by the server; the other acknowledges and counts. Nothing is read
+ * Two connections for each lane (redis_source.h), of which there is one but in a cluster: one reads, and may be kept
+ * waiting by the server; the other acknowledges and counts. Nothing is read
  * unless there is an empty batch to fill, and an entry is acknowledged only when it is durable in every branch. After a
  * connection is made the groups are made if they are missing, then everything is read again that this consumer was given
  * and did not acknowledge, then what is new. What other consumers left lying is claimed now and then.
  *
- * A record's id is made of stream, group and the entry's id, so what is delivered twice has the same id twice. Two
- * processes must not share a consumer's name: each would read again what the other works on. */
+ * A record's id is made of stream, group, the entry's id and, if the graph has a keyring, its payload: what is delivered
+ * twice has the same id twice, and an id that a failover gives to another entry names another record. Two processes must
+ * not share a consumer's name: each would read again what the other works on. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "engine/id.h"
+#include "engine/memory.h"
+#include "operators/keys.h"
 #include "operators/redis_source.h"
 #include "operators/schema_option.h"
 
 enum { COUNT_FIRST = 64, FINISH_MS = 2000, RESTS_MAX = 5 /* pulses */, STOP_GRACE_MS = 2000 };
+
+#define PURPOSE "record-id" /* of the tenant's key that makes payloads part of records' ids */
 
 static const struct dv_option options[] = {
     DV_REDIS_SERVER_ROWS(struct dv_redis_source),
@@ -86,28 +92,59 @@ static void end(struct dv_redis_source *source)
     dv_end(source->node);
 }
 
-/* Fills the batch from the page, or asks for another page. DV_HOLD: nothing to fill it with yet. */
+/* Whether an answer is under way, or one is not used up. */
+static bool is_busy(const struct dv_redis_source *source)
+{
+    for (uint32_t i = 0; i < source->lane_count; i++)
+        if (source->lanes[i].asked || !dv_redis_page_is_empty(&source->lanes[i].page))
+            return true;
+    return false;
+}
+
+/* Asks for more where nothing is asked and nothing is left. */
+static void ask_lane(struct dv_redis_lane *lane)
+{
+    if (lane->asked || lane->resting || !dv_redis_page_is_empty(&lane->page) ||
+        dv_redis_health(&lane->reading.redis) != DV_REDIS_UP)
+        return;
+    dv_redis_reading_next(lane);
+}
+
+/* Fills the batch from one lane's page. */
+static enum dv_redis_filled fill(struct dv_redis_lane *lane, struct dv_batch *batch)
+{
+    enum dv_redis_filled filled = DV_FILLED_NOTHING;
+    if (dv_redis_health(&lane->reading.redis) == DV_REDIS_REFUSED)
+        lane->source->refusal = dv_redis_waits(&lane->reading.redis);
+    if (!dv_redis_page_is_empty(&lane->page) || lane->source->lost_untold > 0)
+        filled = dv_redis_entries_fill(lane, batch);
+    if (filled == DV_FILLED_WRONG)
+        dv_redis_reading_wrong(lane);
+    return filled;
+}
+
+/* Fills the batch from the lane whose turn it is, or the next that can, or asks for more pages. DV_HOLD: nothing to fill
+ * it with yet. */
 static dv_rc step(struct dv_redis_source *source, struct dv_batch *batch)
 {
     enum dv_redis_filled filled = DV_FILLED_NOTHING;
-    if (dv_redis_health(&source->reading.redis) == DV_REDIS_REFUSED)
-        source->refusal = dv_redis_waits(&source->reading.redis);
+    uint32_t first = source->turn;
+    for (uint32_t i = 0; i < source->lane_count && filled != DV_FILLED_SOME && filled != DV_FILLED_MEMORY; i++) {
+        source->turn = (first + i + 1) % source->lane_count;
+        filled = fill(&source->lanes[(first + i) % source->lane_count], batch);
+    }
     if (source->refusal != NULL)
         return dv_fail(source->node, DV_E_CONFIG, "%s", source->refusal);
-    if (!dv_redis_page_is_empty(&source->page) || source->lost_untold > 0)
-        filled = dv_redis_entries_fill(source, batch);
-    if (filled == DV_FILLED_SOME)
-        return DV_PASS;
     if (filled == DV_FILLED_MEMORY)
         return dv_fail(source->node, DV_E_FAILED, "no memory for what is in flight");
-    if (filled == DV_FILLED_WRONG)
-        dv_redis_reading_wrong(source);
-    if (source->stopping && !source->asked) {
+    if (filled == DV_FILLED_SOME)
+        return DV_PASS;
+    if (source->stopping && !is_busy(source)) {
         end(source);
         return DV_DROP;
     }
-    if (filled != DV_FILLED_WRONG && !source->asked && !source->resting && dv_redis_health(&source->reading.redis) == DV_REDIS_UP)
-        dv_redis_reading_next(source);
+    for (uint32_t i = 0; i < source->lane_count && !source->stopping; i++)
+        ask_lane(&source->lanes[i]);
     return DV_HOLD;
 }
 
@@ -139,44 +176,60 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 /* A page of a lost connection is gone with it: its entries are ours, and are read again. */
 static void on_reading(void *data)
 {
-    struct dv_redis_source *source = data;
-    if (dv_redis_health(&source->reading.redis) != DV_REDIS_UP) {
-        source->page = (struct dv_redis_page){ 0 };
-        source->asked = false;
+    struct dv_redis_lane *lane = data;
+    if (dv_redis_health(&lane->reading.redis) != DV_REDIS_UP) {
+        lane->page = (struct dv_redis_page){ 0 };
+        lane->asked = false;
     }
-    source->phase = DV_PHASE_MAKE;
-    source->making = 0;
-    source->sweeping = false;
-    source->resting = false;
-    dv_redis_source_again(source);
+    lane->phase = DV_PHASE_MAKE;
+    lane->making = 0;
+    lane->sweeping = false;
+    lane->resting = false;
+    dv_redis_source_again(lane->source);
 }
 
 static void on_acking(void *data)
 {
-    struct dv_redis_source *source = data;
-    source->checking = source->checking && dv_redis_health(&source->acking.redis) == DV_REDIS_UP;
-    dv_redis_claims_send(&source->claims);
+    struct dv_redis_lane *lane = data;
+    if (dv_redis_health(&lane->acking.redis) != DV_REDIS_UP) {
+        lane->checking = false;
+        lane->server = 0;
+    }
+    dv_redis_trim_check(lane);
+    dv_redis_claims_send(&lane->source->claims);
 }
 
 /* The name may stand for another server by now: one that takes writes, or has the key. */
-static void start_afresh(struct dv_redis_source *source)
+static void start_afresh(struct dv_redis_lane *lane)
 {
-    source->rests = 0;
-    dv_redis_drop(&source->reading.redis, "the server's answers do not help: its name is looked up again");
-    dv_redis_drop(&source->acking.redis, "the server's answers do not help: its name is looked up again");
+    lane->rests = 0;
+    dv_redis_drop(&lane->reading.redis, "the server's answers do not help: its name is looked up again");
+    dv_redis_drop(&lane->acking.redis, "the server's answers do not help: its name is looked up again");
+}
+
+static void pulse_lane(struct dv_redis_lane *lane)
+{
+    lane->resting = false;
+    lane->rests = lane->reason != NULL ? lane->rests + 1 : 0;
+    if (lane->rests >= RESTS_MAX)
+        start_afresh(lane);
+    dv_redis_trim_check(lane);
+}
+
+static void give_up_reading(struct dv_redis_source *source)
+{
+    for (uint32_t i = 0; i < source->lane_count; i++)
+        dv_redis_drop(&source->lanes[i].reading.redis, "the server does not answer, and the run is to end");
 }
 
 static void on_pulse(struct dv_timer *timer)
 {
     struct dv_redis_source *source = timer->data;
-    source->resting = false;
-    source->rests = source->reason != NULL ? source->rests + 1 : 0;
-    if (source->rests >= RESTS_MAX)
-        start_afresh(source);
+    for (uint32_t i = 0; i < source->lane_count; i++)
+        pulse_lane(&source->lanes[i]);
     if (source->stopping && --source->stop_pulses == 0)
-        dv_redis_drop(&source->reading.redis, "the server does not answer, and the run is to end");
+        give_up_reading(source);
     dv_redis_claims_send(&source->claims);
-    dv_redis_trim_check(source);
     dv_redis_source_again(source);
     dv_timer_start(&source->pulse, DV_REDIS_PULSE_MS);
 }
@@ -195,7 +248,7 @@ static void stop(struct dv_node *node)
     struct dv_batch *batch = source->held;
     source->stopping = true;
     source->stop_pulses = 1 + (uint32_t)((source->block + STOP_GRACE_MS) / DV_REDIS_PULSE_MS);
-    if (source->asked || !dv_redis_page_is_empty(&source->page))
+    if (is_busy(source))
         return;
     source->held = NULL;
     end(source);
@@ -203,14 +256,20 @@ static void stop(struct dv_node *node)
         dv_finish(node, batch, DV_DROP);
 }
 
+static const char *lane_waits(const struct dv_redis_lane *lane)
+{
+    const char *reason = dv_redis_waits(&lane->reading.redis);
+    if (reason == NULL)
+        reason = dv_redis_waits(&lane->acking.redis);
+    return reason != NULL ? reason : lane->reason;
+}
+
 static const char *waits(struct dv_node *node)
 {
     const struct dv_redis_source *source = dv_state(node);
-    const char *reason = dv_redis_waits(&source->reading.redis);
-    if (reason == NULL)
-        reason = dv_redis_waits(&source->acking.redis);
-    if (reason == NULL)
-        reason = source->reason;
+    const char *reason = NULL;
+    for (uint32_t i = 0; i < source->lane_count && reason == NULL; i++)
+        reason = lane_waits(&source->lanes[i]);
     return reason != NULL ? reason : source->claims.reason;
 }
 
@@ -224,65 +283,130 @@ static bool behind(const struct dv_node *node)
 static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
 {
     const struct dv_redis_source *source = dv_state(node);
-    const struct dv_breaker *breakers[] = { source->reading.redis.breaker, source->acking.redis.breaker, NULL };
-    return index < 2 ? breakers[index] : NULL;
+    const struct dv_redis_lane *lane = &source->lanes[index / 2];
+    if (index / 2 >= source->lane_count)
+        return NULL;
+    return index % 2 == 0 ? lane->reading.redis.breaker : lane->acking.redis.breaker;
 }
 
-/* ---- the beginning and the end ---- */
+/* ---- lanes ---- */
 
-static dv_rc open_connections(struct dv_redis_source *source, struct dv_error *error)
+/* The lane of a stream that has one already, or a new one. */
+static struct dv_redis_lane *lane_for(struct dv_redis_source *source, const char *stream, uint16_t slots[])
 {
-    struct dv_redis_options how = dv_redis_server_options(source->node, &source->server);
-    how.data = source;
+    bool cluster = source->server.parsed.kind == DV_REDIS_CLUSTER;
+    uint16_t slot = cluster ? dv_redis_slot(stream, strlen(stream)) : 0;
+    for (uint32_t i = 0; i < source->lane_count; i++)
+        if (slots[i] == slot)
+            return &source->lanes[i];
+    slots[source->lane_count] = slot;
+    source->lanes[source->lane_count].source = source;
+    return &source->lanes[source->lane_count++];
+}
+
+static dv_rc make_lanes(struct dv_redis_source *source)
+{
+    uint16_t slots[DV_REDIS_STREAMS_MAX] = { 0 };
+    source->lanes = dv_arena_zeroed(dv_node_arena(source->node), source->streams.count, sizeof *source->lanes);
+    if (source->lanes == NULL)
+        return DV_E_MEMORY;
+    for (uint32_t i = 0; i < source->streams.count; i++) {
+        struct dv_redis_lane *lane = lane_for(source, source->streams.items[i], slots);
+        lane->streams[lane->stream_count++] = i;
+        source->claims.redis[i] = &lane->acking.redis;
+    }
+    for (uint32_t i = 0; i < source->lane_count; i++) {
+        uint32_t most = DV_BATCH_ROWS / source->lanes[i].stream_count;
+        source->lanes[i].count = COUNT_FIRST < most ? COUNT_FIRST : most;
+    }
+    return DV_OK;
+}
+
+static dv_rc open_lane(struct dv_redis_lane *lane, struct dv_error *error)
+{
+    struct dv_redis_source *source = lane->source;
+    struct dv_redis_options how = dv_redis_server_options(source->node, &source->server, dv_redis_stream_name(lane, 0));
+    how.data = lane;
     how.limits.text_max = (size_t)source->max_record;
     how.limits.total_max = how.limits.text_max + DV_REDIS_READ_TOTAL;
     how.changed = on_reading;
-    DV_TRY(dv_redis_open(&source->reading, &how, error));
+    DV_TRY(dv_redis_open(&lane->reading, &how, error));
     how.limits.text_max = DV_REDIS_LINE_MAX;
     how.limits.total_max = DV_REDIS_TEXT_MAX; /* XINFO shows the first and the last entry */
     how.changed = on_acking;
-    return dv_redis_open(&source->acking, &how, error);
+    return dv_redis_open(&lane->acking, &how, error);
+}
+
+static void name_streams(struct dv_redis_source *source)
+{
+    uint64_t group = dv_hash64(source->group, strlen(source->group), 0);
+    for (uint32_t i = 0; i < source->streams.count; i++)
+        source->stream[i].hash = dv_hash64(source->streams.items[i], strlen(source->streams.items[i]), group);
+}
+
+/* All processes of a group must have the same keyring, or what one leaves behind gets another id from the next. */
+static dv_rc open_key(struct dv_redis_source *source)
+{
+    uint32_t version = 0;
+    if (dv_node_service(source->node, DV_SERVICE_KEYRING) == NULL)
+        return DV_OK;
+    source->secret = dv_memory_secret(sizeof *source->secret);
+    if (source->secret == NULL)
+        return dv_fail(source->node, DV_E_MEMORY, "no locked memory for a key");
+    DV_TRY(dv_node_purpose_key(source->node, PURPOSE, &version, source->secret->key));
+    dv_hmac_init(&source->secret->payload, (struct dv_bytes){ source->secret->key, DV_KEY_BYTES });
+    explicit_bzero(source->secret->key, DV_KEY_BYTES);
+    return DV_OK;
 }
 
 static dv_rc open_node(struct dv_node *node)
 {
     struct dv_redis_source *source = dv_state(node);
     struct dv_error error = { 0 };
+    dv_rc rc = DV_OK;
     source->node = node;
     name_consumer(source);
-    source->count = COUNT_FIRST < DV_BATCH_ROWS / source->streams.count ? COUNT_FIRST
-                                                                       : (uint32_t)(DV_BATCH_ROWS / source->streams.count);
-    uint64_t group = dv_hash64(source->group, strlen(source->group), 0);
-    for (uint32_t i = 0; i < source->streams.count; i++)
-        source->stream[i].hash = dv_hash64(source->streams.items[i], strlen(source->streams.items[i]), group);
-    source->claims = (struct dv_redis_claims){ .redis = &source->acking.redis, .streams = source->streams.items,
+    name_streams(source);
+    source->claims = (struct dv_redis_claims){ .streams = source->streams.items,
                                                .stream_count = (uint32_t)source->streams.count, .group = source->group };
     dv_timer_init(dv_node_loop(node), &source->pulse, on_pulse, source);
     dv_timer_start(&source->pulse, DV_REDIS_PULSE_MS);
     source->json = dv_json_reader_new(source->shape, (size_t)source->max_record);
-    if (source->json == NULL)
-        return dv_fail(node, DV_E_FAILED, "no memory for the parser");
-    dv_rc rc = open_connections(source, &error);
+    if (source->json == NULL || make_lanes(source) != DV_OK)
+        return dv_fail(node, DV_E_FAILED, "no memory for the connections");
+    DV_TRY(open_key(source));
+    DV_TRY(dv_redis_trim_open(source));
+    for (uint32_t i = 0; i < source->lane_count && rc == DV_OK; i++)
+        rc = open_lane(&source->lanes[i], &error);
     return rc == DV_OK ? DV_OK : dv_fail(node, rc, "%s", error.text);
 }
 
 /* What was settled last is acknowledged before the connection goes, or it would be delivered once more. */
+static void close_lane(struct dv_redis_lane *lane)
+{
+    if (lane->acking.redis.ops != NULL)
+        dv_redis_finish(&lane->acking.redis, FINISH_MS);
+    dv_redis_close(&lane->reading.redis);
+    dv_redis_close(&lane->acking.redis);
+}
+
 static void close_node(struct dv_node *node)
 {
     struct dv_redis_source *source = dv_state(node);
     source->ended = true;
     source->held = NULL;
-    if (source->acking.redis.ops != NULL) {
+    if (source->lane_count > 0)
         dv_redis_claims_send(&source->claims);
-        dv_redis_finish(&source->acking.redis, FINISH_MS);
-    }
+    for (uint32_t i = 0; i < source->lane_count; i++)
+        close_lane(&source->lanes[i]);
     source->closed = true;
     dv_timer_close(&source->pulse);
-    dv_redis_close(&source->reading.redis);
-    dv_redis_close(&source->acking.redis);
     dv_redis_claims_free(&source->claims);
+    dv_redis_trim_close(source);
     dv_json_reader_free(source->json);
     source->json = NULL;
+    dv_memory_secret_free(source->secret, sizeof *source->secret);
+    source->secret = NULL;
 }
 
 const struct dv_operator dv_operator_source_redis = {

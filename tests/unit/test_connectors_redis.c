@@ -36,8 +36,8 @@ static void test_urls(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_null(dv_redis_url_parse(good[i].text, &url, &secret));
-        assert_string_equal(url.host, good[i].host);
-        assert_int_equal(url.port, good[i].port);
+        assert_string_equal(url.places[0].host, good[i].host);
+        assert_int_equal(url.places[0].port, good[i].port);
         assert_int_equal(url.database, good[i].database);
         assert_int_equal(url.tls, good[i].tls);
         assert_false(secret);
@@ -184,7 +184,7 @@ static void test_errors_and_what_to_do(void **state)
         enum dv_redis_trouble trouble;
     } errors[] = {
         { "NOAUTH Authentication required.", DV_REDIS_MISTAKE }, { "WRONGPASS invalid", DV_REDIS_MISTAKE },
-        { "WRONGTYPE Operation", DV_REDIS_MISTAKE },             { "MOVED 3999 127.0.0.1:6381", DV_REDIS_MISTAKE },
+        { "WRONGTYPE Operation", DV_REDIS_MISTAKE },             { "MOVED 3999 127.0.0.1:6381", DV_REDIS_ELSEWHERE },
         { "NOGROUP No such key", DV_REDIS_NO_GROUP },            { "BUSYGROUP Consumer", DV_REDIS_HAVE_GROUP },
         { "BUSY Redis is busy", DV_REDIS_PASSING },              { "LOADING Redis is", DV_REDIS_PASSING },
         { "READONLY You can't", DV_REDIS_PASSING },              { "OOM command not", DV_REDIS_PASSING },
@@ -292,8 +292,9 @@ static void dial(struct world *world, struct talk *talk, unsigned port)
     struct dv_redis_options options = { .loop = &world->loop.base, .name = "node", .connect_ms = 500, .command_ms = 300,
                                         .limits = small, .changed = on_changed, .data = talk };
     struct dv_error error = { 0 };
-    (void)snprintf(options.url.host, sizeof options.url.host, "127.0.0.1");
-    options.url.port = (uint16_t)port;
+    options.url.place_count = 1;
+    (void)snprintf(options.url.places[0].host, sizeof options.url.places[0].host, "127.0.0.1");
+    options.url.places[0].port = (uint16_t)port;
     *talk = (struct talk){ 0 };
     dv_log_setup(DV_LOG_ERROR, false);
     assert_int_equal(dv_redis_open(&talk->client, &options, &error), DV_OK);
@@ -347,6 +348,21 @@ static void test_silence_is_noticed_and_the_connection_made_anew(void **state)
     assert_int_equal(dv_redis_request(&talk.client.redis, &one, &word, 1), DV_OK);
     dv_redis_finish(&talk.client.redis, 0);
     world_run_while_less(world, &talk.answered, 1);
+    hang_up(&talk, &server);
+}
+
+static void test_a_quiet_line_is_asked_whether_somebody_is_there(void **state)
+{
+    static const char *const answers[] = { "+PONG\r\n", "+PONG\r\n", "", "+PONG\r\n", NULL };
+    struct world *world = *state;
+    struct server server;
+    struct talk talk;
+    dial(world, &talk, listen_on(world, &server, answers));
+    world_run_while_less(world, &server.commands, 2);
+    assert_int_equal(dv_redis_health(&talk.client.redis), DV_REDIS_UP);
+    world_run_while_less(world, &talk.changes, 3); /* nobody answers the second time */
+    assert_int_equal(server.connections, 2);
+    assert_int_equal(dv_redis_health(&talk.client.redis), DV_REDIS_UP);
     hang_up(&talk, &server);
 }
 
@@ -405,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_errors_and_what_to_do),
         cmocka_unit_test_setup_teardown(test_requests_are_answered_in_order, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_silence_is_noticed_and_the_connection_made_anew, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_a_quiet_line_is_asked_whether_somebody_is_there, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_answers_that_nobody_asked_for, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_refusal_at_the_start_is_final, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_closing_at_any_time, world_setup, world_teardown),

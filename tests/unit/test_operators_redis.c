@@ -82,7 +82,7 @@ static const char *const names[] = { "a", "b" };
 static void begin(struct script *script, struct dv_redis_claims *claims)
 {
     *script = (struct script){ .redis.ops = &script_ops, .health = DV_REDIS_UP };
-    *claims = (struct dv_redis_claims){ .redis = &script->redis, .streams = names, .stream_count = 2, .group = "g" };
+    *claims = (struct dv_redis_claims){ .redis = { &script->redis, &script->redis }, .streams = names, .stream_count = 2, .group = "g" };
 }
 
 static struct dv_stream_entry entry(uint64_t ms, uint32_t stream)
@@ -211,6 +211,34 @@ static void test_trimming_what_was_read_is_no_loss(void **state)
     assert_int_equal(lost(&stream, 100, 19, 80, false), 1);
 }
 
+static void test_another_servers_count_proves_nothing(void **state)
+{
+    struct dv_redis_stream stream = { 0 };
+    (void)state;
+    assert_int_equal(lost(&stream, 100, 100, 100, true), 0);
+    stream.server = 1; /* not the one of these censuses: a replica that was promoted, whose count stood still at 30 */
+    assert_int_equal(lost(&stream, 110, 80, 40, false), 0);
+    assert_int_equal(lost(&stream, 110, 80, 40, true), 0);
+    assert_int_equal(stream.server, 0);
+    assert_int_equal(lost(&stream, 120, 70, 40, false), 0);
+    assert_int_equal(lost(&stream, 130, 5, 45, true), 15); /* 5 of 20 were given */
+}
+
+static void test_versions(void **state)
+{
+    static const struct {
+        const char *info;
+        unsigned version;
+    } infos[] = { { "# Server\r\nredis_version:7.0.15\r\nrun_id:x\r\n", 700 }, { "redis_version:6.2.14\r\n", 602 },
+                  { "redis_version:5.0.7\r\n", 500 }, { "redis_version:255.255.255\r\n", 25599 }, { "redis_version:", 0 },
+                  { "nothing", 0 }, { "redis_version:6\r\n", 600 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof infos / sizeof infos[0]; i++) {
+        const struct dv_redis_reply reply = { .type = DV_REDIS_TEXT, .text = infos[i].info, .length = strlen(infos[i].info) };
+        assert_int_equal(dv_redis_version(&reply), infos[i].version);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +249,8 @@ int main(void)
         cmocka_unit_test(test_trimmed_entries_are_counted_once),
         cmocka_unit_test(test_what_was_trimmed_before_the_start),
         cmocka_unit_test(test_trimming_what_was_read_is_no_loss),
+        cmocka_unit_test(test_another_servers_count_proves_nothing),
+        cmocka_unit_test(test_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
