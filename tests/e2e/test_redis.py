@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -222,7 +223,44 @@ def test_a_database_the_server_lacks(redis, world):
     refused(world, name, 3, "no database of this number")
 
 
+class OldServer(socketserver.StreamRequestHandler):
+    """Knows no more than Redis 6.0 needs to be asked for its version."""
+
+    def handle(self):
+        while head := self.rfile.readline():
+            words = []
+            for _ in range(int(head[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2])
+            info = b"# Server\r\nredis_version:6.0.16\r\nrun_id:0123\r\n"
+            self.wfile.write({b"PING": b"+PONG\r\n", b"XGROUP": b"+OK\r\n", b"XREADGROUP": b"*-1\r\n",
+                              b"INFO": b"$%d\r\n%s\r\n" % (len(info), info)}.get(words[0], b"-ERR unknown command\r\n"))
+
+
+def test_a_server_that_is_too_old(world):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldServer) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            refused(world, graph(world, server.server_address[1]), 3, "the server is too old: Redis 6.2 or later is needed")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 # ---- entries ----
+
+def test_an_entry_of_64_mb_is_rejected_without_being_stored(redis, world):
+    client = redis.client()
+    client("XADD", "s", "*", "data", b'{"patient_id":"' + b"x" * (64 << 20) + b'"}')
+    ids = add(client, range(100))
+    process = world.start("run", graph(world, redis.port))
+    wait_stored(world, ids)
+    assert wait_for(lambda: pending(client) == 0, 5)
+    assert end(process)[0] == 0
+    assert [letter["reason"] for letter in world.letters()] == ["the entry is longer than max_record"]
+
 
 def test_bad_entries_become_dead_letters_and_are_acknowledged(redis, world, draw):
     secret = canary.Canaries(draw.random())
