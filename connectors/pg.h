@@ -2,9 +2,9 @@
  * pg.h - a store in a PostgreSQL table: a pool of connections that find their server again by themselves.
  *
  * A put is one INSERT ... SELECT FROM unnest(arrays) ON CONFLICT (id) DO NOTHING, a transaction of its own. Puts that
- * wait go together, up to 1,000 rows, and each connection has one statement under way. If a connection is lost behind a
- * put, nobody knows whether it was committed: its ids are read back on the next connection, and only what is not there
- * is put again. `total` of puts that went together is told by the first of them.
+ * wait go together, up to 1,024 rows (four full batches), and each connection has one statement under way. If a
+ * connection is lost behind a put, nobody knows whether it was committed: its ids are read back on the next connection,
+ * and only what is not there is put again. `total` of puts that went together is told by the first of them.
  *
  * With an owner's name, puts hold only while no other process has taken that name: each process takes the next token of
  * the name's fence once, and a put locks the fence and looks for its own token in it, in one statement. Who finds another
@@ -29,7 +29,7 @@ enum {
     DV_PG_FAILURES_MAX = 3,               /* in a row, before the circuit opens */
     DV_PG_PAUSE_FIRST_MS = 100,
     DV_PG_PAUSE_MAX_MS = 2000,
-    DV_PG_ROWS_MAX = 1000,                /* of one statement, unless a single put has more */
+    DV_PG_ROWS_MAX = 1024,                /* of one statement, unless a single put has more */
     DV_PG_STATEMENT_BYTES = 8 * 1024 * 1024, /* the same in bytes */
     DV_PG_NAME_MAX = 63,                  /* the longest identifier the server keeps whole */
     DV_PG_RELATION_MAX = 2 * (DV_PG_NAME_MAX + 2) + 2,

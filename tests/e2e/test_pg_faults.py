@@ -24,7 +24,7 @@ from pg_world import FOLLOWED, NODES, check_contents, check_each_once, make_serv
 pytestmark = needs_server
 __all__ = ["make_server", "make_world"]  # fixtures, by their names
 
-CUTS = int(os.environ.get("DATAVAULT_CUTS", "50"))
+CUTS = int(os.environ.get("DATAVAULT_CUTS", "100"))
 KILLS = int(os.environ.get("DATAVAULT_KILLS", "10"))
 
 
