@@ -355,13 +355,25 @@ static bool may_blame_a_row(dv_rc rc)
     return dv_rc_policy(rc) == DV_POLICY_REJECT || rc == DV_E_IO;
 }
 
+/* Each record is told by whoever rejects it; what they have in common is told once. */
+static void note_refusal(struct dv_pg *pg, const char *reason)
+{
+    if (reason == NULL || reason == pg->refusal)
+        return;
+    const struct dv_log_pair why = { "reason", DV_LOG_WORD, 0, reason };
+    dv_log(DV_LOG_WARN, "pg.refuses", DV_LOG_NAMED("node", name_of(pg)), why);
+    pg->refusal = reason;
+}
+
 static void failed(struct dv_pg_connection *connection, struct dv_store_request *group)
 {
     struct dv_pg *pg = connection->pg;
     const struct dv_pg_outcome outcome = connection->outcome;
     bool rejects = dv_rc_policy(outcome.rc) == DV_POLICY_REJECT;
     DV_CRASH_POINT("pg.refused");
-    if (!rejects)
+    if (rejects)
+        note_refusal(pg, outcome.reason);
+    else
         pg->reason = outcome.reason;
     if (outcome.reconnects)
         dv_pg_link_lost(connection, &outcome);

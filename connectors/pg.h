@@ -130,6 +130,7 @@ struct dv_pg {
     struct dv_breaker breaker;    /* of the server: a statement that succeeds closes it */
     struct dv_pg_outcome trouble; /* why no connection is up; rc 0: all is well */
     const char *reason;           /* why the last statement failed, or NULL */
+    const char *refusal;          /* why the server refuses records, as it stands in the log, or NULL */
     int64_t token;                /* of the owner's fence; 0: not taken yet */
     struct dv_pg_connection *taker; /* takes it now, or NULL */
     bool fenced;                  /* another process has taken it */

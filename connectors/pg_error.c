@@ -19,6 +19,7 @@ static const struct {
     { "0A000", DV_E_DEPENDENCY, true, "the table was changed under a prepared statement" },
     { "0B", DV_E_DEPENDENCY, false, "the server refuses a transaction" },
     { "22", DV_E_DATA, false, NULL },
+    { "23505", DV_E_DATA, false, "another unique index of the table refuses records: drop it, or name another table" },
     { "23", DV_E_DATA, false, NULL },
     { "25", DV_E_DEPENDENCY, true, "the server takes no writes" },
     { "26", DV_E_DEPENDENCY, true, "the server has lost a prepared statement" },

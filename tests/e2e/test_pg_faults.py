@@ -119,34 +119,6 @@ def test_cut_during_commit_at_any_byte(world, pg, draw):
     assert not [event for event in events(process.log.read_bytes()) if event["event"] == "record.rejected"]
 
 
-@pytest.mark.parametrize("fault", ["black-hole", "refuse", "delay", "throttle"])
-def test_the_network_fails_and_heals(fault, world, pg):
-    with FaultProxy(pg.port) as proxy:
-        world.graph(FOLLOWED % ", timeout: 1s, connect_timeout: 1s")
-        world.env["PG_URL"] = pg.url(port=proxy.port)
-        process = world.start("run", "graph.yaml", env=world.env)
-        world.ledger.issue(500)
-        assert wait_for(lambda: stored(pg) == 500, 20)
-        if fault == "black-hole":
-            proxy.fault = fault
-        elif fault == "refuse":
-            proxy.refuse = True
-        else:
-            slow = Plan(delay=0.05) if fault == "delay" else Plan(rate=300_000)
-            proxy.plan = lambda _number: slow
-        if fault != "black-hole":
-            proxy.cut_all()
-        world.ledger.issue(1500)
-        time.sleep(5)
-        proxy.fault, proxy.refuse, proxy.plan = None, False, lambda _number: Plan()
-        healed = time.monotonic()
-        assert wait_for(lambda: stored(pg) == 2000, 20)
-        assert time.monotonic() - healed <= 10
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-    check_each_once(world, pg)
-
-
 def test_of_several_hosts_the_next_is_tried(world, pg):
     """The first is dead, the second has a name with perhaps several addresses; a role that may not write is passed over."""
     world.ledger.issue(100)
@@ -220,3 +192,17 @@ def test_a_record_that_the_server_refuses_stands_alone(world, pg):
     assert stored(pg) == 999 and victim not in pg.ids()
     assert [event["code"] for event in events(done.stderr) if event.get("event") == "record.rejected"] == ["DV_E_DATA"]
     assert b"picky" not in done.stderr and str(uuid.UUID(bytes=victim)).encode() not in done.stderr
+
+
+def test_a_unique_index_of_somebody_else_is_named(world, pg):
+    """Foreign rows may have what a record brings: that record is refused, and it is told what to do."""
+    world.ledger.issue(20)
+    pg.sql("ALTER TABLE datavault.encrypted_blobs ADD UNIQUE (key_ref)")
+    world.graph(FOLLOWED % "")
+    process = world.start("run", "graph.yaml", env=world.env)
+    assert wait_for(lambda: stored(pg) == 1, 20)
+    assert wait_for(lambda: len([event for event in events(process.log.read_bytes()) if event["event"] == "record.rejected"]) == 19, 20)
+    (told,) = [event for event in events(process.log.read_bytes()) if event["event"] == "pg.refuses"]
+    assert "another unique index of the table" in told["reason"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0

@@ -84,7 +84,8 @@ class Link:
 
     def end(self, how, sink=None):
         if how == "half-close":
-            sink.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                sink.shutdown(socket.SHUT_WR)
             return
         if how == "black-hole":
             self.over.wait()
