@@ -18,7 +18,8 @@ enum {
     ANSWER_MS = 20000,
     LINGER_MS = 1000,
     LINGER_STEP_MS = 10,
-    WRITES_MAX = 16
+    WRITES_MAX = 16,
+    DISCARDED_MAX = 1024 * 1024
 };
 static const uint64_t ms_ns = 1000000;
 
@@ -65,7 +66,7 @@ static void on_shut_down(uv_shutdown_t *request, int status)
     (void)status;
 }
 
-/* No more is sent; what still comes is thrown away until the client hangs up, or for a second. */
+/* No more is sent; what still comes is thrown away until the client hangs up, for a second, or a megabyte. */
 static void end_connection(struct dv_grpc_connection *connection)
 {
     if (connection->closing || connection->ends)
@@ -219,9 +220,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     struct dv_grpc_connection *connection = (struct dv_grpc_connection *)stream;
     struct dv_grpc_server *server = connection->session.server;
     (void)buffer;
-    if (count < 0)
+    connection->discarded += connection->ends && count > 0 ? (size_t)count : 0;
+    if (count < 0 || connection->discarded > DISCARDED_MAX)
         close_connection(connection);
-    if (count <= 0 || connection->ends)
+    if (count <= 0 || connection->closing || connection->ends)
         return;
     connection->heard_ns = now_of(server);
     connection->asked = false;

@@ -192,7 +192,7 @@ static void end_body(struct dv_grpc_call *call)
 /* The one message of a method that takes one; it must be all there is. */
 static void take_only(struct dv_grpc_call *call, size_t length)
 {
-    const uint8_t *message = call->in.bytes + call->in.start + DV_GRPC_PREFIX;
+    const uint8_t *message = dv_grpc_buffer_front(&call->in) + DV_GRPC_PREFIX;
     if (dv_grpc_buffer_length(&call->in) != DV_GRPC_PREFIX + length) {
         dv_grpc_finish(call, DV_GRPC_INTERNAL, "more than one message, where one is due");
         return;
@@ -205,7 +205,7 @@ static void take_only(struct dv_grpc_call *call, size_t length)
 
 static void take_next(struct dv_grpc_call *call, size_t length)
 {
-    const uint8_t *message = call->in.bytes + call->in.start + DV_GRPC_PREFIX;
+    const uint8_t *message = dv_grpc_buffer_front(&call->in) + DV_GRPC_PREFIX;
     call->held = dv_grpc_unsent(call) > DV_GRPC_OUT_HIGH || call->method->take(call, message, length) == DV_GRPC_LATER;
     if (!call->held)
         dv_grpc_buffer_drop(&call->in, DV_GRPC_PREFIX + length);
@@ -215,7 +215,7 @@ static void take_next(struct dv_grpc_call *call, size_t length)
 static bool pump_once(struct dv_grpc_call *call)
 {
     size_t length = 0;
-    enum dv_grpc_framed framed = dv_grpc_framed(call->in.bytes + call->in.start, dv_grpc_buffer_length(&call->in),
+    enum dv_grpc_framed framed = dv_grpc_framed(dv_grpc_buffer_front(&call->in), dv_grpc_buffer_length(&call->in),
                                                 call->server->config.message_max, &length);
     if (framed == DV_GRPC_FRAMED_PART) {
         if (call->half_closed)
@@ -287,7 +287,7 @@ static ssize_t read_answer(nghttp2_session *http, int32_t stream, uint8_t *buffe
     size_t length = dv_grpc_unsent(call) < size ? dv_grpc_unsent(call) : size;
     (void)user;
     if (length > 0)
-        memcpy(buffer, call->out.bytes + call->out.start, length);
+        memcpy(buffer, dv_grpc_buffer_front(&call->out), length);
     dv_grpc_buffer_drop(&call->out, length);
     if (dv_grpc_unsent(call) > 0)
         return (ssize_t)length;

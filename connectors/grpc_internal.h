@@ -101,8 +101,9 @@ struct dv_grpc_connection {
     uv_shutdown_t shutdown;
     struct dv_grpc_buffer unsent; /* what libuv is writing */
     bool writing, closing;
-    bool ends;  /* what is said is said: waits for the client to hang up */
-    bool asked; /* for a sign of life */
+    bool ends;        /* what is said is said: waits for the client to hang up */
+    bool asked;       /* for a sign of life */
+    size_t discarded; /* bytes that came after that */
     uint64_t born_ns;
     uint64_t heard_ns; /* of the client */
     uint64_t stuck_ns; /* since when it takes nothing */

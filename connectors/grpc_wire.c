@@ -84,6 +84,8 @@ static bool is_base64(const char *text, size_t length)
         length -= BINARY_STEP - 4;
     }
     memcpy(piece, text, length);
+    if (length % 4 != 0 && piece[length - 1] == '=') /* neither padded nor unpadded */
+        return false;
     while (length % 4 != 0)
         piece[length++] = '=';
     bool sound = dv_base64_decode(bytes, &decoded, piece, length);

@@ -51,6 +51,12 @@ static inline size_t dv_grpc_buffer_length(const struct dv_grpc_buffer *buffer)
     return buffer->end - buffer->start;
 }
 
+/* Where they begin; NULL before the first. */
+static inline const uint8_t *dv_grpc_buffer_front(const struct dv_grpc_buffer *buffer)
+{
+    return buffer->bytes != NULL ? buffer->bytes + buffer->start : NULL;
+}
+
 /* Adds bytes at the end. False: no memory, or past the budget. */
 bool dv_grpc_buffer_add(struct dv_grpc_buffer *buffer, const void *bytes, size_t length, struct dv_grpc_budget *budget);
 
