@@ -5,7 +5,7 @@
 #include "connectors/grpc_internal.h"
 #include "engine/memory.h"
 
-enum { FREE_CALLS_MAX = 4096, DEADLINE_STEP_MS = 10, TIMEOUT_MAX_MS = 30ll * 86400 * 1000 };
+enum { FREE_CALLS_MAX = 4096, DEADLINE_STEP_MS = 10, TIMEOUT_MAX_MS = 30LL * 86400 * 1000 };
 static const uint64_t ms_ns = 1000000;
 
 /* A header field of which nghttp2 needs no copy, and one of which it does. */

@@ -148,6 +148,7 @@ void dv_grpc_memory_free(struct dv_grpc_memory *memory);
 DV_CHECKED dv_rc dv_grpc_core_init(struct dv_grpc_server *server, const struct dv_grpc_config *config);
 void dv_grpc_core_free(struct dv_grpc_server *server);
 
+/* Begins to speak HTTP/2. DV_E_MEMORY. */
 DV_CHECKED dv_rc dv_grpc_session_init(struct dv_grpc_session *session, struct dv_grpc_server *server);
 /* Ends what is left of its calls; ended() is called unless the server is closed. */
 void dv_grpc_session_free(struct dv_grpc_session *session);

@@ -43,41 +43,44 @@ static bool reply(struct dv_grpc_call *call, const dv_reflection_response *respo
     return dv_grpc_send(call, bytes, grpc__reflection__v1__server_reflection_response__pack(response, bytes));
 }
 
-static void reply_error(struct dv_grpc_call *call, dv_reflection_response *response, enum dv_grpc_status status,
+static void reply_error(struct dv_grpc_call *call, const dv_reflection_response *asked, enum dv_grpc_status status,
                         const char *text)
 {
+    dv_reflection_response response = *asked;
     Grpc__Reflection__V1__ErrorResponse error;
     char words[64] = "";
     grpc__reflection__v1__error_response__init(&error);
     memcpy(words, text, strnlen(text, sizeof words - 1));
     error.error_code = (int32_t)status;
     error.error_message = words;
-    response->message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-    response->error_response = &error;
-    (void)reply(call, response);
+    response.message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+    response.error_response = &error;
+    (void)reply(call, &response);
 }
 
-static void reply_file(struct dv_grpc_call *call, dv_reflection_response *response, const struct dv_proto_file *file)
+static void reply_file(struct dv_grpc_call *call, const dv_reflection_response *asked, const struct dv_proto_file *file)
 {
+    dv_reflection_response response = *asked;
     Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
     ProtobufCBinaryData descriptor = { 0 };
     if (file == NULL) {
-        reply_error(call, response, DV_GRPC_NOT_FOUND, "there is no such file or symbol");
+        reply_error(call, asked, DV_GRPC_NOT_FOUND, "there is no such file or symbol");
         return;
     }
     descriptor.len = file->length;
     descriptor.data = (uint8_t *)(uintptr_t)file->descriptor; /* protobuf-c only reads it */
     files.n_file_descriptor_proto = 1;
     files.file_descriptor_proto = &descriptor;
-    response->message_response_case =
+    response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-    response->file_descriptor_response = &files;
-    (void)reply(call, response);
+    response.file_descriptor_response = &files;
+    (void)reply(call, &response);
 }
 
 /* The services of the server's methods, each once; methods of a service stand together. */
-static void reply_services(struct dv_grpc_call *call, dv_reflection_response *response)
+static void reply_services(struct dv_grpc_call *call, const dv_reflection_response *asked)
 {
+    dv_reflection_response response = *asked;
     const struct dv_grpc_server *server = call->server;
     char names[SERVICES_MAX][SERVICE_NAME_MAX];
     dv_reflection_service services[SERVICES_MAX];
@@ -98,10 +101,10 @@ static void reply_services(struct dv_grpc_call *call, dv_reflection_response *re
         list[last] = &services[last];
         all.n_service++;
     }
-    response->message_response_case =
+    response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-    response->list_services_response = &all;
-    (void)reply(call, response);
+    response.list_services_response = &all;
+    (void)reply(call, &response);
 }
 
 static void answer(struct dv_grpc_call *call, dv_reflection_request *request)

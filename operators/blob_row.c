@@ -2,6 +2,7 @@
  * blob_row.c - between batches of sealed records and blobs on the wire. */
 #include "operators/blob_row.h"
 
+#include "connectors/store.h"
 #include "operators/blob_schema.h"
 
 static struct dv_bytes bytes_of(const struct dv_batch *batch, uint32_t row, enum dv_blob_column column)

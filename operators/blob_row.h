@@ -3,9 +3,10 @@
 #ifndef DV_OPERATORS_BLOB_ROW_H
 #define DV_OPERATORS_BLOB_ROW_H
 
-#include "connectors/store.h"
 #include "engine/batch.h"
 #include "vault/blob.h"
+
+struct dv_store_row;
 
 /* Fills `ret` from a row of a sealed batch; texts stay the batch's. DV_E_DATA if a column is missing or of a wrong
  * size. */
