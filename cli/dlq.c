@@ -8,11 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/command.h"
 #include "cli/keyring.h"
 #include "cli/services.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/memory.h"
+#include "operators/dead_letter_scan.h"
 
 enum { TOLD_MAX = 10 };
 
@@ -28,7 +30,7 @@ const char *dv_dlq_time(char text[DV_DLQ_TIME_TEXT], int64_t ms)
     struct tm parts;
     time_t seconds = (time_t)(ms / 1000);
     if (gmtime_r(&seconds, &parts) == NULL || strftime(text, DV_DLQ_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        (void)strcpy(text, "-");
+        (void)snprintf(text, DV_DLQ_TIME_TEXT, "-");
     return text;
 }
 

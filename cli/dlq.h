@@ -3,9 +3,13 @@
 #ifndef DV_CLI_DLQ_H
 #define DV_CLI_DLQ_H
 
-#include "cli/command.h"
 #include "cli/load.h"
-#include "operators/dead_letter_scan.h"
+#include "engine/id.h"
+
+struct dv_command;
+struct dv_keyring;
+struct dv_letter_scan;
+struct dv_letter_view;
 
 enum { DV_DLQ_TIME_TEXT = 32 };
 
@@ -19,12 +23,12 @@ struct dv_dlq {
     int64_t since_ms;        /* INT64_MIN: all */
     uint64_t limit;          /* UINT64_MAX: all */
     bool all, json, raw, dry_run, yes, quiet;
-    uint8_t (*ids)[DV_BLOB_ID_BYTES]; /* those named; each stands for all letters of its record */
+    uint8_t (*ids)[DV_UUID_BYTES]; /* those named; each stands for all letters of its record */
     bool *met;                        /* whether a letter has ids[i] */
     uint32_t id_count;
     struct dv_loaded loaded;
     struct dv_keyring *keyring;
-    char letters[DV_LETTERS_PATH_MAX];
+    char letters[DV_LETTERS_FILE_MAX];
 };
 
 /* Whether a letter that opened is among those meant; `limit` is the caller's to count. */

@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include "cli/dlq.h"
+#include "cli/command.h"
 #include "operators/dead_letter_compact.h"
 #include "operators/dead_letter_marker.h"
+#include "operators/dead_letter_scan.h"
 
 /* A drop under way. */
 struct drop {

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "cli/dlq.h"
+#include "cli/command.h"
 #include "engine/id.h"
 #include "engine/json.h"
+#include "operators/dead_letter_scan.h"
 
 enum { KINDS_MAX = 256, NAME_MAX_BYTES = 128, LINE_BYTES = 2048 };
 

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "cli/dlq.h"
+#include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/services.h"
 #include "engine/memory.h"
+#include "operators/dead_letter_scan.h"
 #include "operators/dead_letter_source.h"
 
 enum { TARGETS_MAX = DV_NODES_MAX, NAME_ROOM = 129 };
@@ -68,7 +70,7 @@ static struct target *target_of(struct replay *replay, const struct dv_letter_vi
     if (replay->target_count == TARGETS_MAX)
         return NULL;
     struct target *target = &replay->target[replay->target_count++];
-    (void)strcpy(target->rejected_by, name);
+    (void)snprintf(target->rejected_by, sizeof target->rejected_by, "%s", name);
     target->at = find_node(replay->dlq->loaded.graph, replay->dlq->at != NULL ? replay->dlq->at : name);
     return target;
 }
@@ -92,7 +94,7 @@ static dv_rc select_letter(struct replay *replay, const struct dv_letter_view *l
         copy_name(schema, letter->schema);
         if (target->schema[0] != '\0' && strcmp(target->schema, schema) != 0)
             return refuse_mixed(replay, target, schema);
-        (void)strcpy(target->schema, schema);
+        (void)snprintf(target->schema, sizeof target->schema, "%s", schema);
     }
     target->letters++;
     target->raw += letter->schema.at == NULL;

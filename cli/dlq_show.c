@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "cli/dlq.h"
+#include "cli/command.h"
 #include "engine/id.h"
 #include "engine/log.h"
+#include "operators/dead_letter_scan.h"
 
 /* To a terminal a control character, or a byte that may begin one in UTF-8, is shown by its number: it could change
  * what the person sees, or type for them. */

@@ -7,6 +7,8 @@
 #include "engine/diag.h"
 #include "engine/graph.h"
 
+enum { DV_LETTERS_FILE_MAX = 1100 };
+
 /* A loaded graph and the memory it lives in. Free with dv_loaded_free(). */
 struct dv_loaded {
     struct dv_arena arena;

@@ -3,10 +3,10 @@
 #ifndef DV_CLI_SERVICES_H
 #define DV_CLI_SERVICES_H
 
+#include "cli/load.h"
 #include "engine/feed.h"
 #include "engine/graph.h"
 #include "operators/dead_letter_file.h"
-#include "operators/dead_letter_scan.h"
 #include "vault/keyring.h"
 
 enum { DV_STATE_PATH_MAX = 1024 };
@@ -17,7 +17,7 @@ struct dv_services {
     struct dv_feed *feed;
     struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
     const char *letters_again; /* set before the open: rejected records go to this file instead of the graph's */
-    char letters_path[DV_LETTERS_PATH_MAX];
+    char letters_path[DV_LETTERS_FILE_MAX];
     char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */
 };
 

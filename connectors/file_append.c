@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "connectors/file.h"
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/log.h"
 #include "engine/memory.h"

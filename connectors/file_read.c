@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "connectors/file.h"
+#include "engine/breaker.h"
 #include "engine/memory.h"
 
 /* Row: from; bit: to. */

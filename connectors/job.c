@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * job.c - uv_queue_work with a semaphore, so that an owner that closes can wait for its worker. */
 #include "connectors/job.h"
+#include "engine/loop.h"
 
 #include "engine/error.h"
 

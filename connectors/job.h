@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "engine/loop.h"
-
 struct dv_job;
+struct dv_loop;
 typedef void (*dv_job_function)(struct dv_job *job);
 
 /* Lives in its owner, whose memory must stay until the loop has run dry after dv_job_close(). */

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "connectors/store.h"
+#include "engine/breaker.h"
 #include "engine/loop.h"
 
 enum {

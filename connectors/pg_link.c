@@ -11,6 +11,7 @@
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
 #include "connectors/pg_url.h"
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/memory.h"
 

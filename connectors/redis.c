@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/breaker.h"
 #include "engine/log.h"
 #include "engine/option.h"
 

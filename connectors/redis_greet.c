@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "connectors/redis.h"
+#include "engine/breaker.h"
 #include "engine/log.h"
 #include "engine/option.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "connectors/redis.h"
+#include "engine/breaker.h"
 
 /* So long a place is asked for a slot that is moving there; then the map is asked again. */
 enum { ASKING_MS = 5000 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * redis_place.c - reads places out of answers, and computes slots. */
 #include "connectors/redis_place.h"
+#include "connectors/redis_reply.h"
 
 #include <string.h>
 

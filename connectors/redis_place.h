@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "connectors/redis_reply.h"
-
 enum { DV_REDIS_HOST_MAX = 253, DV_REDIS_SLOTS = 16384 };
+
+struct dv_redis_reply;
 
 /* A host and a port. */
 struct dv_redis_place {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connectors/sys.h"
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/yaml.h"
 

@@ -15,6 +15,7 @@
 
 #include "connectors/job.h"
 #include "connectors/store.h"
+#include "engine/breaker.h"
 #include "engine/loop.h"
 
 enum {

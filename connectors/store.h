@@ -9,7 +9,6 @@
 
 #include <stdint.h>
 
-#include "engine/breaker.h"
 #include "engine/error.h"
 
 enum { DV_STORE_ID_BYTES = 16 };
@@ -40,6 +39,7 @@ enum dv_store_kind {
     DV_STORE_DONE, /* they are done for ever */
 };
 
+struct dv_breaker;
 struct dv_store_request;
 typedef void (*dv_store_callback)(struct dv_store_request *request);
 

@@ -11,7 +11,7 @@
 #include <uv.h>
 
 #include "engine/error.h"
-#include "engine/stats.h"
+#include "engine/histogram.h"
 
 struct dv_loop;
 struct dv_timer;

@@ -9,6 +9,7 @@
 
 #include "engine/log.h"
 #include "engine/memory.h"
+#include "engine/node.h"
 #include "engine/reload_plan.h"
 #include "engine/yaml.h"
 

@@ -2,6 +2,7 @@
  * reload_plan.c - which nodes of a running graph stay when its file is another, and which go. */
 #include "engine/reload_plan.h"
 
+#include "engine/node.h"
 #include "engine/yaml.h"
 
 static bool same_text(const char *a, const char *b)

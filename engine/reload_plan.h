@@ -3,7 +3,9 @@
 #ifndef DV_ENGINE_RELOAD_PLAN_H
 #define DV_ENGINE_RELOAD_PLAN_H
 
-#include "engine/node.h"
+#include "engine/graph.h"
+
+struct dv_node;
 
 /* The plan. */
 struct dv_plan {

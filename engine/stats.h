@@ -1,44 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stats.h - what the runner counts for each node and edge; operators have no metrics code.
- *
- * Histograms have one bucket per power of two of nanoseconds, so recording is a count-leading-zeros and an add. */
+ * stats.h - what the runner counts for each node and edge; operators have no metrics code. */
 #ifndef DV_ENGINE_STATS_H
 #define DV_ENGINE_STATS_H
 
 #include <stdint.h>
 
 #include "engine/error.h"
-
-enum { DV_HISTOGRAM_BUCKETS = 40 };
-
-/* Bucket b counts values in [2^b, 2^(b+1)) ns; the first also 0, the last also everything above. */
-struct dv_histogram {
-    uint64_t count;
-    uint64_t sum_ns;
-    uint64_t max_ns;
-    uint64_t bucket[DV_HISTOGRAM_BUCKETS];
-};
-
-/* Counts one value; a few instructions. */
-static inline void dv_histogram_add(struct dv_histogram *histogram, uint64_t ns)
-{
-    unsigned bit = ns == 0 ? 0 : 63u - (unsigned)__builtin_clzll(ns);
-    histogram->bucket[bit < DV_HISTOGRAM_BUCKETS ? bit : DV_HISTOGRAM_BUCKETS - 1]++;
-    histogram->count++;
-    histogram->sum_ns += ns;
-    if (ns > histogram->max_ns)
-        histogram->max_ns = ns;
-}
-
-/* Counts the value 0 many times. */
-static inline void dv_histogram_add_zeros(struct dv_histogram *histogram, uint64_t count)
-{
-    histogram->bucket[0] += count;
-    histogram->count += count;
-}
-
-/* The value below which `percent` of the samples lie, as the upper end of its bucket; 0 if there are none. */
-uint64_t dv_histogram_percentile(const struct dv_histogram *histogram, double percent);
+#include "engine/histogram.h"
 
 /* A node's counters since the start. */
 struct dv_node_stats {

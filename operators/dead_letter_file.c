@@ -13,6 +13,7 @@
 #include "engine/memory.h"
 #include "engine/receipt.h"
 #include "operators/blob_row.h"
+#include "vault/seal.h"
 
 enum {
     LETTER_FRAME_BYTES = 1024, /* of a letter's JSON beside its payload: names have 128 characters, reasons are short */

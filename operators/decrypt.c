@@ -11,6 +11,7 @@
 #include "operators/blob_schema.h"
 #include "operators/keys.h"
 #include "operators/schema_option.h"
+#include "vault/seal.h"
 
 struct decrypt {
     const char *schema;

@@ -7,6 +7,7 @@
 
 #include "connectors/protobuf.h"
 #include "engine/id.h"
+#include "engine/operator.h"
 #include "operators/grpc_source.h"
 #include "proto/datavault/v1/datavault.pb-c.h"
 

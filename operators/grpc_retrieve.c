@@ -5,6 +5,7 @@
 #include "connectors/protobuf.h"
 #include "engine/id.h"
 #include "engine/memory.h"
+#include "engine/operator.h"
 #include "operators/blob_row.h"
 #include "operators/grpc_source.h"
 #include "operators/store_sink.h"

@@ -6,6 +6,7 @@
 
 #include "engine/id.h"
 #include "engine/memory.h"
+#include "engine/operator.h"
 #include "operators/schema_option.h"
 
 enum {

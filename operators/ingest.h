@@ -19,7 +19,7 @@
 
 #include "engine/batch.h"
 #include "engine/json.h"
-#include "engine/operator.h"
+#include "engine/loop.h"
 #include "engine/random.h"
 #include "operators/ingest_lines.h"
 #include "operators/ingest_ring.h"
@@ -72,6 +72,8 @@ struct dv_ingest_request {
 };
 
 struct dv_ingest_slot;
+struct dv_receipt;
+struct dv_shape;
 
 /* The state of the source, or the first member of it; the option table fills the first part. */
 struct dv_ingest {

@@ -16,6 +16,7 @@ struct dv_ingest_ring {
     size_t count; /* of texts */
 };
 
+/* Reserves `size` bytes. DV_E_MEMORY. free() wipes what was used, and accepts a zeroed ring. */
 DV_CHECKED dv_rc dv_ingest_ring_init(struct dv_ingest_ring *ring, size_t size);
 void dv_ingest_ring_free(struct dv_ingest_ring *ring);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/log.h"

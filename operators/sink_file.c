@@ -6,6 +6,7 @@
  * store knows the ids and keeps each record once. */
 #include "connectors/file.h"
 #include "engine/base64.h"
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/json.h"
 #include "engine/operator.h"

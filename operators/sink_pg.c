@@ -2,6 +2,7 @@
  * sink_pg.c - keeps sealed records in a PostgreSQL table, each once: a redelivery meets its own id. */
 #include "operators/sink_pg.h"
 
+#include "engine/breaker.h"
 #include "operators/pg_option.h"
 #include "operators/store_sink.h"
 

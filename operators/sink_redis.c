@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/base64.h"
+#include "engine/breaker.h"
 #include "engine/crash.h"
 #include "engine/id.h"
 #include "engine/json.h"

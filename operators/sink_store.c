@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sink_store.c - keeps sealed records in an embedded store, each once: a redelivery meets its own id. */
 #include "connectors/sqlite.h"
+#include "engine/breaker.h"
 #include "engine/operator.h"
 #include "operators/store_sink.h"
 

@@ -2,6 +2,7 @@
  * source_grpc.c - takes records by gRPC (datavault.v1.Ingest): OK means that the record is durable. */
 #include "connectors/tls.h"
 #include "engine/log.h"
+#include "engine/operator.h"
 #include "operators/grpc_source.h"
 
 enum { METHODS = 4 };

@@ -3,6 +3,7 @@
 #include "operators/source_http.h"
 
 #include "engine/graph.h"
+#include "engine/operator.h"
 
 static const struct dv_option options[] = {
     DV_INGEST_ROWS(struct dv_source_http),

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/id.h"
+#include "engine/breaker.h"
 #include "engine/memory.h"
 #include "operators/keys.h"
 #include "operators/redis_source.h"

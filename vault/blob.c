@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * blob.c - sealing and opening of blobs. */
 #include "vault/blob.h"
+#include "vault/seal.h"
 
 #include <openssl/crypto.h>
+
+_Static_assert((int)DV_BLOB_HASH_BYTES == (int)DV_HMAC_BYTES && (int)DV_BLOB_NONCE_BYTES == (int)DV_NONCE_BYTES,
+               "a blob has room for both");
 
 enum {
     AAD_MAX = 4 + DV_BLOB_ID_BYTES + 8 + DV_HMAC_BYTES + 4 + DV_BLOB_TENANT_MAX + DV_BLOB_SCHEMA_MAX + DV_KEY_REF_MAX +

@@ -14,13 +14,19 @@
 #ifndef DV_VAULT_BLOB_H
 #define DV_VAULT_BLOB_H
 
-#include "vault/seal.h"
+#include "engine/error.h"
+#include "vault/bytes.h"
+
+struct dv_opener;
+struct dv_sealer;
 
 enum {
     DV_BLOB_ID_BYTES = 16,
     DV_BLOB_TENANT_MAX = 64,
     DV_BLOB_SCHEMA_MAX = 128,
     DV_BLOB_SUBJECT_MAX = 32,
+    DV_BLOB_HASH_BYTES = 32,
+    DV_BLOB_NONCE_BYTES = 12,
     DV_BLOB_OVERHEAD_MAX = 560, /* packed bytes beside the plaintext: buffers of plaintext + this are large enough */
 };
 
@@ -35,10 +41,10 @@ struct dv_blob {
     struct dv_bytes schema;  /* a name of at most DV_BLOB_SCHEMA_MAX */
     int64_t created_ms;      /* since 1970; 0 .. DV_BLOB_CREATED_MAX_MS */
     struct dv_bytes key_ref; /* letters, digits and "_.-/", at most DV_KEY_REF_MAX */
-    uint8_t data_hash[DV_HMAC_BYTES];
+    uint8_t data_hash[DV_BLOB_HASH_BYTES];
     uint8_t subject_ref[DV_BLOB_SUBJECT_MAX];
     uint8_t subject_ref_length; /* 0 (no subject), 16 or 32 */
-    uint8_t nonce[DV_NONCE_BYTES];
+    uint8_t nonce[DV_BLOB_NONCE_BYTES];
     struct dv_bytes ciphertext; /* ciphertext ‖ tag */
 };
 

@@ -4,6 +4,7 @@
  * msgpack-c's unpacker allocates from counts it has not checked: five hostile bytes make it reserve gigabytes. The form
  * is ten elements of known types, so that a strict reader is shorter than the checks before a general one. */
 #include "vault/blob.h"
+#include "vault/seal.h"
 
 enum {
     ARRAY_OF_TEN = 0x9a,

@@ -6,6 +6,7 @@
 #include "dashboard/server/reply.h"
 #include "dashboard/server/server_internal.h"
 #include "engine/id.h"
+#include "engine/operator.h"
 #include "operators/source_http.h"
 
 enum { RETRY_SOON_S = 1, RETRY_LATER_S = 5 };

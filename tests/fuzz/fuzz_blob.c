@@ -4,6 +4,7 @@
 
 #include "engine/memory.h"
 #include "vault/blob.h"
+#include "vault/seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,6 +14,7 @@
 #include "connectors/pg_array.h"
 #include "connectors/pg_error.h"
 #include "connectors/pg_url.h"
+#include "engine/breaker.h"
 #include "tests/unit/connectors_world.h"
 
 static struct dv_store_bytes text(const char *at)

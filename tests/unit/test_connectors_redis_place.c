@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "connectors/redis_url.h"
+#include "connectors/redis_reply.h"
 
 static void test_urls_of_sentinels_and_clusters(void **state)
 {

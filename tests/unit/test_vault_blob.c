@@ -14,6 +14,7 @@
 
 #include "engine/memory.h"
 #include "vault/blob.h"
+#include "vault/seal.h"
 
 enum { PACKED_MAX = 2048, TEXT_BYTES = 40 };
 
