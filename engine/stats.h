@@ -12,16 +12,16 @@
 struct dv_node_stats {
     uint64_t batches_in, records_in;
     uint64_t batches_out, records_out;
-    uint64_t rejected;      /* records sent to the dead letters */
+    uint64_t rejected;                  /* records sent to the dead letters */
     uint64_t rejected_for[DV_RC_COUNT]; /* of these, by the code */
-    uint64_t retries;       /* batches tried again after a RETRY error */
-    uint64_t stalls;        /* times it was ready but an output had no slot or no credit was left */
-    uint64_t held;          /* batches it holds now */
-    uint64_t queued;        /* batches waiting in its edge now */
-    uint64_t busy_ns;       /* time inside process() */
-    struct dv_histogram process; /* of one process() call */
-    struct dv_histogram wait;    /* time a batch waited in the edge */
-    struct dv_histogram hold;    /* time from HOLD to dv_finish() */
+    uint64_t retries;                   /* batches tried again after a RETRY error */
+    uint64_t stalls;                    /* times it was ready but an output had no slot or no credit was left */
+    uint64_t held;                      /* batches it holds now */
+    uint64_t queued;                    /* batches waiting in its edge now */
+    uint64_t busy_ns;                   /* time inside process() */
+    struct dv_histogram process;        /* of one process() call */
+    struct dv_histogram wait;           /* time a batch waited in the edge */
+    struct dv_histogram hold;           /* time from HOLD to dv_finish() */
 };
 
 #endif
