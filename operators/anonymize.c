@@ -18,7 +18,7 @@ struct anonymize {
     const char *policy;
     const char *key;
     struct dv_anonymize_plan plan;
-    struct dv_detector detector;
+    struct dv_finder *finders;    /* one for each step, used by redactions */
     struct dv_pseudonym *makers; /* one for each step, used by pseudonyms; in secret pages */
 };
 
@@ -78,10 +78,23 @@ static bool needs_key(const struct dv_anonymize_plan *plan)
     return false;
 }
 
+static dv_rc open_finders(struct dv_node *node)
+{
+    struct anonymize *anonymize = dv_state(node);
+    uint32_t count = anonymize->plan.step_count;
+    anonymize->finders = dv_memory_zeroed(count + 1, sizeof *anonymize->finders);
+    for (uint32_t i = 0; anonymize->finders != NULL && i < count; i++) {
+        const struct dv_rule *rule = anonymize->plan.steps[i].rule;
+        if (rule->action == DV_ACTION_REDACT)
+            DV_TRY(dv_finder_open(&anonymize->finders[i], rule->types));
+    }
+    return anonymize->finders != NULL ? DV_OK : dv_fail(node, DV_E_MEMORY, "no memory to look for personal data");
+}
+
 static dv_rc open_node(struct dv_node *node)
 {
     struct anonymize *anonymize = dv_state(node);
-    dv_detector_init(&anonymize->detector, NULL);
+    DV_TRY(open_finders(node));
     if (!needs_key(&anonymize->plan))
         return DV_OK;
     anonymize->makers = dv_memory_secret(anonymize->plan.step_count * sizeof *anonymize->makers);
@@ -94,7 +107,7 @@ static dv_rc open_node(struct dv_node *node)
 struct run {
     const struct dv_anonymize_step *step;
     const struct dv_pseudonym *maker;
-    const struct dv_detector *detector;
+    const struct dv_finder *finder;
     struct dv_arena *arena; /* the batch's: results live there */
 };
 
@@ -174,7 +187,7 @@ static dv_rc generalize(const struct run *run, const struct dv_cell *in, struct 
 static dv_rc redact(const struct run *run, const struct dv_cell *in, struct dv_cell *out)
 {
     struct dv_redacted redacted;
-    DV_TRY(dv_redact(run->detector, run->arena, in->text, in->length, &redacted));
+    DV_TRY(dv_redact(run->finder, run->arena, in->text, in->length, &redacted));
     *out = (struct dv_cell){ .text = redacted.text, .length = redacted.length, .present = 1 };
     return DV_OK;
 }
@@ -212,10 +225,11 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     const struct anonymize *anonymize = dv_state(node);
     const struct dv_anonymize_plan *plan = &anonymize->plan;
     struct dv_cell *results[DV_COLUMNS_MAX] = { 0 };
-    struct run run = { .detector = &anonymize->detector, .arena = &batch->arena };
+    struct run run = { .arena = &batch->arena };
     DV_CRASH_POINT("anonymize.before");
     for (uint32_t i = 0; i < plan->step_count; i++) {
         run.step = &plan->steps[i];
+        run.finder = &anonymize->finders[i];
         run.maker = anonymize->makers != NULL ? &anonymize->makers[i] : NULL;
         struct dv_cell *column = dv_batch_new_cells(batch);
         if (column == NULL)
@@ -230,6 +244,10 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 static void close_node(struct dv_node *node)
 {
     struct anonymize *anonymize = dv_state(node);
+    for (uint32_t i = 0; anonymize->finders != NULL && i < anonymize->plan.step_count; i++)
+        dv_finder_close(&anonymize->finders[i]);
+    dv_memory_free(anonymize->finders);
+    anonymize->finders = NULL;
     dv_memory_secret_free(anonymize->makers, anonymize->plan.step_count * sizeof *anonymize->makers);
     anonymize->makers = NULL;
 }

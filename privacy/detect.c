@@ -15,6 +15,7 @@ static const struct dv_detector_row rows[] = {
     { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn },
     { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card },
     { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone },
+    { "date", DV_PII_DATE, DV_TRIGGER_DIGIT, 1, 0, false, dv_verify_date },
     { "email", DV_PII_EMAIL, DV_TRIGGER_AT, 0, 0, false, dv_verify_email },
     { "url", DV_PII_URL, DV_TRIGGER_COLON, 0, 0, false, dv_verify_url },
     { "ipv6", DV_PII_IP, DV_TRIGGER_COLON, 0, 0, false, dv_verify_ipv6 },
@@ -26,7 +27,9 @@ static const char *const names[DV_PII_COUNT] = {
     [DV_PII_OTHER] = "REDACTED", [DV_PII_EMAIL] = "EMAIL", [DV_PII_PHONE] = "PHONE",
     [DV_PII_SSN] = "SSN",        [DV_PII_IBAN] = "IBAN",   [DV_PII_CREDIT_CARD] = "CREDIT_CARD",
     [DV_PII_IP] = "IP",          [DV_PII_MAC] = "MAC",     [DV_PII_URL] = "URL",
-    [DV_PII_MRN] = "MRN",
+    [DV_PII_MRN] = "MRN",        [DV_PII_PERSON] = "PERSON", [DV_PII_LOCATION] = "LOCATION",
+    [DV_PII_DATE] = "DATE",      [DV_PII_ID] = "ID",       [DV_PII_ACCOUNT] = "ACCOUNT",
+    [DV_PII_USERNAME] = "USERNAME",
 };
 
 /* A window overlaps the next by one word, so that the digits after a mark are always known. */

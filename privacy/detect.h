@@ -26,6 +26,12 @@ enum dv_pii {
     DV_PII_MAC,
     DV_PII_URL,
     DV_PII_MRN,
+    DV_PII_PERSON,
+    DV_PII_LOCATION,
+    DV_PII_DATE,
+    DV_PII_ID,
+    DV_PII_ACCOUNT,
+    DV_PII_USERNAME,
     DV_PII_COUNT
 };
 

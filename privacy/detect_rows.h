@@ -69,7 +69,7 @@ struct dv_detector_row {
 };
 
 dv_verify dv_verify_email, dv_verify_phone, dv_verify_ssn, dv_verify_card, dv_verify_iban, dv_verify_ipv4,
-    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn;
+    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn, dv_verify_date;
 
 /* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
 dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;

@@ -9,7 +9,7 @@
  *     ssn: { mask: { style: ssn, keep: 4 } }
  *     age: { generalize: { to: age-band, width: 10, top: 90 } }
  *     visit_date: { generalize: { to: year } }
- *     note: redact
+ *     note: redact       # or { redact: { types: [ssn, email, phone] } }
  *   classes:                # by the class of the schema's field, where no field's rule matches
  *     direct-id: drop
  *
@@ -31,7 +31,7 @@ enum dv_action {
     DV_ACTION_MASK,       /* dv_mask_value() with .mask */
     DV_ACTION_PSEUDONYM,  /* dv_pseudonym_token() with .pseudonym; key and version come from the vault */
     DV_ACTION_GENERALIZE, /* by .to */
-    DV_ACTION_REDACT,     /* dv_redact() */
+    DV_ACTION_REDACT,     /* dv_redact() of .types */
     DV_ACTION_COUNT
 };
 
@@ -52,6 +52,7 @@ struct dv_rule {
     struct dv_mask mask;
     struct dv_band band;
     struct dv_pseudonym_options pseudonym;
+    uint32_t types; /* bits 1u << enum dv_pii */
     struct dv_place place; /* where it stands in the file */
 };
 

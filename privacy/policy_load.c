@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * policy_load.c - a policy from its file; every error has its place, and all of them are told at once. */
 #include <string.h>
+#include <strings.h>
 
 #include "engine/option.h"
 #include "engine/yaml.h"
+#include "privacy/finder.h"
 #include "privacy/policy.h"
 
 /* Zero-initialised targets of the option tables. */
@@ -56,6 +58,15 @@ static const struct dv_option pseudonym_table[] = {
     { 0 },
 };
 
+struct redact_options {
+    struct dv_strs types;
+};
+
+static const struct dv_option redact_table[] = {
+    { "types", DV_STRS, offsetof(struct redact_options, types), .help = "What is looked for; none named: everything." },
+    { 0 },
+};
+
 /* One load. */
 struct loading {
     struct dv_arena *arena;
@@ -80,6 +91,29 @@ static dv_rc read_mask(const struct loading *loading, const struct dv_yaml *node
     bool four = rule->mask.style == DV_MASK_SSN || rule->mask.style == DV_MASK_PHONE;
     if (four && rule->mask.keep > 4)
         return wrong(loading, node->place, "keep at most 4", "too much stays readable of", rule->field);
+    return DV_OK;
+}
+
+static dv_rc read_type(const struct loading *loading, const struct dv_yaml *node, const char *word, struct dv_rule *rule)
+{
+    const char *names[DV_PII_COUNT];
+    for (uint32_t type = 1; type < DV_PII_COUNT; type++) {
+        names[type - 1] = dv_pii_name((enum dv_pii)type);
+        if (strcasecmp(names[type - 1], word) != 0)
+            continue;
+        rule->types |= 1u << type;
+        return DV_OK;
+    }
+    return wrong(loading, node->place, dv_diags_suggest(loading->diags, word, names, DV_PII_COUNT - 1), "no type of personal data", word);
+}
+
+static dv_rc read_redact(const struct loading *loading, const struct dv_yaml *node, struct dv_rule *rule)
+{
+    struct redact_options options = { 0 };
+    DV_TRY(dv_options_parse(redact_table, &options, node, NULL, "redact", loading->arena, loading->diags));
+    for (uint32_t i = 0; i < options.types.count; i++)
+        DV_TRY(read_type(loading, node, options.types.items[i], rule));
+    rule->types = options.types.count == 0 ? DV_PII_ALL : rule->types;
     return DV_OK;
 }
 
@@ -134,6 +168,7 @@ static dv_rc read_action(const struct loading *loading, struct dv_place place, c
 static dv_rc read_word_rule(const struct loading *loading, const struct dv_yaml *node, struct dv_rule *rule)
 {
     DV_TRY(read_action(loading, node->place, node->text, rule));
+    rule->types = DV_PII_ALL;
     if (rule->action == DV_ACTION_KEEP || rule->action == DV_ACTION_DROP || rule->action == DV_ACTION_REDACT)
         return DV_OK;
     const char *help = rule->action == DV_ACTION_MASK        ? "write { mask: { style: text } }"
@@ -155,6 +190,8 @@ static dv_rc read_map_rule(const struct loading *loading, const struct dv_yaml *
         return read_pseudonym(loading, action, rule);
     case DV_ACTION_GENERALIZE:
         return read_generalize(loading, action, rule);
+    case DV_ACTION_REDACT:
+        return read_redact(loading, action, rule);
     default:
         return wrong(loading, action->key_place, "write the action alone", "the action takes no options for",
                      rule->field);

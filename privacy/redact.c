@@ -33,14 +33,14 @@ static void write_redacted(char *at, const char *text, size_t length, const stru
     put(at, text + done, length - done);
 }
 
-dv_rc dv_redact(const struct dv_detector *detector, struct dv_arena *arena, const char *text, size_t length,
+dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
                 struct dv_redacted *ret_redacted)
 {
     DV_UNINITIALIZED struct dv_span spans[DV_REDACT_SPANS_MAX];
     *ret_redacted = (struct dv_redacted){ .text = "" };
     if (length > UINT32_MAX)
         return DV_E_LIMIT;
-    size_t count = dv_detect(detector, text, length, spans, DV_REDACT_SPANS_MAX);
+    size_t count = dv_find(finder, text, length, spans, DV_REDACT_SPANS_MAX);
     if (count == 0) {
         *ret_redacted = (struct dv_redacted){ .text = text, .length = (uint32_t)length };
         return DV_OK;

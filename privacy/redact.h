@@ -5,7 +5,7 @@
 
 #include "engine/arena.h"
 #include "engine/error.h"
-#include "privacy/detect.h"
+#include "privacy/finder.h"
 
 enum { DV_REDACT_SPANS_MAX = 128 };
 
@@ -15,10 +15,10 @@ struct dv_redacted {
     uint32_t length; /* bytes */
 };
 
-/* Replaces each finding of `detector` in text[0..length) by "[TYPE]". Nothing found: *ret_redacted is the input itself,
+/* Replaces each finding of `finder` in text[0..length) by "[TYPE]". Nothing found: *ret_redacted is the input itself,
  * uncopied, and must not outlive it. Past DV_REDACT_SPANS_MAX findings the rest of the text becomes "[REDACTED]".
  * Errors: DV_E_MEMORY when the arena is full, DV_E_LIMIT for a text of 4 GiB; *ret_redacted is empty then. */
-DV_CHECKED dv_rc dv_redact(const struct dv_detector *detector, struct dv_arena *arena, const char *text, size_t length,
+DV_CHECKED dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
                            struct dv_redacted *ret_redacted);
 
 #endif

@@ -21,16 +21,17 @@ struct redaction {
 
 static void check(const struct redaction *rows, size_t count)
 {
-    struct dv_detector detector;
+    struct dv_finder finder;
     struct dv_arena arena;
-    dv_detector_init(&detector, NULL);
+    assert_int_equal(dv_finder_open(&finder, DV_PII_PATTERNS & ~(1u << DV_PII_DATE)), DV_OK);
     dv_arena_init(&arena, 1024 * 1024);
     for (size_t i = 0; i < count; i++) {
         struct dv_redacted out;
-        assert_int_equal(dv_redact(&detector, &arena, rows[i].text, strlen(rows[i].text), &out), DV_OK);
+        assert_int_equal(dv_redact(&finder, &arena, rows[i].text, strlen(rows[i].text), &out), DV_OK);
         if (out.length != strlen(rows[i].redacted) || memcmp(out.text, rows[i].redacted, out.length) != 0)
             fail_msg("\"%s\" became \"%.*s\"", rows[i].text, (int)out.length, out.text);
     }
+    dv_finder_close(&finder);
     dv_arena_free(&arena);
 }
 
@@ -295,35 +296,37 @@ static void redact_copies_only_findings(void **state)
 {
     static const char clean[] = "afebrile today";
     static const char dirty[] = "SSN 078-05-1120";
-    struct dv_detector detector;
+    struct dv_finder finder;
     struct dv_arena arena;
     struct dv_redacted out;
     (void)state;
-    dv_detector_init(&detector, NULL);
+    assert_int_equal(dv_finder_open(&finder, DV_PII_PATTERNS & ~(1u << DV_PII_DATE)), DV_OK);
     dv_arena_init(&arena, 16);
-    assert_int_equal(dv_redact(&detector, &arena, clean, strlen(clean), &out), DV_OK);
+    assert_int_equal(dv_redact(&finder, &arena, clean, strlen(clean), &out), DV_OK);
     assert_ptr_equal(out.text, clean);
     assert_int_equal(out.length, strlen(clean));
-    assert_int_equal(dv_redact(&detector, &arena, dirty, strlen(dirty), &out), DV_E_MEMORY);
+    assert_int_equal(dv_redact(&finder, &arena, dirty, strlen(dirty), &out), DV_E_MEMORY);
     assert_int_equal(out.length, 0);
-    assert_int_equal(dv_redact(&detector, &arena, dirty, (size_t)UINT32_MAX + 1, &out), DV_E_LIMIT);
+    assert_int_equal(dv_redact(&finder, &arena, dirty, (size_t)UINT32_MAX + 1, &out), DV_E_LIMIT);
+    dv_finder_close(&finder);
     dv_arena_free(&arena);
 }
 
 static void redact_covers_many(void **state)
 {
     static char text[12 * (DV_REDACT_SPANS_MAX + 5)];
-    struct dv_detector detector;
+    struct dv_finder finder;
     struct dv_arena arena;
     struct dv_redacted out;
     (void)state;
     for (size_t i = 0; i < DV_REDACT_SPANS_MAX + 5; i++)
         memcpy(text + i * 12, "078-05-1120 ", 12);
-    dv_detector_init(&detector, NULL);
+    assert_int_equal(dv_finder_open(&finder, DV_PII_PATTERNS & ~(1u << DV_PII_DATE)), DV_OK);
     dv_arena_init(&arena, 1024 * 1024);
-    assert_int_equal(dv_redact(&detector, &arena, text, sizeof text, &out), DV_OK);
+    assert_int_equal(dv_redact(&finder, &arena, text, sizeof text, &out), DV_OK);
     assert_int_equal(out.length, (DV_REDACT_SPANS_MAX - 1) * 6 + 10);
     assert_memory_equal(out.text + out.length - 16, "[SSN] [REDACTED]", 16);
+    dv_finder_close(&finder);
     dv_arena_free(&arena);
 }
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * finder.c - patterns, then the tagger, then what was asked for. */
+#include "privacy/finder.h"
+
+#include <string.h>
+
+#include "engine/memory.h"
+#include "privacy/tagger.h"
+
+enum { FOUND_MAX = 4096 };
+
+static dv_rc open_tagger(struct dv_finder *finder)
+{
+    size_t length = 0;
+    const void *table = dv_tagger_table(&length);
+    finder->tagger = dv_memory_zeroed(1, sizeof *finder->tagger);
+    finder->room = dv_tagger_room_new();
+    finder->found = dv_memory_zeroed(FOUND_MAX, sizeof *finder->found);
+    if (finder->tagger == NULL || finder->room == NULL || finder->found == NULL) {
+        dv_finder_close(finder);
+        return DV_E_MEMORY;
+    }
+    dv_rc rc = dv_tagger_open(finder->tagger, table, length);
+    DV_ASSERT(rc == DV_OK);
+    return DV_OK;
+}
+
+dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
+{
+    const struct dv_detector_options options = { .types_off = (types & ~DV_PII_PATTERNS) != 0 ? 0 : ~types };
+    *finder = (struct dv_finder){ .types = types | 1u << DV_PII_OTHER };
+    dv_detector_init(&finder->detector, &options);
+    return (types & ~DV_PII_PATTERNS) != 0 ? open_tagger(finder) : DV_OK;
+}
+
+void dv_finder_close(struct dv_finder *finder)
+{
+    dv_tagger_room_free(finder->room);
+    dv_memory_free(finder->tagger);
+    dv_memory_free(finder->found);
+    *finder = (struct dv_finder){ 0 };
+}
+
+/* Leaves only spans of the types asked for. */
+static size_t keep_types(const struct dv_finder *finder, struct dv_span *spans, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if ((finder->types >> spans[i].type & 1u) != 0)
+            spans[kept++] = spans[i];
+    return kept;
+}
+
+size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
+{
+    if (finder->tagger == NULL)
+        return dv_detect(&finder->detector, text, length, spans, max);
+    size_t found = dv_detect(&finder->detector, text, length, finder->found, FOUND_MAX);
+    size_t count = dv_tag(finder->tagger, finder->room, text, length, finder->found, found, spans, max);
+    return finder->types == DV_PII_ALL ? count : keep_types(finder, spans, count);
+}

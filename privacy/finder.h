@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * finder.h - everything that finds personal data in a text, as one thing: patterns first, then the tagger.
+ *
+ * Without the types that only the tagger knows (names, places, ids without a pattern) it is the patterns alone, which
+ * are some ten times faster. A finder has scratch of its own and serves one thread. */
+#ifndef DV_PRIVACY_FINDER_H
+#define DV_PRIVACY_FINDER_H
+
+#include "engine/error.h"
+#include "privacy/detect.h"
+
+struct dv_tagger;
+struct dv_tagger_room;
+
+/* Bits 1u << type: all that there are, and those that have patterns. */
+#define DV_PII_ALL ((1u << DV_PII_COUNT) - 1)
+#define DV_PII_PATTERNS (DV_PII_ALL & ~(1u << DV_PII_PERSON | 1u << DV_PII_LOCATION | 1u << DV_PII_ID | \
+                                        1u << DV_PII_ACCOUNT | 1u << DV_PII_USERNAME))
+
+/* Members are private. */
+struct dv_finder {
+    struct dv_detector detector;
+    struct dv_tagger *tagger; /* NULL: patterns alone */
+    struct dv_tagger_room *room;
+    struct dv_span *found; /* of the patterns, while the tagger works */
+    uint32_t types;
+};
+
+/* Makes a finder of the given types, bits 1u << type. DV_E_MEMORY. Close it with dv_finder_close(). */
+DV_CHECKED dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types);
+
+/* Wipes the scratch and gives it back; accepts a zeroed one. */
+void dv_finder_close(struct dv_finder *finder);
+
+/* Finds what dv_detect() would, and more; its contract holds here, too. */
+size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max);
+
+#endif
