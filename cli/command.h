@@ -24,6 +24,7 @@ struct dv_command {
 
 extern const struct dv_command dv_command_run;
 extern const struct dv_command dv_command_check;
+extern const struct dv_command dv_command_detect;
 extern const struct dv_command dv_command_graph;
 extern const struct dv_command dv_command_list;
 extern const struct dv_command dv_command_docs;
@@ -32,7 +33,6 @@ extern const struct dv_command dv_command_generate;
 extern const struct dv_command dv_command_retrieve;
 extern const struct dv_command dv_command_dlq;
 extern const struct dv_command dv_command_keys;
-extern const struct dv_command dv_command_budget;
 extern const struct dv_command dv_command_migrate;
 extern const struct dv_command dv_command_version;
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * detect.c - `datavault detect`: where personal data is in texts, and why. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "engine/json.h"
+#include "engine/memory.h"
+#include "engine/pool.h"
+#include "engine/schema.h"
+#include "privacy/finder.h"
+
+enum { TEXT_BYTES_MAX = 64 * 1024 * 1024, SPANS_MAX = 65536, SPAN_JSON_MAX = 256, COLUMN_ID = 0, COLUMN_TEXT = 1 };
+
+/* All that a run needs, made once. */
+struct detect {
+    struct dv_finder finder;
+    struct dv_span *spans;
+    size_t count; /* of them */
+    struct dv_arena arena;
+    struct dv_pool pool;
+    struct dv_json_reader *reader;
+    const struct dv_schema *schema;
+    bool jsonl, explain, patterns;
+    uint64_t line, failed;
+};
+
+static const struct dv_schema *make_schema(struct dv_arena *arena)
+{
+    const struct dv_label label = { .class = DV_CLASS_FREE_TEXT, .form = DV_FORM_PLAIN };
+    struct dv_schema *schema = dv_schema_new(arena, "texts", 3);
+    if (schema == NULL)
+        return NULL;
+    (void)dv_schema_add(schema, "id", DV_TYPE_JSON, label);
+    (void)dv_schema_add(schema, "text", DV_TYPE_TEXT, label);
+    (void)dv_schema_add(schema, DV_EXTRA_COLUMN, DV_TYPE_JSON, label);
+    schema->extra = 2;
+    return schema;
+}
+
+static dv_rc open_all(struct detect *detect)
+{
+    DV_TRY(dv_finder_open(&detect->finder, detect->patterns ? DV_PII_PATTERNS : DV_PII_ALL));
+    dv_arena_init(&detect->arena, 1024 * 1024);
+    detect->schema = make_schema(&detect->arena);
+    detect->reader = detect->schema != NULL ? dv_json_reader_new(detect->schema, TEXT_BYTES_MAX) : NULL;
+    detect->spans = dv_memory_zeroed(SPANS_MAX, sizeof *detect->spans);
+    if (detect->reader == NULL || detect->spans == NULL)
+        return DV_E_MEMORY;
+    return dv_pool_init(&detect->pool, 1, 4 * (size_t)TEXT_BYTES_MAX);
+}
+
+static void close_all(struct detect *detect)
+{
+    dv_json_reader_free(detect->reader);
+    dv_finder_close(&detect->finder);
+    dv_memory_free(detect->spans);
+    dv_pool_free(&detect->pool);
+    dv_arena_free(&detect->arena);
+}
+
+static void find(struct detect *detect, const char *text, size_t length)
+{
+    detect->count = dv_find(&detect->finder, text, length, detect->spans, SPANS_MAX);
+}
+
+/* How many code points the bytes from..to begin. */
+static uint32_t code_points(const char *text, uint32_t from, uint32_t to)
+{
+    uint32_t count = 0;
+    for (uint32_t at = from; at < to; at++)
+        count += ((unsigned char)text[at] & 0xC0) != 0x80;
+    return count;
+}
+
+static void write_span(struct dv_json *json, const struct detect *detect, const struct dv_span *span, uint32_t start, uint32_t end)
+{
+    dv_json_open(json, '{');
+    dv_json_key(json, "start");
+    dv_json_uint(json, start);
+    dv_json_key(json, "end");
+    dv_json_uint(json, end);
+    dv_json_key(json, "type");
+    dv_json_string(json, dv_pii_name(span->type));
+    dv_json_key(json, "score");
+    dv_json_float(json, span->score / 1000.0);
+    if (detect->explain) {
+        dv_json_key(json, "why");
+        dv_json_string(json, span->why);
+    }
+    dv_json_close(json, '}');
+}
+
+/* One line: {"id": …, "spans": […]}, offsets in code points. */
+static dv_rc print_spans(const struct detect *detect, const struct dv_cell *id, const char *text)
+{
+    size_t size = detect->count * SPAN_JSON_MAX + SPAN_JSON_MAX + (id->present ? id->length : 0);
+    char *buffer = dv_memory_alloc(size);
+    if (buffer == NULL)
+        return DV_E_MEMORY;
+    struct dv_json json;
+    dv_json_init(&json, buffer, size);
+    dv_json_open(&json, '{');
+    dv_json_key(&json, "id");
+    dv_json_raw(&json, id->present ? id->text : "null", id->present ? id->length : 4);
+    dv_json_key(&json, "spans");
+    dv_json_open(&json, '[');
+    uint32_t at = 0, points = 0;
+    for (size_t i = 0; i < detect->count; i++) {
+        const struct dv_span *span = &detect->spans[i];
+        points += code_points(text, at, span->start);
+        uint32_t end = points + code_points(text, span->start, span->end);
+        write_span(&json, detect, span, points, end);
+        points = end;
+        at = span->end;
+    }
+    dv_json_close(&json, ']');
+    dv_json_close(&json, '}');
+    DV_ASSERT(!json.full);
+    (void)fwrite(buffer, 1, dv_json_length(&json), stdout);
+    (void)putchar('\n');
+    dv_memory_free(buffer);
+    return DV_OK;
+}
+
+/* For people: the words found, with their kind. The text is theirs already. */
+static void print_found(const struct detect *detect, const char *text)
+{
+    for (size_t i = 0; i < detect->count; i++) {
+        const struct dv_span *span = &detect->spans[i];
+        (void)printf("%llu:%u: %-11s %.*s", (unsigned long long)detect->line, span->start + 1, dv_pii_name(span->type),
+                     (int)(span->end - span->start), text + span->start);
+        if (detect->explain)
+            (void)printf("  (%s, %.2f)", span->why, span->score / 1000.0);
+        (void)putchar('\n');
+    }
+}
+
+static dv_rc take_json(struct detect *detect, const char *line, size_t length)
+{
+    const char *reason = NULL;
+    struct dv_batch *batch = dv_pool_take(&detect->pool, detect->schema, "default");
+    if (batch == NULL)
+        return DV_E_MEMORY;
+    batch->rows = 1;
+    dv_rc rc = dv_json_reader_record(detect->reader, line, length, batch, 0, &reason);
+    const struct dv_cell *text = &dv_batch_cells(batch, COLUMN_TEXT)[0];
+    if (rc == DV_OK && text->present) {
+        find(detect, text->text, text->length);
+        rc = print_spans(detect, &dv_batch_cells(batch, COLUMN_ID)[0], text->text);
+    } else {
+        detect->failed++;
+        (void)fprintf(stderr, "datavault: line %llu: %s\n", (unsigned long long)detect->line,
+                      rc == DV_OK ? "there is no \"text\"" : reason);
+        rc = rc == DV_E_MEMORY ? rc : DV_OK;
+    }
+    dv_batch_unref(batch);
+    return rc;
+}
+
+static dv_rc take_line(struct detect *detect, const char *line, size_t length)
+{
+    detect->line++;
+    if (length == 0)
+        return DV_OK;
+    if (detect->jsonl)
+        return take_json(detect, line, length);
+    find(detect, line, length);
+    print_found(detect, line);
+    return DV_OK;
+}
+
+/* The whole lines of buffer[0..length); *ret_rest is where the line begins that is not whole yet. */
+static dv_rc take_lines(struct detect *detect, const char *buffer, size_t length, size_t *ret_rest)
+{
+    size_t from = 0;
+    for (const char *end; (end = memchr(buffer + from, '\n', length - from)) != NULL;) {
+        size_t to = (size_t)(end - buffer);
+        size_t text = to > from && buffer[to - 1] == '\r' ? to - 1 : to;
+        DV_TRY(take_line(detect, buffer + from, text - from));
+        from = to + 1;
+    }
+    *ret_rest = from;
+    return DV_OK;
+}
+
+/* All of standard input; a last line needs no line end. The buffer's pages cost nothing before they are used. */
+static dv_rc take_all(struct detect *detect, char *buffer)
+{
+    size_t length = 0, got = 0;
+    while ((got = fread(buffer + length, 1, TEXT_BYTES_MAX - length, stdin)) > 0) {
+        size_t rest = 0;
+        length += got;
+        DV_TRY(take_lines(detect, buffer, length, &rest));
+        length -= rest;
+        memmove(buffer, buffer + rest, length);
+        if (length == TEXT_BYTES_MAX)
+            return DV_E_LIMIT;
+    }
+    return length > 0 ? take_line(detect, buffer, length) : DV_OK;
+}
+
+static dv_rc take_input(struct detect *detect)
+{
+    char *buffer = dv_memory_alloc(TEXT_BYTES_MAX + DV_JSON_PADDING);
+    if (buffer == NULL)
+        return DV_E_MEMORY;
+    dv_rc rc = take_all(detect, buffer);
+    dv_memory_free(buffer);
+    return rc;
+}
+
+static int run(const struct dv_command *self, int argc, char **argv)
+{
+    static const struct option options[] = { { "jsonl", no_argument, NULL, 'j' },
+                                             { "explain", no_argument, NULL, 'e' },
+                                             { "patterns", no_argument, NULL, 'p' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
+    struct detect detect = { 0 };
+    int code = DV_EXIT_OK;
+    for (int option; (option = dv_next_option(self, argc, argv, options, &code)) != -1;) {
+        switch (option) {
+        case -2: return code;
+        case 'j': detect.jsonl = true; break;
+        case 'e': detect.explain = true; break;
+        default: detect.patterns = true; break;
+        }
+    }
+    if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
+        return DV_EXIT_USAGE;
+    dv_rc rc = open_all(&detect);
+    if (rc == DV_OK)
+        rc = take_input(&detect);
+    close_all(&detect);
+    if (rc != DV_OK)
+        return dv_say_error(rc, NULL);
+    return detect.failed > 0 ? DV_EXIT_FAILED : DV_EXIT_OK;
+}
+
+const struct dv_command dv_command_detect = {
+    .name = "detect",
+    .summary = "Finds personal data in texts.",
+    .help = "examples:\n"
+            "  echo 'Call Ann Lee on 555-123-4567' | datavault detect --explain\n"
+            "  datavault detect --jsonl < texts.jsonl > spans.jsonl\n\n"
+            "usage: datavault detect [--jsonl] [--explain] [--patterns] < TEXTS\n\n"
+            "  --jsonl     lines of {\"id\", \"text\"}; the answers are {\"id\", \"spans\": [{start, end, type, score}]}, with offsets in\n"
+            "              code points. Without it each line is a text, and what is found is shown: it is personal data\n"
+            "  --explain   which rule found it\n"
+            "  --patterns  numbers and addresses only, no names\n",
+    .run = run,
+};
