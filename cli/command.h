@@ -33,6 +33,7 @@ extern const struct dv_command dv_command_generate;
 extern const struct dv_command dv_command_retrieve;
 extern const struct dv_command dv_command_dlq;
 extern const struct dv_command dv_command_keys;
+extern const struct dv_command dv_command_budget;
 extern const struct dv_command dv_command_migrate;
 extern const struct dv_command dv_command_version;
 

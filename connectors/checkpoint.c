@@ -60,44 +60,12 @@ bool dv_checkpoint_parse(struct dv_checkpoint *ret, const char *text, size_t len
     return true;
 }
 
-static int write_whole(const struct dv_sys *sys, int fd, const char *text, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t wrote = sys->write(fd, text + done, length - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return wrote < 0 ? errno : EIO;
-        done += (size_t)wrote;
-    }
-    return 0;
-}
-
-/* The whole of a save; 0 or an errno. After a failed sync the next try writes a new file, never the same pages
- * again. */
+/* The whole of a save; 0 or an errno. */
 static int save(struct dv_checkpoints *checkpoints)
 {
-    const struct dv_sys *sys = checkpoints->options.sys;
     char text[DV_CHECKPOINT_BYTES];
     size_t length = dv_checkpoint_print(&checkpoints->saving, text);
-    int fd = sys->open(checkpoints->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return errno;
-    DV_CRASH_POINT("checkpoint.opened");
-    int error = write_whole(sys, fd, text, length);
-    DV_CRASH_POINT("checkpoint.written");
-    if (error == 0 && sys->fdatasync(fd) != 0)
-        error = errno;
-    (void)sys->close(fd);
-    DV_CRASH_POINT("checkpoint.synced");
-    if (error == 0 && sys->rename(checkpoints->fresh, checkpoints->path) != 0)
-        error = errno;
-    if (error != 0) {
-        (void)unlink(checkpoints->fresh);
-        return error;
-    }
-    DV_CRASH_POINT("checkpoint.renamed");
-    return dv_sys_sync_directory(sys, checkpoints->path);
+    return dv_sys_replace(checkpoints->options.sys, checkpoints->path, checkpoints->fresh, text, length);
 }
 
 static void on_worker(struct dv_job *job)

@@ -11,6 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "engine/crash.h"
+
 static int real_open(const char *path, int flags, mode_t mode)
 {
     return open(path, flags, mode);
@@ -70,6 +72,41 @@ int dv_sys_sync_directory(const struct dv_sys *sys, const char *path)
     int error = sys->fsync(fd) == 0 ? 0 : errno;
     (void)sys->close(fd);
     return error;
+}
+
+static int write_whole(const struct dv_sys *sys, int fd, const char *bytes, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t wrote = sys->write(fd, bytes + done, length - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return wrote < 0 ? errno : EIO;
+        done += (size_t)wrote;
+    }
+    return 0;
+}
+
+int dv_sys_replace(const struct dv_sys *sys, const char *path, const char *fresh, const void *bytes, size_t length)
+{
+    int fd = sys->open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return errno;
+    DV_CRASH_POINT("replace.opened");
+    int error = write_whole(sys, fd, bytes, length);
+    DV_CRASH_POINT("replace.written");
+    if (error == 0 && sys->fdatasync(fd) != 0)
+        error = errno;
+    (void)sys->close(fd);
+    DV_CRASH_POINT("replace.synced");
+    if (error == 0 && sys->rename(fresh, path) != 0)
+        error = errno;
+    if (error != 0) {
+        (void)unlink(fresh);
+        return error;
+    }
+    DV_CRASH_POINT("replace.renamed");
+    return dv_sys_sync_directory(sys, path);
 }
 
 const char *dv_sys_reason(int error)

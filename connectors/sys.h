@@ -6,6 +6,7 @@
 #ifndef DV_CONNECTORS_SYS_H
 #define DV_CONNECTORS_SYS_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Each is the system call of its name unless it says otherwise: -1 and errno on failure. Called from worker threads,
@@ -32,6 +33,11 @@ int dv_sys_make_parents(const char *path);
 
 /* Opens the directory that holds `path` and syncs it, so that a file made or renamed there stays. 0 or an errno. */
 int dv_sys_sync_directory(const struct dv_sys *sys, const char *path);
+
+/* Replaces a file whole: writes `fresh` beside it, syncs it, renames it to `path` and syncs the directory, so that a crash
+ * leaves the old bytes or the new ones. 0 or an errno; after one the old bytes are there, or the new ones if only the last
+ * sync failed. After a failed sync the next try writes a new file, never the same pages again. */
+int dv_sys_replace(const struct dv_sys *sys, const char *path, const char *fresh, const void *bytes, size_t length);
 
 /* A literal for the state that an errno puts a connector into. */
 const char *dv_sys_reason(int error);

@@ -67,7 +67,7 @@ class Scenario:
 
 
 class FileToStore(Scenario):
-    labels = ("lines.*", "checkpoint.*", "sqlite.*", "store.*", "anonymize.*", "encrypt.*", "receipt.*", "drain.closed")
+    labels = ("lines.*", "checkpoint.*", "replace.*", "sqlite.*", "store.*", "anonymize.*", "encrypt.*", "receipt.*", "drain.closed")
 
     def check(self):
         store = self.world.path("vault.sqlite")

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_budget.py - privacy budgets by the command line: set, shown, damaged, mended.
+
+shows: PRV-3
+"""
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from world import World
+
+FILE = "state/budgets/default/healthcare/by-diagnosis.budget"
+
+
+@pytest.fixture(name="budget")
+def make_budget(tmp_path, datavault):
+    with World(tmp_path / "w", datavault, keyring=False) as world:
+        world.graph(settings="")
+
+        def run(verb, *words):
+            done = world.run("budget", verb, "graph.yaml", *words)
+            return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+        run.world = world
+        yield run
+
+
+def shown(budget):
+    code, out, said = budget("show", "--json")
+    return code, [json.loads(line) for line in out.splitlines()], said
+
+
+def test_nothing_is_there_before_it_is_set(budget):
+    assert budget("show") == (0, "", "")
+
+
+def test_set_and_shown(budget):
+    assert budget("set", "healthcare", "by-diagnosis", "10")[0] == 0
+    assert budget("set", "finance", "total", "0.123456789")[0] == 0
+    code, rows, _ = shown(budget)
+    assert code == 0
+    assert rows == [
+        {"tenant": "default", "dataset": "finance", "operator": "total", "limit": 0.123456789, "spent": 0, "left": 0.123456789, "charges": 0},
+        {"tenant": "default", "dataset": "healthcare", "operator": "by-diagnosis", "limit": 10, "spent": 0, "left": 10, "charges": 0}]
+    table = budget("show")[1].splitlines()
+    assert table[0].split() == ["dataset", "operator", "limit", "spent", "left", "charges"]
+    assert table[2].split() == ["healthcare", "by-diagnosis", "10", "0", "10", "0"]
+
+
+def test_a_new_limit_forgets_nothing(budget):
+    budget("set", "healthcare", "by-diagnosis", "10", "--spent", "7.5")
+    assert budget("set", "healthcare", "by-diagnosis", "5")[0] == 0
+    assert [(row["limit"], row["spent"], row["left"]) for row in shown(budget)[1]] == [(5, 7.5, 0)]
+
+
+def test_a_damaged_account_is_told_and_mended(budget):
+    budget("set", "healthcare", "by-diagnosis", "10")
+    path = budget.world.path(FILE)
+    path.write_bytes(path.read_bytes().replace(b"spent 0", b"spent 1"))
+    code, rows, said = shown(budget)
+    assert code == 1 and "--spent" in said and FILE in said
+    assert "error" in rows[0] and "left" not in rows[0]
+    code, _, said = budget("set", "healthcare", "by-diagnosis", "10")
+    assert code == 1 and "damaged" in said
+    assert budget("set", "healthcare", "by-diagnosis", "10", "--spent", "4")[0] == 0
+    assert [row["left"] for row in shown(budget)[1]] == [6]
+
+
+@pytest.mark.parametrize("words", (
+    ("healthcare", "by-diagnosis", "-1"), ("healthcare", "by-diagnosis", "1e3"), ("healthcare", "by-diagnosis", ""),
+    ("healthcare", "by-diagnosis", "0.0000000001"), ("healthcare", "by-diagnosis"), ("../x", "y", "1"), ("x", "y/z", "1"),
+    ("healthcare", "by-diagnosis", "1", "--spent", "x"), ("healthcare", "by-diagnosis", "1", "2")))
+def test_bad_input(budget, words):
+    if words[2:3] == ("-1",):
+        words = ("--", *words)
+    code, out, said = budget("set", *words)
+    assert (code, out) == (2, "") and said.startswith("datavault: ")
+    assert not budget.world.path("state/budgets").exists()
