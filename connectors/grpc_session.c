@@ -310,7 +310,7 @@ void dv_grpc_session_fault(struct dv_grpc_session *session)
     server->flood_count++;
     (void)nghttp2_session_terminate_session(session->http, NGHTTP2_ENHANCE_YOUR_CALM);
     dv_grpc_session_touch(session);
-    dv_log(DV_LOG_WARN, "grpc-flood", DV_LOG_NAMED("node", server->config.name),
+    dv_log(DV_LOG_WARN, "grpc.flood", DV_LOG_NAMED("node", server->config.name),
            DV_LOG_NUMBER("floods", server->flood_count));
 }
 
@@ -347,7 +347,7 @@ static void sweep_call(struct dv_grpc_call *call, uint64_t now)
     (void)nghttp2_submit_rst_stream(call->session->http, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
     call->progress_ns = now;
     dv_grpc_session_touch(call->session);
-    dv_log(DV_LOG_WARN, "grpc-unread-answer", DV_LOG_NAMED("node", config->name));
+    dv_log(DV_LOG_WARN, "grpc.unread-answer", DV_LOG_NAMED("node", config->name));
 }
 
 void dv_grpc_session_sweep(struct dv_grpc_session *session, uint64_t now)

@@ -147,7 +147,7 @@ static dv_rc open_node(struct dv_node *node)
         rc = listen_now(source, &error);
     if (rc != DV_OK)
         return dv_fail(node, rc, "%s", error.text);
-    dv_log(DV_LOG_INFO, "grpc-listening", DV_LOG_NAMED("node", dv_node_name(node)),
+    dv_log(DV_LOG_INFO, "grpc.listening", DV_LOG_NAMED("node", dv_node_name(node)),
            DV_LOG_NUMBER("port", dv_grpc_port(source->server)), DV_LOG_NUMBER("tls", source->tls != NULL));
     return DV_OK;
 }
