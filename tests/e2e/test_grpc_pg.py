@@ -56,7 +56,7 @@ def test_the_commands_of_its_head_and_nothing_else(tmp_path, datavault, pg):
         process = subprocess.Popen(run.split(), cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         record = {"patient_id": "p-1", "diagnosis": "Asthma", "note": "Seen with Dr. Maria Gonzalez in Boston"}
-        request = messages.IngestRequest(record=json.dumps(record).encode(), idempotency_key="visit-1")
+        request = messages.IngestRequest(payload=json.dumps(record).encode(), idempotency_key="visit-1")
         with Client(port) as client:
             first = first_answer(client, request)
             again = client.ingest(request, timeout=20)
