@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "cli/reload.h"
 #include "cli/services.h"
 #include "dashboard/server/server.h"
 #include "engine/log.h"
@@ -19,7 +20,9 @@ struct run {
     struct dv_loop_real loop;
     struct dv_server *server;
     uv_loop_t uv;
-    uv_signal_t terminate, interrupt;
+    struct dv_reloader reloader;
+    const char *path;
+    uv_signal_t terminate, interrupt, hangup;
     dv_rc rc;
     bool once, json, quiet;
 };
@@ -41,8 +44,12 @@ static void leave_signals(struct run *run)
 {
     close_handle((uv_handle_t *)&run->terminate);
     close_handle((uv_handle_t *)&run->interrupt);
+    if (!run->once)
+        close_handle((uv_handle_t *)&run->hangup);
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
+    if (!run->once)
+        (void)signal(SIGHUP, SIG_IGN);
 }
 
 /* The graph has ended: what keeps the loop alive goes, so that it runs dry. */
@@ -69,6 +76,13 @@ static void on_signal(uv_signal_t *signal, int number)
     dv_graph_stop(run->loaded.graph);
 }
 
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct run *run = signal->data;
+    (void)number;
+    (void)!dv_reloader_begin(&run->reloader, NULL, NULL);
+}
+
 static void watch_signals(struct run *run)
 {
     (void)uv_signal_init(&run->uv, &run->terminate);
@@ -79,6 +93,12 @@ static void watch_signals(struct run *run)
     (void)uv_signal_start(&run->interrupt, on_signal, SIGINT);
     uv_unref((uv_handle_t *)&run->terminate);
     uv_unref((uv_handle_t *)&run->interrupt);
+    if (run->once)
+        return; /* a pipe ends with its terminal; only what serves takes the signal for a reload */
+    (void)uv_signal_init(&run->uv, &run->hangup);
+    run->hangup.data = run;
+    (void)uv_signal_start(&run->hangup, on_hangup, SIGHUP);
+    uv_unref((uv_handle_t *)&run->hangup);
 }
 
 static dv_rc start_server(struct run *run, struct dv_error *error)
@@ -108,7 +128,9 @@ static dv_rc start(struct run *run, struct dv_error *error)
     dv_rc rc = dv_graph_start(run->loaded.graph, &run->loop.base, graph_done, run, error);
     if (rc != DV_OK)
         dv_progress_close(&run->progress);
-    else if (run->server != NULL)
+    else
+        dv_reloader_init(&run->reloader, run->loaded.graph, &run->services, run->path, run->json);
+    if (rc == DV_OK && run->server != NULL)
         dv_server_ready(run->server, true);
     return rc;
 }
@@ -157,6 +179,7 @@ static int run_graph(struct run *run)
 
 static int run_file(struct run *run, const char *path)
 {
+    run->path = path;
     int code = dv_loaded_init(&run->loaded, path, run->json);
     if (code == DV_EXIT_OK)
         code = run_graph(run);
@@ -199,7 +222,8 @@ const struct dv_command dv_command_run = {
             "  --json     findings, logs and the summary as JSON\n"
             "  --quiet    only errors;  --verbose: also debugging events\n\n"
             "The graph is proved leak-free first; one that is not does not start. SIGTERM or Ctrl-C drains what is in\n"
-            "flight and loses nothing; a second one stops at once.\n\n"
+            "flight and loses nothing; a second one stops at once. SIGHUP reads the graph file, what it names and the\n"
+            "keyring again: only nodes that differ are opened anew, and a file that is wrong changes nothing.\n\n"
             "exit codes: 0 ok, 1 failed, 2 usage, 3 the file is wrong, 4 personal data would leak,\n"
             "            5 something it depends on is down, 6 the privacy budget is spent\n",
     .run = run,

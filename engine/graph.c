@@ -30,6 +30,7 @@ void dv_node_stop(struct dv_node *node)
     if (!node->op->source || !node->opened || node->stopping)
         return;
     node->stopping = true;
+    dv_graph_wake(node->graph); /* it may want a batch for what it has to work off */
     if (node->op->stop != NULL)
         node->op->stop(node);
     else

@@ -25,15 +25,15 @@ static const struct dv_option settings_options[] = {
       .help = "Size at which the file of rejected records stops the intake, until `datavault dlq drop` has made room." },
     { "state", DV_STR, offsetof(struct dv_graph_settings, state), .initial = "var/state",
       .help = "Directory of checkpoints and dead letters." },
-    { "memory", DV_SIZE, offsetof(struct dv_graph_settings, memory_bytes), .initial = "512MiB", .min = 1 << 20,
+    { "memory", DV_SIZE, offsetof(struct dv_graph_settings, memory_bytes), .flags = DV_LIVE, .initial = "512MiB", .min = 1 << 20,
       .max = INT64_C(1) << 40, .help = "The most that records may use; a graph that could pass it is refused." },
-    { "batch_bytes", DV_SIZE, offsetof(struct dv_graph_settings, batch_bytes), .initial = "8MiB", .min = 1 << 18,
+    { "batch_bytes", DV_SIZE, offsetof(struct dv_graph_settings, batch_bytes), .flags = DV_LIVE, .initial = "8MiB", .min = 1 << 18,
       .max = INT64_C(1) << 32, .help = "The most that one batch of records may use." },
-    { "drain", DV_DURATION, offsetof(struct dv_graph_settings, drain_ms), .initial = "10s", .min = 0, .max = 3600000,
-      .help = "How long a stop waits for what is in flight." },
-    { "stall", DV_DURATION, offsetof(struct dv_graph_settings, stall_ms), .initial = "30s", .min = 0, .max = 86400000,
+    { "drain", DV_DURATION, offsetof(struct dv_graph_settings, drain_ms), .flags = DV_LIVE, .initial = "10s", .min = 0, .max = 3600000,
+      .help = "How long a stop or a reload waits for what is in flight." },
+    { "stall", DV_DURATION, offsetof(struct dv_graph_settings, stall_ms), .flags = DV_LIVE, .initial = "30s", .min = 0, .max = 86400000,
       .help = "How long records may wait while none is finished before /readyz says so; 0s: for ever." },
-    { "stall_exit", DV_BOOL, offsetof(struct dv_graph_settings, stall_exit), .initial = "false",
+    { "stall_exit", DV_BOOL, offsetof(struct dv_graph_settings, stall_exit), .flags = DV_LIVE, .initial = "false",
       .help = "Whether a stall ends the process, with exit code 5, so that a supervisor starts it again." },
     { "graph", DV_TREE, offsetof(struct dv_graph_settings, graph), .flags = DV_REQUIRED,
       .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`." },
@@ -346,19 +346,37 @@ static void check_settings(struct dv_graph *graph, const struct dv_yaml *root)
         finding(graph, tenant, "C026", NULL, "a tenant's name has at most %d characters", TENANT_MAX);
 }
 
-static bool same_setting(const struct dv_option *row, const struct dv_graph *from, const struct dv_graph *to)
+/* The setting of a row in two graphs. */
+struct setting {
+    char *from;
+    const char *to;
+};
+
+static struct setting setting_of(const struct dv_option *row, struct dv_graph *from, const struct dv_graph *to)
 {
-    const char *const *a = (const void *)((const char *)&from->settings + row->offset);
-    const char *const *b = (const void *)((const char *)&to->settings + row->offset);
-    return *a == *b || (*a != NULL && *b != NULL && strcmp(*a, *b) == 0);
+    return (struct setting){ (char *)&from->settings + row->offset, (const char *)&to->settings + row->offset };
 }
 
-bool dv_settings_can_change(const struct dv_graph *from, const struct dv_graph *to)
+static size_t size_of_setting(const struct dv_option *row)
+{
+    return row->type == DV_BOOL ? sizeof(bool) : sizeof(int64_t);
+}
+
+static bool same_setting(const struct dv_option *row, struct setting setting)
+{
+    if (row->type != DV_STR && row->type != DV_NAME && row->type != DV_SECRET)
+        return memcmp(setting.from, setting.to, size_of_setting(row)) == 0;
+    const char *from = *(const char *const *)(const void *)setting.from;
+    const char *to = *(const char *const *)(const void *)setting.to;
+    return from == to || (from != NULL && to != NULL && strcmp(from, to) == 0);
+}
+
+bool dv_settings_can_change(struct dv_graph *from, const struct dv_graph *to)
 {
     bool can = true;
     for (const struct dv_option *row = settings_options; row->name != NULL; row++) {
-        bool text = row->type == DV_STR || row->type == DV_NAME || row->type == DV_SECRET;
-        if (!text || same_setting(row, from, to))
+        bool may = (row->flags & DV_LIVE) != 0 || row->type == DV_TREE;
+        if (may || same_setting(row, setting_of(row, from, to)))
             continue;
         const struct dv_yaml *at = dv_yaml_get(to->root, row->name);
         dv_diags_add(to->diags, at != NULL ? at->place : to->root->place, "C028", NULL, "restart datavault",
@@ -366,6 +384,15 @@ bool dv_settings_can_change(const struct dv_graph *from, const struct dv_graph *
         can = false;
     }
     return can;
+}
+
+void dv_settings_change(struct dv_graph *from, const struct dv_graph *to)
+{
+    for (const struct dv_option *row = settings_options; row->name != NULL; row++) {
+        struct setting setting = setting_of(row, from, to);
+        if ((row->flags & DV_LIVE) != 0)
+            memcpy(setting.from, setting.to, size_of_setting(row));
+    }
 }
 
 static void load_nodes(struct dv_graph *graph)

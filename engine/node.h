@@ -14,6 +14,7 @@
 #include "engine/operator.h"
 #include "engine/pool.h"
 #include "engine/random.h"
+#include "engine/reload.h"
 
 enum {
     DV_EDGE_SLOTS = DV_OUTPUTS_MAX, /* all outputs of a node may lead to one edge and need their slots at once */
@@ -151,6 +152,7 @@ struct dv_graph {
     struct dv_random random;
     struct dv_histogram latency;
     struct dv_reload *reload;  /* while one is under way; sources pause */
+    uint64_t reloads[DV_RELOAD_RESULTS];
     struct dv_node *closed;    /* nodes that a reload closed and the loop may still know */
     struct dv_timer reap_timer, reload_timer;
     enum dv_graph_state state;
@@ -183,7 +185,8 @@ void dv_reload_timer(struct dv_timer *timer);
 
 /* graph_load.c: whether all that differs in the settings may change while the graph runs; what may not is in the diags of
  * `to`. */
-bool dv_settings_can_change(const struct dv_graph *from, const struct dv_graph *to);
+bool dv_settings_can_change(struct dv_graph *from, const struct dv_graph *to);
+void dv_settings_change(struct dv_graph *from, const struct dv_graph *to);
 
 /* runner.c: ends the run with an error; what is held is waited for, nothing new begins. */
 void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc);

@@ -31,7 +31,10 @@ enum dv_option_type {
     DV_TREE,     /* const struct dv_yaml *: a sub-tree the operator reads itself */
 };
 
-enum dv_option_flags { DV_REQUIRED = 1u << 0 };
+enum dv_option_flags {
+    DV_REQUIRED = 1u << 0,
+    DV_LIVE = 1u << 1, /* a setting of the graph that a reload may change */
+};
 
 /* A list of strings, in the graph's arena. */
 struct dv_strs {

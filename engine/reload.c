@@ -39,6 +39,16 @@ const char *dv_reload_result_name(enum dv_reload_result result)
     return names[result];
 }
 
+bool dv_graph_can_reload(const struct dv_graph *graph)
+{
+    return graph->state == DV_GRAPH_RUNNING && graph->reload == NULL;
+}
+
+const uint64_t *dv_graph_reloads(const struct dv_graph *graph)
+{
+    return graph->reloads;
+}
+
 /* ---- the end ---- */
 
 static void tell(struct dv_reload *reload, enum dv_reload_result result)
@@ -47,8 +57,10 @@ static void tell(struct dv_reload *reload, enum dv_reload_result result)
     reload->done = NULL;
     reload->report.result = result;
     reload->report.took_ns = dv_now_ns(reload->graph->loop) - reload->started_ns;
-    if (done != NULL)
-        done(reload->graph, &reload->report, reload->data);
+    if (done == NULL)
+        return;
+    reload->graph->reloads[result]++;
+    done(reload->graph, &reload->report, reload->data);
 }
 
 /* What of the new file is not in use goes; the timer is closed and its memory reaped with a node's. */
@@ -243,10 +255,7 @@ static void relink(struct dv_graph *graph)
 static void adopt(struct dv_reload *reload)
 {
     struct dv_graph *graph = reload->graph;
-    const struct dv_graph_settings *settings = &reload->to->settings;
-    graph->settings.memory_bytes = settings->memory_bytes;
-    graph->settings.batch_bytes = settings->batch_bytes;
-    graph->settings.drain_ms = settings->drain_ms;
+    dv_settings_change(graph, reload->to);
     graph->link_count = reload->to->link_count;
     memcpy(graph->links, reload->to->links, graph->link_count * sizeof *graph->links);
     merge_nodes(reload);
@@ -457,7 +466,7 @@ static void refuse(struct dv_reload *reload)
 
 dv_rc dv_graph_reload(struct dv_graph *graph, const struct dv_reload_request *request)
 {
-    if (graph->state != DV_GRAPH_RUNNING || graph->reload != NULL)
+    if (!dv_graph_can_reload(graph))
         return DV_E_USAGE;
     struct dv_reload *reload = dv_memory_zeroed(1, sizeof *reload);
     struct dv_generation *generation = reload != NULL ? new_generation() : NULL;

@@ -55,6 +55,12 @@ struct dv_reload_request {
 /* Begins. DV_E_USAGE: the graph does not run, or another reload is under way; then `done` is not called. */
 DV_CHECKED dv_rc dv_graph_reload(struct dv_graph *graph, const struct dv_reload_request *request);
 
+/* Whether one can begin now. */
+bool dv_graph_can_reload(const struct dv_graph *graph);
+
+/* How many ended in each way, by enum dv_reload_result. */
+const uint64_t *dv_graph_reloads(const struct dv_graph *graph);
+
 /* "done", "invalid", "busy", "rolled-back", "stopped". */
 const char *dv_reload_result_name(enum dv_reload_result result);
 

@@ -62,7 +62,8 @@ static bool wants_own(const struct dv_node *node)
 {
     if (node->retry_timer.active)
         return false;
-    return node->op->source ? !node->ended && node->graph->reload == NULL : node->op->makes && node->wants;
+    bool pauses = node->graph->reload != NULL && !node->stopping; /* who stops may have something to work off */
+    return node->op->source ? !node->ended && !pauses : node->op->makes && node->wants;
 }
 
 /* What kind of call comes next. */

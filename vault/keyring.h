@@ -59,6 +59,9 @@ void dv_keyring_close(struct dv_keyring *keyring);
  * one that is open. On an error the keyring is as before. */
 dv_rc dv_keyring_reload(struct dv_keyring *keyring, struct dv_error *error);
 
+/* How many times the open file was changed: another number, other keys. */
+uint64_t dv_keyring_generation(const struct dv_keyring *keyring);
+
 /* Adds a dataset of a tenant with version 1 of its keys, and what is missing of the tenant's three standard purposes.
  * `now_ms`: since 1970. DV_E_USAGE if it is there already or a name is wrong; DV_E_LIMIT, DV_E_IO, DV_E_FULL, ... In
  * this and the next three an error leaves memory and file as they were. */

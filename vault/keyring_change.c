@@ -41,6 +41,11 @@ static void take_over(struct dv_keyring *keyring, const struct dv_ring *next)
     keyring->ring = *next;
 }
 
+uint64_t dv_keyring_generation(const struct dv_keyring *keyring)
+{
+    return keyring->ring.generation;
+}
+
 dv_rc dv_keyring_reload(struct dv_keyring *keyring, struct dv_error *error)
 {
     DV_ASSERT(keyring != NULL);

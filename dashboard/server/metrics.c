@@ -9,6 +9,7 @@
 #include "dashboard/server/reply.h"
 #include "dashboard/server/server_internal.h"
 #include "engine/operator.h"
+#include "engine/reload.h"
 
 enum { FIRST_BYTES = 64 * 1024, MOST_BYTES = 16 * 1024 * 1024, LABELS_BYTES = 400 };
 
@@ -131,6 +132,16 @@ static void add_graph(struct dv_expo *expo, const struct dv_server *server)
     gauge(expo, "datavault_memory_bound_bytes", "bytes", "The most memory batches can take.", bound.bytes);
 }
 
+static void add_reloads(struct dv_expo *expo, const struct dv_graph *graph)
+{
+    char label[64];
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_reloads", NULL, "Reloads of the graph file by how they ended.");
+    for (unsigned result = 0; result < DV_RELOAD_RESULTS; result++) {
+        (void)snprintf(label, sizeof label, "result=\"%s\"", dv_reload_result_name((enum dv_reload_result)result));
+        dv_expo_uint(expo, label, dv_graph_reloads(graph)[result]);
+    }
+}
+
 static void add_streams(struct dv_expo *expo, const struct dv_hub *hub)
 {
     gauge(expo, "datavault_streams", NULL, "Clients of the live stream now.", hub->live);
@@ -174,6 +185,7 @@ static void add_process(struct dv_expo *expo)
 static void write_all(struct dv_expo *expo, const struct dv_server *server)
 {
     add_graph(expo, server);
+    add_reloads(expo, server->graph);
     add_nodes(expo, server->graph);
     add_breakers(expo, server->graph);
     add_letters(expo, server->graph);

@@ -2,6 +2,7 @@
  * stats_json.c - the body of /v1/stats, and of the `stats` event of every second. */
 #include "dashboard/server/server_internal.h"
 #include "engine/operator.h"
+#include "engine/reload.h"
 
 static void number(struct dv_json *json, const char *key, uint64_t value)
 {
@@ -63,6 +64,15 @@ static void write_histogram(struct dv_json *json, const struct dv_histogram *his
     dv_json_close(json, '}');
 }
 
+static void write_reloads(struct dv_json *json, const struct dv_graph *graph)
+{
+    dv_json_key(json, "reloads");
+    dv_json_open(json, '{');
+    for (unsigned result = 0; result < DV_RELOAD_RESULTS; result++)
+        number(json, dv_reload_result_name((enum dv_reload_result)result), dv_graph_reloads(graph)[result]);
+    dv_json_close(json, '}');
+}
+
 void dv_stats_json(struct dv_json *json, const void *data)
 {
     const struct dv_server *server = data;
@@ -81,6 +91,7 @@ void dv_stats_json(struct dv_json *json, const void *data)
     write_histogram(json, &server->loop->lag);
     number(json, "batches_live", dv_graph_batches_live(graph));
     number(json, "bytes_held", dv_graph_bytes_held(graph));
+    write_reloads(json, graph);
     number(json, "streams", server->hub.live);
     dv_json_key(json, "nodes");
     dv_json_open(json, '[');

@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_reload.py - a graph that is reloaded while it works: Redis to PostgreSQL and a file, with keys rotated, nodes changed,
+added and taken away, and files that are wrong. None lost, none twice, and nobody who looks on is dropped.
+
+DATAVAULT_RELOADS=1000 reloads so many times instead of 100; every fifth one rotates the keys before.
+
+shows: ING-6 BCP-2 MIS-3 MIS-6
+"""
+import collections
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import oracle
+from pg_world import make_server, migrate, needs_server
+from redis_server import RedisServer
+from world import World, end, events, free_port, get, wait_for
+
+pytestmark = needs_server
+__all__ = ["make_server"]  # a fixture, by its name
+
+RELOADS = int(os.environ.get("DATAVAULT_RELOADS", "100"))
+GRAPH = """  in: {{ op: source, from: redis, url: "redis://127.0.0.1:{redis}", stream: s, consumer: me, schema: healthcare, block: {block} }}
+  anon: {{ op: anonymize, after: in, policy: ledger }}
+  seal: {{ op: encrypt, after: anon, key: healthcare }}
+  store: {{ op: sink-pg, after: seal, url: "${{PG_URL}}"{store} }}
+  trail: {{ op: sink-file, after: anon, path: trail.jsonl{trail} }}
+  trends: {{ op: aggregate, after: anon, by: diagnosis, window: {window} }}
+  live: {{ op: sink-sse, after: trends }}
+{more}"""
+PLAIN = {"block": "100ms", "store": "", "trail": "", "window": "200ms", "more": ""}
+# What each reload changes of PLAIN, and how it must end.
+VARIANTS = [
+    ({}, "done"),
+    ({"trail": ", sync: none"}, "done"),
+    ({"block": "50ms"}, "done"),
+    ({"more": "  extra: { op: sink-null, after: trends }\n"}, "done"),
+    ({"more": "  leak: { op: sink-file, after: in, path: leak.jsonl }\n"}, "invalid"),
+    ({"window": "300ms"}, "done"),
+    ({"more": "  broken: [\n"}, "invalid"),
+    ({"store": ", timeout: 9s"}, "done"),
+    ({"store": ", schema: nowhere"}, "rolled-back"),
+    ({"more": "  extra: { op: sink-null, after: anon }\n  more: { op: sink-null, after: trends }\n"}, "done"),
+]
+
+
+class Looker(threading.Thread):
+    """Follows the live stream on one connection, and asks /metrics all the time."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.ending = port, threading.Event()
+        self.nodes, self.faults = [], []
+        self.follower = threading.Thread(target=self.follow, daemon=True)
+
+    def follow(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", "/v1/events")
+        answer = connection.getresponse()
+        name = b""
+        while not self.ending.is_set():
+            line = answer.readline()
+            if not line:
+                self.faults.append("the stream ended")
+                return
+            name = line[7:].strip() if line.startswith(b"event: ") else name
+            if name == b"stats" and line.startswith(b"data: "):
+                self.nodes = [node["name"] for node in json.loads(line[6:])["nodes"]]
+        connection.close()
+
+    def run(self):
+        self.follower.start()
+        while not self.ending.wait(0.05):
+            status, _ = get(self.port, "/metrics")
+            if status != 200:
+                self.faults.append(f"/metrics: {status}")
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        self.follower.join()
+        return self.faults
+
+
+class Feeder(threading.Thread):
+    def __init__(self, ledger, client):
+        super().__init__(daemon=True)
+        self.ledger, self.client, self.ending = ledger, client, threading.Event()
+
+    def run(self):
+        while not self.ending.wait(0.02):
+            self.ledger.issue(self.client, 10)
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+
+
+class Running:
+    """The program on a graph that can be written anew."""
+
+    def __init__(self, world, redis):
+        self.world, self.redis, self.port = world, redis, free_port()
+        self.process = None
+
+    def write(self, **changes):
+        text = GRAPH.format(redis=self.redis.port, **{**PLAIN, **changes})
+        self.world.graph(text, f'keyring: file:keys\nlisten: "127.0.0.1:{self.port}"')
+
+    def start(self):
+        env = {**self.world.env, "ASAN_OPTIONS": "quarantine_size_mb=1:" + os.environ.get("ASAN_OPTIONS", "")}
+        self.process = self.world.start("run", "--json", "graph.yaml", env=env)
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 30), self.log()
+
+    def log(self):
+        return self.process.log.read_bytes().decode(errors="replace")[-3000:]
+
+    def counts(self):
+        status, body = get(self.port, "/metrics")
+        assert status == 200, self.log()
+        return {result: int(count) for result, count in
+                re.findall(r'datavault_reloads_total{result="([a-z-]+)"} (\d+)', body.decode())}
+
+    def reload(self):
+        """How it ended."""
+        before = self.counts()
+        self.process.send_signal(signal.SIGHUP)
+        after = wait_for(lambda: (now := self.counts()) != before and now, 30)
+        assert after, self.log()
+        (result,) = [result for result in after if after[result] != before[result]]
+        return result
+
+    def nodes(self):
+        return [node["name"] for node in json.loads(get(self.port, "/v1/graph")[1])["nodes"]]
+
+    def resident(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text()).group(1)) * 1024
+
+
+@pytest.fixture(name="running")
+def make_running(tmp_path, datavault, pg):
+    pg.sql("DROP SCHEMA IF EXISTS datavault CASCADE")
+    with RedisServer(tmp_path / "redis") as redis, World(tmp_path / "w", datavault) as world:
+        world.env = {"PG_URL": pg.url()}
+        running = Running(world, redis)
+        running.write()
+        migrate(world)
+        running.start()
+        yield running
+
+
+def backends(pg):
+    return {row[0] for row in pg.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'datavault'")}
+
+
+def key_versions(pg):
+    return {int(row[0].split("/")[2]) for row in pg.sql("SELECT DISTINCT key_ref FROM datavault.encrypted_blobs")}
+
+
+def rotate(world):
+    done = world.run("keys", "rotate", "--keyring", "file:keys", "healthcare")
+    assert done.returncode == 0, done.stderr
+
+
+def trail(world):
+    """How often each patient is in the file, where a record that is written twice shows."""
+    lines = world.path("trail.jsonl").read_text().splitlines()
+    return collections.Counter(json.loads(line)["patient_id"] for line in lines)
+
+
+def test_many_reloads_under_load_lose_and_double_nothing(running, pg):
+    world, ledger = running.world, oracle.StreamLedger()
+    client, looker = running.redis.client(), Looker(running.port)
+    feeder = Feeder(ledger, client)
+    feeder.start()
+    looker.start()
+    rotations, resident, extra = 0, [], False
+    for number in range(RELOADS):
+        changes, expected = VARIANTS[number % len(VARIANTS)]
+        if number % 5 == 0:
+            rotate(world)
+            rotations += 1
+        running.write(**changes)
+        assert running.reload() == expected, (number, changes, running.log())
+        extra = "extra" in changes.get("more", "") if expected == "done" else extra
+        assert ("extra" in running.nodes()) == extra, (number, changes)
+        assert wait_for(lambda: get(running.port, "/readyz")[0] == 200, 10), running.log()
+        resident.append(running.resident())
+    feeder.stop()
+    assert wait_for(lambda: len(pg.ids()) >= len(ledger.issued), 30), running.log()
+    names = running.nodes()
+    assert wait_for(lambda: looker.nodes == names, 5), "the stream does not show the newest graph"
+    assert looker.stop() == []
+    assert end(running.process)[0] == 0, running.log()
+    assert ledger.compare(pg.ids()) == ([], [], [])
+    assert wait_for(lambda: len(trail(world)) == len(ledger.issued), 1) and set(trail(world).values()) == {1}
+    assert max(key_versions(pg)) == rotations + 1, "the newest key did not reach the running graph"
+    assert max(resident[RELOADS // 2:]) < max(resident[:RELOADS // 2]) + (16 << 20), resident
+
+
+def test_an_unchanged_sink_keeps_its_connections(running, pg):
+    before = wait_for(lambda: (found := backends(pg)) and len(found) == 2 and found, 10)
+    for changes in ({"block": "50ms"}, {"window": "300ms"}, {}):
+        running.write(**changes)
+        assert running.reload() == "done"
+        assert backends(pg) == before
+    running.write(store=", timeout: 8s")
+    assert running.reload() == "done"
+    assert wait_for(lambda: len(backends(pg)) == 2 and not backends(pg) & before, 10)
+    assert end(running.process)[0] == 0, running.log()
+
+
+def test_what_needs_a_restart_is_named(running):
+    text = running.world.path("graph.yaml").read_text()
+    running.world.path("graph.yaml").write_text(text.replace("state: state", "state: elsewhere"))
+    assert running.reload() == "invalid"
+    assert "`state` cannot be changed while the graph runs" in running.log()
+    assert "restart datavault" in running.log()
+
+
+def test_a_policy_file_is_looked_at_too(running):
+    policy = running.world.path("policies/ledger.yaml")
+    policy.write_text(policy.read_text().replace("outcome: keep", "outcome: drop"))
+    assert running.reload() == "done"
+    changed = [event["node"] for event in events(running.process.log.read_bytes()) if event.get("event") == "reload.changed"]
+    assert changed == ["anon", "seal", "trail", "trends"], running.log()
+
+
+def test_a_sink_that_is_down_refuses_the_reload_and_the_graph_goes_on(running, pg):
+    text = running.world.path("graph.yaml").read_text().replace("state: state", "state: state\ndrain: 500ms")
+    running.world.path("graph.yaml").write_text(text)
+    assert running.reload() == "done"
+    ledger = oracle.StreamLedger()
+    pg.sql("ALTER TABLE datavault.encrypted_blobs RENAME TO away")
+    ledger.issue(running.redis.client(), 20)
+    assert wait_for(lambda: get(running.port, "/readyz")[0] == 503, 10)
+    running.world.path("graph.yaml").write_text(text.replace("block: 100ms", "block: 50ms"))
+    start = time.monotonic()
+    assert running.reload() == "busy" and time.monotonic() - start < 5
+    pg.sql("ALTER TABLE datavault.away RENAME TO encrypted_blobs")
+    assert wait_for(lambda: len(pg.ids()) == 20, 30), running.log()
+    assert running.reload() == "done"
+    assert ledger.compare(pg.ids()) == ([], [], [])
+    assert end(running.process)[0] == 0, running.log()
