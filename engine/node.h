@@ -151,7 +151,8 @@ struct dv_graph {
     struct dv_watchdog watchdog;
     struct dv_random random;
     struct dv_histogram latency;
-    struct dv_reload *reload;  /* while one is under way; sources pause */
+    struct dv_reload *reload;  /* while one is under way */
+    bool pauses;               /* sources get no empty batches, but those that are stopping */
     uint64_t reloads[DV_RELOAD_RESULTS];
     struct dv_node *closed;    /* nodes that a reload closed and the loop may still know */
     struct dv_timer reap_timer, reload_timer;
@@ -177,11 +178,13 @@ DV_CHECKED dv_rc dv_node_open(struct dv_node *node, struct dv_error *error);
 void dv_node_stop(struct dv_node *node);
 void dv_node_close(struct dv_node *node);
 
-/* reload.c: goes on with a reload when nothing else is to do; ends it because the run ends; frees what was closed. */
+/* reload.c: goes on with a reload when nothing else is to do; ends it because the run ends. */
 void dv_reload_step(struct dv_graph *graph);
 void dv_reload_abort(struct dv_graph *graph);
-void dv_reload_reap(struct dv_timer *timer);
 void dv_reload_timer(struct dv_timer *timer);
+
+/* reopen.c: frees what was closed. */
+void dv_reopen_reap(struct dv_timer *timer);
 
 /* graph_load.c: whether all that differs in the settings may change while the graph runs; what may not is in the diags of
  * `to`. */

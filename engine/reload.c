@@ -2,20 +2,23 @@
  * reload.c - a running graph takes over what its file says now: pause, drain, swap, or go back.
  *
  *   PAUSING   sources get no empty batches, until nothing is in flight but the empty ones they hold; may be given up
- *   STOPPING  sources that go end, then windows that go say what they have absorbed, one after the other
+ *   STOPPING  sources that go end, then windows that go say what they have absorbed, one after the other; may be given up
  *   (swap)    in one turn of the loop: close what goes, open what is new; if that fails, open again what was closed
- *   REOPENING something that was closed does not open again: it is tried every second, and the sources wait */
+ *   REOPENING something that was closed does not open again: it is tried every second, and the sources wait
+ *   RETURNING STOPPING was given up: the graph goes on, and a source that was stopped opens again when what it has read is
+ *             settled; not sooner, or that would be read twice */
 #include "engine/reload.h"
 
 #include "engine/log.h"
 #include "engine/memory.h"
 #include "engine/node.h"
 #include "engine/reload_plan.h"
+#include "engine/reopen.h"
 #include "engine/yaml.h"
 
-enum { GENERATION_BYTES = 256 * 1024 * 1024, REAP_MS = 100, REOPEN_MS = 1000 };
+enum { GENERATION_BYTES = 256 * 1024 * 1024, REOPEN_MS = 1000 };
 
-enum phase { PAUSING, STOPPING, REOPENING };
+enum phase { PAUSING, STOPPING, REOPENING, RETURNING };
 
 /* A reload under way. */
 struct dv_reload {
@@ -79,6 +82,7 @@ static void finish(struct dv_reload *reload)
     struct dv_graph *graph = reload->graph;
     discard(reload);
     graph->reload = NULL;
+    graph->pauses = false;
     dv_timer_stop(&graph->reload_timer);
     dv_memory_free(reload);
     dv_graph_wake(graph);
@@ -90,86 +94,62 @@ static void end(struct dv_reload *reload, enum dv_reload_result result)
     finish(reload);
 }
 
-/* ---- closed nodes ---- */
-
-/* The loop lets go of handles at its next turn, and of jobs when they are back. */
-static void bury(struct dv_node *node)
-{
-    struct dv_graph *graph = node->graph;
-    DV_ASSERT(!node->opened);
-    node->next_closed = graph->closed;
-    graph->closed = node;
-    dv_timer_start(&graph->reap_timer, REAP_MS);
-}
-
-void dv_reload_reap(struct dv_timer *timer)
-{
-    struct dv_graph *graph = timer->data;
-    if (graph->loop->away > 0) {
-        dv_timer_start(timer, REAP_MS);
-        return;
-    }
-    while (graph->closed != NULL) {
-        struct dv_node *node = graph->closed;
-        graph->closed = node->next_closed;
-        dv_node_free(node);
-    }
-}
-
-/* The same node as its file described it, not yet opened; NULL: no memory. */
-static struct dv_node *twin_of(const struct dv_node *node)
-{
-    struct dv_node *twin = dv_memory_zeroed(1, sizeof *twin);
-    if (twin == NULL)
-        return NULL;
-    *twin = (struct dv_node){ .op = node->op, .name = node->name, .graph = node->graph, .index = node->index,
-                              .blank = node->blank, .state = node->blank, .yaml = node->yaml,
-                              .files = node->files, .generation = node->generation, .in = node->in,
-                              .cleared = node->cleared, .output_count = node->output_count,
-                              .link_first = node->link_first, .link_count = node->link_count,
-                              .upstream_open = node->upstream_open, .receipts_spared = node->receipts_spared, .order = node->order,
-                              .stats = node->stats, .finished = node->finished, .ended = node->finished,
-                              .flushed = node->finished };
-    memcpy(twin->out, node->out, sizeof twin->out);
-    twin->credits_left = node->op->makes ? dv_node_credits(node) : 0;
-    if (twin->generation != NULL)
-        twin->generation->references++;
-    return twin;
-}
-
 /* ---- going back ---- */
-
-/* Opens again what is closed; false: not all of it. */
-static bool reopen(struct dv_graph *graph)
-{
-    bool all = true;
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        struct dv_node *node = graph->nodes[i];
-        struct dv_error error = { 0 };
-        struct dv_node *twin = node->opened ? NULL : twin_of(node);
-        all = all && (node->opened || twin != NULL);
-        if (twin == NULL)
-            continue;
-        twin->edge = node->edge;
-        graph->nodes[i] = twin;
-        bury(node);
-        if (!dv_is_error(dv_node_open(twin, &error)))
-            continue;
-        dv_node_close(twin);
-        dv_log(DV_LOG_WARN, "reload.not-reopened", DV_LOG_NAMED("node", twin->name));
-        all = false;
-    }
-    return all;
-}
 
 static void try_reopening(struct dv_reload *reload)
 {
-    bool all = reopen(reload->graph);
+    bool all = dv_reopen(reload->graph);
     tell(reload, DV_RELOAD_ROLLED_BACK);
     if (all)
         finish(reload);
     else
         dv_timer_start(&reload->graph->reload_timer, REOPEN_MS);
+}
+
+/* Whether a source that was stopped is done with all it has read. */
+static bool has_left(const struct dv_node *node)
+{
+    return node->ended && node->held_count == 0 && node->receipts_live == 0;
+}
+
+static void try_returning(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    bool all = true;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        if (!node->stopping || node->finished || !node->opened)
+            continue;
+        if (has_left(node))
+            dv_node_close(node);
+        all = all && !node->opened;
+    }
+    all = dv_reopen(graph) && all;
+    tell(reload, DV_RELOAD_BUSY);
+    if (all)
+        finish(reload);
+    else
+        dv_timer_start(&graph->reload_timer, REOPEN_MS);
+}
+
+/* Windows that have said what they had get more. */
+static void open_windows(struct dv_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        struct dv_node *node = graph->nodes[i];
+        node->flushing = false;
+        node->flushed = node->flushed && node->upstream_open == 0;
+    }
+}
+
+static void go_back(struct dv_reload *reload)
+{
+    struct dv_graph *graph = reload->graph;
+    reload->phase = RETURNING;
+    graph->pauses = false;
+    open_windows(graph);
+    dv_graph_wake(graph);
+    try_returning(reload);
 }
 
 static void roll_back(struct dv_reload *reload)
@@ -181,11 +161,10 @@ static void roll_back(struct dv_reload *reload)
         dv_node_close(node);
         if (!was_open)
             continue;
-        bury(node);
+        dv_reopen_bury(node);
         reload->to->nodes[i] = reload->to->nodes[--reload->to->node_count];
     }
-    for (uint32_t i = 0; i < graph->node_count; i++)
-        graph->nodes[i]->flushing = false;
+    open_windows(graph);
     reload->phase = REOPENING;
     try_reopening(reload);
 }
@@ -221,7 +200,7 @@ static void merge_nodes(struct dv_reload *reload)
     }
     for (uint32_t i = 0; i < graph->node_count; i++)
         if (reload->plan.goes[i])
-            bury(graph->nodes[i]);
+            dv_reopen_bury(graph->nodes[i]);
     for (uint32_t i = 0; i < to->node_count; i++) {
         if (reload->plan.kept[i] == NULL)
             continue;
@@ -372,9 +351,10 @@ static bool have_stopped(struct dv_reload *reload)
 void dv_reload_step(struct dv_graph *graph)
 {
     struct dv_reload *reload = graph->reload;
-    if (graph->state != DV_GRAPH_RUNNING || reload->phase == REOPENING || !is_quiet(graph))
+    if (graph->state != DV_GRAPH_RUNNING || reload->phase > STOPPING || !is_quiet(graph))
         return;
-    dv_timer_stop(&graph->reload_timer);
+    if (reload->phase == PAUSING)
+        dv_timer_start(&graph->reload_timer, (uint64_t)graph->settings.drain_ms);
     reload->phase = STOPPING;
     while (have_stopped(reload) && is_quiet(graph)) {
         if (!dv_plan_fits(&reload->plan, graph, reload->to))
@@ -384,26 +364,44 @@ void dv_reload_step(struct dv_graph *graph)
     }
 }
 
-void dv_reload_timer(struct dv_timer *timer)
+/* The last node that is in the way. */
+static const char *holder_of(const struct dv_reload *reload)
 {
-    struct dv_graph *graph = timer->data;
-    struct dv_reload *reload = graph->reload;
-    if (reload == NULL)
-        return;
-    if (reload->phase == REOPENING) {
-        try_reopening(reload);
-        return;
-    }
+    const struct dv_graph *graph = reload->graph;
     const char *holder = "nobody";
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const struct dv_node *node = graph->nodes[i];
-        if (!node->op->source && node->held_count + node->retry_count + (node->bisect.batch != NULL) > 0)
+        bool stays = reload->phase == STOPPING && node->stopping && !node->finished && !has_left(node);
+        bool holds = !node->op->source && node->held_count + node->retry_count + (node->bisect.batch != NULL) > 0;
+        if (stays || holds)
             holder = node->name;
     }
+    return holder;
+}
+
+static void give_up(struct dv_reload *reload)
+{
+    const char *what = reload->phase == STOPPING ? "the sources and windows that differ did not end"
+                                                 : "what is in flight did not drain";
     (void)dv_error_set(&reload->report.error, DV_E_DEPENDENCY,
-                       "what is in flight did not drain within `drain`, held last by '%s'; the graph goes on as it was",
-                       holder);
-    end(reload, DV_RELOAD_BUSY);
+                       "%s within `drain`, held last by '%s'; the graph goes on as it was", what, holder_of(reload));
+    if (reload->phase == STOPPING)
+        go_back(reload);
+    else
+        end(reload, DV_RELOAD_BUSY);
+}
+
+void dv_reload_timer(struct dv_timer *timer)
+{
+    const struct dv_graph *graph = timer->data;
+    struct dv_reload *reload = graph->reload;
+    if (reload == NULL)
+        return;
+    switch (reload->phase) {
+    case REOPENING: try_reopening(reload); break;
+    case RETURNING: try_returning(reload); break;
+    default: give_up(reload);
+    }
 }
 
 void dv_reload_abort(struct dv_graph *graph)
@@ -477,6 +475,7 @@ dv_rc dv_graph_reload(struct dv_graph *graph, const struct dv_reload_request *re
     *reload = (struct dv_reload){ .graph = graph, .generation = generation, .done = request->done,
                                   .data = request->data, .started_ns = dv_now_ns(graph->loop) };
     graph->reload = reload;
+    graph->pauses = true;
     if (!load(reload, request)) {
         refuse(reload);
         return DV_OK;

@@ -62,7 +62,7 @@ static bool wants_own(const struct dv_node *node)
 {
     if (node->retry_timer.active)
         return false;
-    bool pauses = node->graph->reload != NULL && !node->stopping; /* who stops may have something to work off */
+    bool pauses = node->graph->pauses && !node->stopping; /* who stops may have something to work off */
     return node->op->source ? !node->ended && !pauses : node->op->makes && node->wants;
 }
 
@@ -205,6 +205,7 @@ static struct dv_batch *take_queued(struct dv_node *node)
     node->stats.queued = node->edge.count;
     count_in(node, batch);
     batch = writable(node, batch);
+    node->flushed = false; /* a source may have filled the batch it held after the window behind it was heard for a reload */
     dv_order_took(node, batch);
     return batch;
 }
@@ -459,7 +460,7 @@ dv_rc dv_graph_start(struct dv_graph *graph, struct dv_loop *loop, dv_graph_done
         dv_receipts_init(&graph->receipts, (uint32_t)graph->bound.receipts) != DV_OK)
         return dv_error_set(error, DV_E_MEMORY, "no memory for %llu batches", (unsigned long long)graph->bound.batches);
     dv_timer_init(loop, &graph->drain_timer, give_up, graph);
-    dv_timer_init(loop, &graph->reap_timer, dv_reload_reap, graph);
+    dv_timer_init(loop, &graph->reap_timer, dv_reopen_reap, graph);
     dv_timer_init(loop, &graph->reload_timer, dv_reload_timer, graph);
     dv_watchdog_init(graph);
     loop->tick = tick;

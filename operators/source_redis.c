@@ -228,7 +228,7 @@ static void on_pulse(struct dv_timer *timer)
     struct dv_redis_source *source = timer->data;
     for (uint32_t i = 0; i < source->lane_count; i++)
         pulse_lane(&source->lanes[i]);
-    if (source->stopping && --source->stop_pulses == 0)
+    if (source->stopping && !source->ended && --source->stop_pulses == 0)
         give_up_reading(source);
     dv_redis_claims_send(&source->claims);
     dv_redis_source_again(source);

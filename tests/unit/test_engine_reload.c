@@ -24,6 +24,8 @@ struct world {
     struct dv_graph *graph;
     const char *opens;  /* the name of the node that does not open, or NULL */
     uint32_t refusals;  /* how often it does not */
+    const char *holds;  /* the name of the sink that holds what it gets, or NULL */
+    bool works_off;     /* a source that is stopped still makes a batch */
     char opened[256];   /* names, in order, each with a space */
     uint32_t made, kept, stored;
     uint32_t told;
@@ -74,14 +76,27 @@ static dv_rc source_process(struct dv_node *node, struct dv_batch *batch)
     return DV_HOLD;
 }
 
+static void fill(struct dv_node *node, struct dv_batch *batch)
+{
+    struct world *world = world_of(node);
+    for (uint32_t row = 0; row < ROWS; row++)
+        batch->cells[0][row] = (struct dv_cell){ .integer = row, .present = 1 };
+    batch->rows = ROWS;
+    dv_claim(node, batch, world->made, world->made);
+    world->made++;
+}
+
 static void source_stop(struct dv_node *node)
 {
     struct state *state = dv_state(node);
     struct dv_batch *batch = state->held;
+    bool works_off = world_of(node)->works_off && batch != NULL;
     state->held = NULL;
+    if (works_off)
+        fill(node, batch);
     dv_end(node);
     if (batch != NULL)
-        dv_finish(node, batch, DV_DROP);
+        dv_finish(node, batch, works_off ? DV_PASS : DV_DROP);
 }
 
 static dv_rc same(struct dv_node *node, struct dv_shape *shape)
@@ -122,7 +137,12 @@ static dv_rc window_process(struct dv_node *node, struct dv_batch *batch)
 
 static dv_rc sink_process(struct dv_node *node, struct dv_batch *batch)
 {
-    world_of(node)->stored += batch->rows;
+    struct world *world = world_of(node);
+    if (world->holds != NULL && strcmp(world->holds, dv_node_name(node)) == 0) {
+        ((struct state *)dv_state(node))->held = batch;
+        return DV_HOLD;
+    }
+    world->stored += batch->rows;
     return DV_PASS;
 }
 
@@ -233,22 +253,37 @@ static void make(struct world *world)
     struct dv_batch *batch = state->held;
     assert_non_null(batch);
     state->held = NULL;
-    for (uint32_t row = 0; row < ROWS; row++)
-        batch->cells[0][row] = (struct dv_cell){ .integer = row, .present = 1 };
-    batch->rows = ROWS;
-    dv_claim(node, batch, world->made, world->made);
-    world->made++;
+    fill(node, batch);
     dv_finish(node, batch, DV_PASS);
     settle_down(world);
 }
 
-static enum dv_reload_result reload(struct world *world, const char *text)
+/* Lets the sink that holds a batch store it. */
+static void store(struct world *world)
+{
+    struct dv_node *node = node_of(world, world->holds);
+    struct state *state = dv_state(node);
+    struct dv_batch *batch = state->held;
+    assert_non_null(batch);
+    state->held = NULL;
+    world->holds = NULL;
+    world->stored += batch->rows;
+    dv_finish(node, batch, DV_PASS);
+    settle_down(world);
+}
+
+static void begin(struct world *world, const char *text)
 {
     const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .done = reloaded,
                                                .data = world };
-    uint32_t told = world->told;
     world->opened[0] = '\0';
     assert_int_equal(dv_graph_reload(world->graph, &request), DV_OK);
+}
+
+static enum dv_reload_result reload(struct world *world, const char *text)
+{
+    uint32_t told = world->told;
+    begin(world, text);
     settle_down(world);
     assert_int_equal(world->told, told + 1);
     return world->report.result;
@@ -379,6 +414,54 @@ static void test_what_does_not_open_again_is_tried_until_it_does(void **data)
     assert_int_equal(world->stored, ROWS);
 }
 
+/* Until the window has said what it had, which a sink holds. */
+static void wait_for_the_window(struct world *world)
+{
+    while (((struct state *)dv_state(node_of(world, "k")))->held == NULL)
+        assert_true(dv_loop_sim_step(&world->loop));
+}
+
+static void test_a_source_fills_the_batch_it_held_while_the_window_behind_it_is_heard(void **data)
+{
+    struct world *world = *data;
+    make(world);
+    world->holds = "k";
+    begin(world, with("op: window,", "op: window, tag: 1,"));
+    wait_for_the_window(world);
+    struct dv_node *node = node_of(world, "a");
+    struct state *state = dv_state(node);
+    struct dv_batch *batch = state->held;
+    state->held = NULL;
+    fill(node, batch);
+    dv_finish(node, batch, DV_PASS);
+    while (world->kept != ROWS || world->stored != 2 * ROWS)
+        assert_true(dv_loop_sim_step(&world->loop));
+    store(world);
+    assert_int_equal(world->told, 1);
+    assert_int_equal(world->report.result, DV_RELOAD_DONE);
+    assert_int_equal(world->stored, 2 * ROWS + 2);
+    assert_int_equal(world->graph->receipts.live_links, 0);
+}
+
+static void test_what_does_not_end_in_time_brings_the_old_source_back_when_it_has(void **data)
+{
+    struct world *world = *data;
+    world->holds = "l";
+    world->works_off = true;
+    assert_int_equal(reload(world, with("{ op: source }", "{ op: source, tag: 1 }")), DV_RELOAD_BUSY);
+    assert_non_null(strstr(world->report.error.text, "held last by 'l'; the graph goes on as it was"));
+    assert_string_equal(world->opened, ""); /* it would read again what is held */
+    assert_false(dv_graph_can_reload(world->graph));
+    world->works_off = false;
+    store(world);
+    assert_string_equal(world->opened, "a ");
+    assert_true(dv_graph_can_reload(world->graph));
+    make(world);
+    assert_int_equal(world->stored, 2 * ROWS + 1);
+    assert_int_equal(reload(world, with("{ op: source }", "{ op: source, tag: 1 }")), DV_RELOAD_DONE);
+    assert_int_equal(world->told, 2);
+}
+
 static void test_users_of_a_renewed_service_are_opened_anew(void **data)
 {
     struct world *world = *data;
@@ -417,6 +500,8 @@ int main(void)
         TEST(test_a_wrong_file_changes_nothing),
         TEST(test_what_does_not_open_brings_the_old_ones_back),
         TEST(test_what_does_not_open_again_is_tried_until_it_does),
+        TEST(test_a_source_fills_the_batch_it_held_while_the_window_behind_it_is_heard),
+        TEST(test_what_does_not_end_in_time_brings_the_old_source_back_when_it_has),
         TEST(test_users_of_a_renewed_service_are_opened_anew),
         TEST(test_a_thousand_reloads_need_no_more_memory),
     };
