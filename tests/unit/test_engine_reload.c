@@ -245,8 +245,8 @@ static struct dv_node *node_of(const struct world *world, const char *name)
     return NULL;
 }
 
-/* Lets the source make a batch. */
-static void make(struct world *world)
+/* Lets the source make a batch of what it holds. */
+static void finish_held(struct world *world)
 {
     struct dv_node *node = node_of(world, "a");
     struct state *state = dv_state(node);
@@ -255,6 +255,11 @@ static void make(struct world *world)
     state->held = NULL;
     fill(node, batch);
     dv_finish(node, batch, DV_PASS);
+}
+
+static void make(struct world *world)
+{
+    finish_held(world);
     settle_down(world);
 }
 
@@ -272,10 +277,10 @@ static void store(struct world *world)
     settle_down(world);
 }
 
-static void begin(struct world *world, const char *text)
+static void begin(struct world *world, const char *text, uint32_t renewed)
 {
-    const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .done = reloaded,
-                                               .data = world };
+    const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .renewed = renewed,
+                                               .done = reloaded, .data = world };
     world->opened[0] = '\0';
     assert_int_equal(dv_graph_reload(world->graph, &request), DV_OK);
 }
@@ -283,7 +288,7 @@ static void begin(struct world *world, const char *text)
 static enum dv_reload_result reload(struct world *world, const char *text)
 {
     uint32_t told = world->told;
-    begin(world, text);
+    begin(world, text, 0);
     settle_down(world);
     assert_int_equal(world->told, told + 1);
     return world->report.result;
@@ -398,10 +403,8 @@ static void test_what_does_not_open_again_is_tried_until_it_does(void **data)
     world->opens = "l";
     world->refusals = 4;
     const char *text = with("l: { op: sink,", "l: { op: sink, tag: 1,");
-    const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .done = reloaded,
-                                               .data = world };
-    assert_int_equal(dv_graph_reload(world->graph, &request), DV_OK);
-    assert_int_equal(dv_graph_reload(world->graph, &request), DV_E_USAGE);
+    begin(world, text, 0);
+    assert_int_equal(dv_graph_reload(world->graph, &(struct dv_reload_request){ .path = "t.yaml" }), DV_E_USAGE);
     while (world->told == 0)
         assert_true(dv_loop_sim_step(&world->loop));
     assert_int_equal(world->report.result, DV_RELOAD_ROLLED_BACK);
@@ -414,26 +417,15 @@ static void test_what_does_not_open_again_is_tried_until_it_does(void **data)
     assert_int_equal(world->stored, ROWS);
 }
 
-/* Until the window has said what it had, which a sink holds. */
-static void wait_for_the_window(struct world *world)
-{
-    while (((struct state *)dv_state(node_of(world, "k")))->held == NULL)
-        assert_true(dv_loop_sim_step(&world->loop));
-}
-
 static void test_a_source_fills_the_batch_it_held_while_the_window_behind_it_is_heard(void **data)
 {
     struct world *world = *data;
     make(world);
     world->holds = "k";
-    begin(world, with("op: window,", "op: window, tag: 1,"));
-    wait_for_the_window(world);
-    struct dv_node *node = node_of(world, "a");
-    struct state *state = dv_state(node);
-    struct dv_batch *batch = state->held;
-    state->held = NULL;
-    fill(node, batch);
-    dv_finish(node, batch, DV_PASS);
+    begin(world, with("op: window,", "op: window, tag: 1,"), 0);
+    while (((struct state *)dv_state(node_of(world, "k")))->held == NULL)
+        assert_true(dv_loop_sim_step(&world->loop)); /* until the window has said what it had */
+    finish_held(world);
     while (world->kept != ROWS || world->stored != 2 * ROWS)
         assert_true(dv_loop_sim_step(&world->loop));
     store(world);
@@ -465,9 +457,7 @@ static void test_what_does_not_end_in_time_brings_the_old_source_back_when_it_ha
 static void test_users_of_a_renewed_service_are_opened_anew(void **data)
 {
     struct world *world = *data;
-    const struct dv_reload_request request = { .path = "t.yaml", .text = before, .length = strlen(before),
-                                               .renewed = 1u << DV_SERVICE_FEED, .done = reloaded, .data = world };
-    assert_int_equal(dv_graph_reload(world->graph, &request), DV_OK);
+    begin(world, before, 1u << DV_SERVICE_FEED);
     settle_down(world);
     assert_string_equal(world->names, "a p w k l |||");
 }
