@@ -101,6 +101,11 @@ static void watch_signals(struct run *run)
     uv_unref((uv_handle_t *)&run->hangup);
 }
 
+static dv_rc begin_reload(void *data, dv_reload_done done, void *done_data)
+{
+    return dv_reloader_begin(data, done, done_data);
+}
+
 static dv_rc start_server(struct run *run, struct dv_error *error)
 {
     const struct dv_graph_settings *settings = dv_graph_settings(run->loaded.graph);
@@ -112,6 +117,7 @@ static dv_rc start_server(struct run *run, struct dv_error *error)
         .tls_cert = settings->tls_cert,
         .tls_key = settings->tls_key,
         .dead_letters = dv_dead_letter_file_base(run->services.letters),
+        .reload = { begin_reload, &run->reloader },
     };
     DV_TRY(dv_server_start(&run->server, &config, run->loaded.graph, run->services.feed, &run->loop, error));
     if (!run->quiet)

@@ -21,6 +21,7 @@ static const struct phrase phrases[] = {
     { 403, "Forbidden" },
     { 404, "Not Found" },
     { 405, "Method Not Allowed" },
+    { 409, "Conflict" },
     { 411, "Length Required" },
     { 413, "Content Too Large" },
     { 414, "URI Too Long" },
@@ -104,7 +105,7 @@ void dv_reply_problem(h2o_req_t *request, int status, const char *detail)
     dv_reply_problem_of(request, &(struct dv_problem){ .status = status, .detail = detail });
 }
 
-void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const void *data)
+static void reply_made(h2o_req_t *request, int status, const char *type, dv_json_maker make, const void *data)
 {
     for (size_t size = JSON_FIRST; size <= JSON_MOST; size *= 4) {
         char *buffer = h2o_mem_alloc_pool(&request->pool, size);
@@ -115,8 +116,18 @@ void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const voi
             continue;
         dv_reply_header(request, "cache-control", "no-store");
         dv_reply_header(request, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-        dv_reply(request, status, "application/json", buffer, dv_json_length(&json));
+        dv_reply(request, status, type, buffer, dv_json_length(&json));
         return;
     }
     dv_reply_problem(request, 503, "The answer is too large.");
+}
+
+void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const void *data)
+{
+    reply_made(request, status, "application/json", make, data);
+}
+
+void dv_reply_problem_json(h2o_req_t *request, int status, dv_json_maker make, const void *data)
+{
+    reply_made(request, status, "application/problem+json", make, data);
 }

@@ -43,4 +43,7 @@ typedef void (*dv_json_maker)(struct dv_json *json, const void *data);
 /* Answers with the JSON that `make` writes, in as much memory of the request's pool as it takes. */
 void dv_reply_json(h2o_req_t *request, int status, dv_json_maker make, const void *data);
 
+/* The same as problem details with members of their own. */
+void dv_reply_problem_json(h2o_req_t *request, int status, dv_json_maker make, const void *data);
+
 #endif

@@ -319,6 +319,7 @@ dv_rc dv_server_start(struct dv_server **ret, const struct dv_server_config *con
     server->loop = &loop->base;
     server->uv = loop->uv;
     server->letters = config->dead_letters;
+    server->reload = config->reload;
     int fd = -1;
     dv_rc rc = prepare(server, config, &fd, error);
     if (rc == DV_OK) {

@@ -16,8 +16,15 @@
 #include "engine/feed.h"
 #include "engine/graph.h"
 #include "engine/loop.h"
+#include "engine/reload.h"
 
 struct dv_server;
+
+/* What POST /v1/reload begins, as dv_graph_reload() says. */
+struct dv_server_reload {
+    dv_rc (*begin)(void *data, dv_reload_done done, void *done_data); /* NULL: nothing can be reloaded */
+    void *data;
+};
 
 /* How to serve. All texts are lent for the call of dv_server_start(), except `dead_letters`. */
 struct dv_server_config {
@@ -28,6 +35,7 @@ struct dv_server_config {
     uint32_t streams_max;                 /* clients of /v1/events at a time; 0 means 256 */
     uint32_t connections_max;             /* connections at a time; 0 means 1024 */
     struct dv_dead_letters *dead_letters; /* for /readyz, or NULL */
+    struct dv_server_reload reload;
 };
 
 /* Tells that the server has stopped: no connection is left. Called once, from the loop. */

@@ -53,6 +53,9 @@ struct dv_server {
     uint64_t connections_refused, connections_stalled;
     uint64_t body_bytes, body_bytes_max; /* of bodies that are being read */
     h2o_linklist_t waiting;              /* requests that are answered when they are durable */
+    struct dv_server_reload reload;
+    struct caller *reload_caller; /* who waits for the reload under way, or NULL */
+    bool reload_begins;           /* its end may be told before begin() returns */
     uint64_t responses[DV_STATUS_CLASSES]; /* by the status's first digit */
 
     struct dv_timer tick;
@@ -99,6 +102,9 @@ void dv_gate_leave(struct dv_connection *connection);
 void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
 void dv_ingest_reply(const struct dv_call *call);
 void dv_ingest_sweep(struct dv_server *server);
+
+/* POST /v1/reload. */
+void dv_reload_reply(const struct dv_call *call);
 
 /* The longest body that any source of the graph takes; 0 if there is none. */
 uint64_t dv_ingest_body_max(const struct dv_graph *graph);

@@ -140,6 +140,16 @@ class Running:
         (result,) = [result for result in after if after[result] != before[result]]
         return result
 
+    def post(self, **headers):
+        """POST /v1/reload: (status, what its JSON says)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("POST", "/v1/reload", headers=headers)
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+        connection.close()
+        assert answer.getheader("content-type") == ("application/json" if answer.status == 200 else "application/problem+json")
+        return answer.status, body
+
     def nodes(self):
         return [node["name"] for node in json.loads(get(self.port, "/v1/graph")[1])["nodes"]]
 
@@ -251,4 +261,48 @@ def test_a_sink_that_is_down_refuses_the_reload_and_the_graph_goes_on(running, p
     assert wait_for(lambda: len(pg.ids()) == 20, 30), running.log()
     assert running.reload() == "done"
     assert ledger.compare(pg.ids()) == ([], [], [])
+    assert end(running.process)[0] == 0, running.log()
+
+
+def test_a_request_is_answered_when_its_reload_has_ended(running):
+    running.write(more="  web: { op: source, from: http, schema: healthcare }\n  hide: { op: anonymize, after: web, policy: ledger }\n"
+                       "  sink: { op: sink-null, after: hide }\n")
+    status, body = running.post()
+    assert status == 200, body
+    assert body.pop("took_ms") >= 0
+    assert sorted(body.pop("added")) == ["hide", "sink", "web"]
+    assert body == {"result": "done", "changed": [], "removed": [], "unchanged": 7}
+    running.write(block="50ms", more="  leak: { op: sink-file, after: in, path: leak.jsonl }\n")
+    status, body = running.post()
+    assert (status, body["status"], body["result"]) == (422, 422, "invalid")
+    finding = body["findings"][0]
+    assert finding["file"] == "graph.yaml" and finding["line"] > 1 and finding["code"][0] == "P" and finding["message"]
+    running.write(store=", schema: nowhere")
+    status, body = running.post()
+    assert (status, body["result"]) == (503, "rolled-back") and "no such schema" in body["detail"]
+    assert running.post(Host="elsewhere.example")[0] == 421
+    assert running.post(Origin="http://elsewhere.example")[0] == 403
+    assert end(running.process)[0] == 0, running.log()
+
+
+def test_one_reload_at_a_time_and_its_client_may_leave(running, pg):
+    text = running.world.path("graph.yaml").read_text().replace("state: state", "state: state\ndrain: 2s")
+    running.world.path("graph.yaml").write_text(text)
+    assert running.post()[0] == 200
+    ledger = oracle.StreamLedger()
+    pg.sql("ALTER TABLE datavault.encrypted_blobs RENAME TO away")
+    ledger.issue(running.redis.client(), 20)
+    assert wait_for(lambda: get(running.port, "/readyz")[0] == 503, 10)
+    running.world.path("graph.yaml").write_text(text.replace("block: 100ms", "block: 50ms"))
+    leaver = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+    leaver.request("POST", "/v1/reload")
+    assert wait_for(lambda: running.post()[0] == 409, 5)
+    leaver.close()
+    assert wait_for(lambda: running.counts()["busy"] == 1, 10), running.log()
+    status, body = running.post()
+    assert (status, body["result"]) == (503, "busy") and "held last by 'store'" in body["detail"]
+    pg.sql("ALTER TABLE datavault.away RENAME TO encrypted_blobs")
+    assert wait_for(lambda: len(pg.ids()) == 20, 30), running.log()
+    status, body = running.post()
+    assert status == 200 and "in" in body["changed"]
     assert end(running.process)[0] == 0, running.log()

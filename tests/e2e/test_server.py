@@ -162,6 +162,14 @@ def test_token_is_wanted(secured, path):
         assert secured.get(path, headers={"Authorization": "Bearer " + TOKEN}).status in (200, 404)
 
 
+def test_token_is_wanted_to_reload(secured):
+    for headers, status in (({}, 401), ({"Authorization": "Bearer wrong-wrong-wrong-wrong"}, 401),
+                            ({"Authorization": "Bearer " + TOKEN}, 200)):
+        assert secured.get("/v1/reload", method="POST", headers={"Content-Length": "0", **headers}).status == status
+    answer = secured.get("/v1/reload", headers={"Authorization": "Bearer " + TOKEN})
+    assert answer.status == 405 and answer.headers["allow"] == "POST"
+
+
 def test_what_stays_open(secured):
     assert secured.get("/livez").status == 200
     assert secured.get("/").status == 200
