@@ -11,7 +11,14 @@
 #include "engine/log.h"
 #include "engine/option.h"
 
-enum { HEAD_MAX = 32 /* "*4\r\n" or "$1234\r\n" */, ASKING_BYTES = 16, MS = 1000000 };
+enum {
+    HEAD_MAX = 32, /* "*4\r\n" or "$1234\r\n" */
+    ASKING_BYTES = 16,
+    MS = 1000000,
+    DOUBLINGS_MAX = 8,
+    TELL_OTHER_MS = 1000,
+    TELL_AGAIN_MS = 10000,
+};
 
 /* Row: from; bit: to. */
 #define TO(state) (1u << DV_REDIS_##state)
@@ -32,11 +39,15 @@ void dv_redis_move(struct dv_redis_client *client, enum dv_redis_state to)
     client->state = to;
 }
 
-static void tell(const struct dv_redis_client *client, enum dv_log_level level, const char *event, const char *reason)
+void dv_redis_tell(const struct dv_redis_client *client, enum dv_log_level level, const char *event, const char *reason)
 {
-    const struct dv_log_pair pairs[] = { DV_LOG_NAMED("node", client->options.name),
-                                         { "reason", reason != NULL ? DV_LOG_WORD : DV_LOG_END, 0, reason },
-                                         { NULL, DV_LOG_END, 0, NULL } };
+    struct dv_log_pair pairs[4] = { DV_LOG_NAMED("node", client->options.name) };
+    uint32_t used = 1;
+    if (client->options.role != NULL)
+        pairs[used++] = (struct dv_log_pair){ "connection", DV_LOG_WORD, 0, client->options.role };
+    if (reason != NULL)
+        pairs[used++] = (struct dv_log_pair){ "reason", DV_LOG_WORD, 0, reason };
+    pairs[used] = (struct dv_log_pair){ NULL, DV_LOG_END, 0, NULL };
     dv_log_write(level, event, pairs);
 }
 
@@ -69,21 +80,53 @@ static void answer_none(struct dv_redis_client *client)
     }
 }
 
+/* An outage is told once, with each new reason; while connections come and go, every ten seconds. */
+static bool is_news(const struct dv_redis_client *client, const char *reason, uint64_t now_ns)
+{
+    uint64_t since_ms = (now_ns - client->logged_ns) / MS;
+    if (client->logged == NULL)
+        return true;
+    if (client->logged != reason)
+        return since_ms >= TELL_OTHER_MS;
+    return client->useful && (client->short_lived == 0 || since_ms >= TELL_AGAIN_MS);
+}
+
 static void tell_lost(struct dv_redis_client *client, bool refused, const char *reason)
 {
-    if (client->leaving != NULL)
-        tell(client, DV_LOG_INFO, "redis.redirected", reason);
-    else if (refused)
-        tell(client, DV_LOG_ERROR, "redis.refused", reason);
-    else if (client->logged != reason)
-        tell(client, DV_LOG_WARN, "redis.lost", reason);
-    if (client->leaving == NULL)
+    uint64_t now = dv_now_ns(client->options.loop);
+    if (client->leaving != NULL) {
+        dv_redis_tell(client, DV_LOG_INFO, "redis.redirected", reason);
+    } else if (refused) {
+        dv_redis_tell(client, DV_LOG_ERROR, "redis.refused", reason);
+    } else if (is_news(client, reason, now)) {
+        dv_redis_tell(client, DV_LOG_WARN, "redis.lost", reason);
         client->logged = reason;
+        client->logged_ns = now;
+        client->useful = false;
+    } else {
+        return;
+    }
+    client->told_ready = false;
+}
+
+/* The circuit closes with every connection; one that is lost again and again must not be made again at full speed. */
+static uint64_t unrest_ms(struct dv_redis_client *client)
+{
+    if (client->state == DV_REDIS_READY && client->leaving == NULL) {
+        uint64_t ready_ms = (dv_now_ns(client->options.loop) - client->ready_ns) / MS;
+        client->short_lived = ready_ms < DV_REDIS_LASTING_MS ? client->short_lived + 1 : 0;
+    }
+    if (client->short_lived == 0)
+        return 0;
+    uint32_t doublings = client->short_lived < DOUBLINGS_MAX ? client->short_lived : DOUBLINGS_MAX;
+    uint64_t pause_ms = (uint64_t)DV_REDIS_BACKOFF_MIN_MS << doublings;
+    return pause_ms < DV_REDIS_BACKOFF_MAX_MS ? pause_ms : DV_REDIS_BACKOFF_MAX_MS;
 }
 
 void dv_redis_lost(struct dv_redis_client *client, const char *reason)
 {
     bool refused = client->turned_away && !client->welcomed;
+    uint64_t unrest = unrest_ms(client);
     client->turned_away = false;
     client->reason = reason;
     dv_timer_stop(&client->timer);
@@ -94,7 +137,7 @@ void dv_redis_lost(struct dv_redis_client *client, const char *reason)
     client->guide++;
     uint64_t pause_ms = dv_breaker_failed(&client->breaker, dv_now_ns(client->options.loop), reason);
     if (!refused)
-        dv_timer_start(&client->timer, pause_ms);
+        dv_timer_start(&client->timer, pause_ms + unrest);
     answer_none(client);
     client->options.changed(client->options.data);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * redis.h - one connection to a Redis server: commands go out, replies come back to callbacks, and it mends itself.
  *
- * A connection that is lost is made again by itself, when its circuit breaker says so. Names are
- * resolved off the loop; every address of a name is tried. TLS (rediss://) verifies the certificate's chain and the
+ * A connection that is lost is made again by itself, when its circuit breaker says so, and ever later while none lasts.
+ * Names are resolved off the loop; every address of a name is tried. TLS (rediss://) verifies the certificate's chain and the
  * server's name. User, password and database are sent again on every connection before anything else. A quiet line is
  * asked now and then whether somebody is there.
  *
@@ -28,6 +28,7 @@
 #include "connectors/tls.h"
 #include "connectors/redis_url.h"
 #include "engine/breaker.h"
+#include "engine/log.h"
 #include "engine/loop.h"
 
 enum {
@@ -35,6 +36,7 @@ enum {
     DV_REDIS_FAILURES_MAX = 3, /* in a row, before the circuit opens */
     DV_REDIS_BACKOFF_MIN_MS = 50,
     DV_REDIS_BACKOFF_MAX_MS = 2000,
+    DV_REDIS_LASTING_MS = 2000, /* a connection that was ready for so long was a success */
     DV_REDIS_SECRET_MAX = 1024,
     DV_REDIS_GREETINGS = 4, /* AUTH, SELECT, ROLE, PING */
     DV_REDIS_KNOWN_MAX = 16,
@@ -149,6 +151,7 @@ enum dv_redis_state {
 struct dv_redis_options {
     struct dv_loop *loop;
     const char *name;             /* of the node, for log events: a DV_NAME */
+    const char *role;             /* which of the node's connections it is, a literal, or NULL: it has one */
     struct dv_redis_url url;
     uint16_t slot;                /* in a cluster, of all keys that are asked for */
     const char *sentinel_user;    /* or NULL */
@@ -190,7 +193,10 @@ struct dv_redis_client {
     struct dv_timer timer;      /* back-off or patience */
     struct dv_breaker breaker;
     const char *reason;         /* why it is not ready, a literal */
-    const char *logged;         /* the reason that was logged last: each is told once */
+    const char *logged;         /* the reason that was logged last, or NULL */
+    uint64_t logged_ns;
+    uint64_t ready_ns;          /* since when it is, or was last */
+    uint32_t short_lived;       /* connections in a row that were ready and did not last */
     struct dv_redis_place place;   /* that is or will be connected to */
     struct dv_redis_place sent_to; /* a redirection's, if `told` */
     struct dv_redis_place sought;  /* whose name libuv resolves */
@@ -204,6 +210,8 @@ struct dv_redis_client {
     bool told;                  /* the next place is known without a guide */
     bool asking;                /* commands need ASKING: the slot is moving here */
     bool resolving_now;         /* libuv still has `resolving` */
+    bool useful;                /* the server that was sought was reached since the last loss that was logged */
+    bool told_ready;            /* that it is, since then */
     bool welcomed;              /* the server has once let us in */
     bool turned_away;           /* a greeting was answered by a refusal */
 };
@@ -254,6 +262,9 @@ void dv_redis_received(struct dv_redis_client *client, const char *bytes, size_t
 
 /* redis.c: the connection is lost or could not be made; `reason` is a literal. */
 void dv_redis_lost(struct dv_redis_client *client, const char *reason);
+
+/* redis.c: logs an event of the connection; `reason` is a literal, or NULL. */
+void dv_redis_tell(const struct dv_redis_client *client, enum dv_log_level level, const char *event, const char *reason);
 
 /* redis.c: moves to another state, if that is allowed. */
 void dv_redis_move(struct dv_redis_client *client, enum dv_redis_state to);

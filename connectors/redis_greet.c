@@ -6,7 +6,6 @@
 
 #include "connectors/redis.h"
 #include "engine/breaker.h"
-#include "engine/log.h"
 #include "engine/option.h"
 
 enum { GREET_AUTH, GREET_SELECT, GREET_ROLE, GREET_PING };
@@ -21,14 +20,16 @@ static bool begins(const struct dv_redis_reply *reply, const char *word)
 
 static void be_ready(struct dv_redis_client *client)
 {
-    const struct dv_log_pair pairs[] = { DV_LOG_NAMED("node", client->options.name), { NULL, DV_LOG_END, 0, NULL } };
     dv_redis_move(client, DV_REDIS_READY);
-    dv_log_write(DV_LOG_INFO, "redis.connected", pairs);
+    if (!client->told_ready)
+        dv_redis_tell(client, DV_LOG_INFO, "redis.connected", NULL);
+    client->told_ready = true;
+    client->ready_ns = dv_now_ns(client->options.loop);
     dv_timer_start(&client->timer, client->options.command_ms / 2 + 1);
     client->welcomed = true;
     client->reason = NULL;
     if (client->options.url.kind == DV_REDIS_SINGLE) { /* others may still turn out to be the wrong one */
-        client->logged = NULL;
+        client->useful = true;
         (void)dv_breaker_succeeded(&client->breaker);
     }
     client->options.changed(client->options.data);

@@ -94,7 +94,7 @@ dv_rc dv_redis_guide_ask(struct dv_redis_client *client, struct dv_redis_request
 void dv_redis_guide_note(struct dv_redis_client *client, const struct dv_redis_reply *reply)
 {
     if (reply->type != DV_REDIS_ERROR) {
-        client->logged = NULL;
+        client->useful = true;
         (void)dv_breaker_succeeded(&client->breaker);
         if (client->asking && client->heard_ns > client->asking_until_ns && client->leaving == NULL)
             client->leaving = "the slot was moving: the map is asked again";

@@ -328,10 +328,12 @@ static dv_rc open_lane(struct dv_redis_lane *lane, struct dv_error *error)
     struct dv_redis_source *source = lane->source;
     struct dv_redis_options how = dv_redis_server_options(source->node, &source->server, dv_redis_stream_name(lane, 0));
     how.data = lane;
+    how.role = "reading";
     how.limits.text_max = (size_t)source->max_record;
     how.limits.total_max = how.limits.text_max + DV_REDIS_READ_TOTAL;
     how.changed = on_reading;
     DV_TRY(dv_redis_open(&lane->reading, &how, error));
+    how.role = "acking";
     how.limits.text_max = DV_REDIS_LINE_MAX;
     how.limits.total_max = DV_REDIS_TEXT_MAX; /* XINFO shows the first and the last entry */
     how.changed = on_acking;

@@ -24,7 +24,7 @@ class Plan:
     """Of one connection. `at` counts the bytes of the direction: "up" to the server, "down" to the client."""
     direction: str = "down"
     at: int = -1             # truncate there; -1: never
-    how: str = "reset"       # then: reset | close | half-close | black-hole
+    how: str = "reset"       # then: reset | close | half-close | half-open | black-hole; or corrupt: flip a bit and go on
     delay: float = 0.0       # of each piece, both ways
     rate: int = 0            # bytes a second, both ways; 0: all
 
@@ -35,6 +35,7 @@ class Link:
     def __init__(self, proxy, client, server, plan):
         self.proxy, self.client, self.server, self.plan = proxy, client, server, plan
         self.passed = {"up": 0, "down": 0}
+        self.deaf = False  # half-open: the server is gone, and the client does not hear of it
         self.over = threading.Event()
         for direction, source, sink in (("up", client, server), ("down", server, client)):
             threading.Thread(target=self.pump, args=(direction, source, sink), daemon=True).start()
@@ -46,6 +47,8 @@ class Link:
                 if not data:
                     break
                 self.hold()
+                if self.deaf:
+                    continue
                 end = self.proxy.keep_back if direction == "up" else None
                 kept = len(end) if end and data.endswith(end) else 0
                 if not self.forward(direction, sink, data[:len(data) - kept]):
@@ -54,10 +57,15 @@ class Link:
                     time.sleep(0.01)
                 if kept and not self.forward(direction, sink, end):
                     return
+            if self.deaf and direction == "down":
+                return
             if not self.over.is_set():
                 sink.shutdown(socket.SHUT_WR)
             return
-        self.end("reset")
+        if not self.deaf:
+            self.end("reset")
+        elif direction == "up":
+            self.end("close")
 
     def hold(self):
         while self.proxy.fault == "black-hole" and not self.over.is_set():
@@ -68,7 +76,9 @@ class Link:
         plan = self.plan
         if plan.delay:
             time.sleep(plan.delay)
-        cut = plan.at - self.passed[direction] if plan.direction == direction and plan.at >= 0 else len(data) + 1
+        if plan.how == "corrupt":
+            data = self.corrupt(direction, data)
+        cut = len(data) + 1 if plan.how == "corrupt" else self.distance(direction, len(data))
         part = data[:max(cut, 0)]
         for at in range(0, len(part), 1024 if plan.rate else CHUNK):
             piece = part[at:at + (1024 if plan.rate else CHUNK)]
@@ -82,7 +92,23 @@ class Link:
         self.end(plan.how, sink)
         return False
 
+    def distance(self, direction, length):
+        """From the first of `length` bytes to the place of the plan; beyond the last if it is not in this direction."""
+        plan = self.plan
+        return plan.at - self.passed[direction] if plan.direction == direction and plan.at >= 0 else length + 1
+
+    def corrupt(self, direction, data):
+        at = self.distance(direction, len(data))
+        if not 0 <= at < len(data):
+            return data
+        self.proxy.cuts += 1
+        return data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1:]
+
     def end(self, how, sink=None):
+        if how == "half-open":
+            self.deaf = True
+            self.server.shutdown(socket.SHUT_RDWR)
+            return
         if how == "half-close":
             with contextlib.suppress(OSError):  # it may have ended by itself
                 sink.shutdown(socket.SHUT_WR)
@@ -139,6 +165,13 @@ class FaultProxy:
         for link in self.links:
             link.end(how, link.client)
         self.links = []
+
+    def heal(self):
+        """Whatever was planned, for connections that are there as well."""
+        self.plan = lambda number: Plan()
+        for link in self.links:
+            link.plan = Plan()
+        self.fault, self.refuse = None, False
 
     def close(self):
         self.listener.close()

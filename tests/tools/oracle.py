@@ -75,11 +75,12 @@ class Ledger:
         self.issued = {}
         self.end = 0
         self.number = 0
+        self.fields = {}  # of every record, in the place of what is invented
         open(path, "wb").close()
 
     def invent(self):
         self.number += 1
-        return invent(self.number)
+        return {**invent(self.number), **self.fields}
 
     def write(self, line):
         """Appends a line that is no record."""
@@ -112,6 +113,7 @@ class StreamLedger:
         self.stream = stream
         self.issued, self.forgotten = {}, {}
         self.number = 0
+        self.fields = {}  # as a ledger's
 
     def add(self, client, payloads):
         """The entries of these payloads."""
@@ -122,7 +124,7 @@ class StreamLedger:
         return [tuple(map(int, answer.split(b"-"))) for answer in answers]
 
     def issue(self, client, count=1):
-        records = [invent(self.number + 1 + n) for n in range(count)]
+        records = [{**invent(self.number + 1 + n), **self.fields} for n in range(count)]
         self.number += count
         entries = self.add(client, [to_json(record) for record in records])
         self.issued.update(zip(entries, (digest(anonymised(record)) for record in records)))

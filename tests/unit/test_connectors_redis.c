@@ -366,6 +366,24 @@ static void test_a_quiet_line_is_asked_whether_somebody_is_there(void **state)
     hang_up(&talk, &server);
 }
 
+static void test_connections_that_do_not_last_are_made_ever_more_slowly(void **state)
+{
+    static const char *const answers[] = { "+PONG\r\n", "+PONG\r\n", "+PONG\r\n", "+PONG\r\n", NULL };
+    struct world *world = *state;
+    struct server server;
+    struct talk talk;
+    dial(world, &talk, listen_on(world, &server, answers));
+    world_run_while_less(world, &talk.changes, 1);
+    for (uint64_t lost = 1; lost <= 3; lost++) {
+        uint64_t begun = dv_now_ns(&world->loop.base);
+        dv_redis_drop(&talk.client.redis, "a test");
+        world_run_while_less(world, &talk.changes, 1 + 2 * lost);
+        assert_int_equal(dv_redis_health(&talk.client.redis), DV_REDIS_UP);
+        assert_true(dv_now_ns(&world->loop.base) - begun >= ((uint64_t)DV_REDIS_BACKOFF_MIN_MS << lost) * 1000000);
+    }
+    hang_up(&talk, &server);
+}
+
 static void test_answers_that_nobody_asked_for(void **state)
 {
     static const char *const answers[] = { "+PONG\r\n:1\r\n", "+PONG\r\n", NULL };
@@ -422,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_requests_are_answered_in_order, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_silence_is_noticed_and_the_connection_made_anew, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_quiet_line_is_asked_whether_somebody_is_there, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_connections_that_do_not_last_are_made_ever_more_slowly, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_answers_that_nobody_asked_for, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_refusal_at_the_start_is_final, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_closing_at_any_time, world_setup, world_teardown),
