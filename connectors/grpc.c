@@ -201,6 +201,8 @@ static void feed_sealed(struct dv_grpc_connection *connection, size_t length)
         step = dv_tls_handshake(&connection->tls, &reason);
     dv_grpc_session_touch(&connection->session);
     if (step == DV_TLS_FAILED) {
+        server->untrusted_count++;
+        server->untrusted_why = dv_tls_refusal(&connection->tls);
         (void)put_sealed(connection); /* the alert tells the client why */
         end_connection(connection);
         return;
@@ -314,6 +316,16 @@ static void sweep_connection(struct dv_grpc_connection *connection, uint64_t now
     dv_grpc_session_sweep(&connection->session, now);
 }
 
+/* Once a second at most, however often they try. */
+static void tell_untrusted(struct dv_grpc_server *server)
+{
+    if (server->untrusted_told == server->untrusted_count)
+        return;
+    server->untrusted_told = server->untrusted_count;
+    dv_log(DV_LOG_WARN, "grpc.tls-refused", DV_LOG_NAMED("node", server->config.name), server->untrusted_why,
+           DV_LOG_NUMBER("refusals", server->untrusted_count));
+}
+
 static void on_pulse(struct dv_timer *timer)
 {
     struct dv_grpc_server *server = timer->data;
@@ -323,6 +335,7 @@ static void on_pulse(struct dv_timer *timer)
     for (struct dv_grpc_connection *connection = server->connections; connection != NULL; connection = connection->next)
         if (!connection->closing)
             sweep_connection(connection, now);
+    tell_untrusted(server);
     dv_timer_start(&server->pulse, PULSE_MS);
 }
 

@@ -11,6 +11,7 @@
 #include "connectors/grpc_wire.h"
 #include "connectors/tls.h"
 #include "engine/arena.h"
+#include "engine/log.h"
 
 enum {
     DV_GRPC_HEAD_MAX = 8 * 1024,    /* of a header list, as HTTP/2 counts */
@@ -123,6 +124,8 @@ struct dv_grpc_server {
     struct dv_grpc_connection *connections;
     uint32_t connection_count;
     uint64_t refused_count, flood_count;
+    uint64_t untrusted_count, untrusted_told; /* handshakes that failed; as many as the log has */
+    struct dv_log_pair untrusted_why;         /* the last one did */
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *options;
     struct dv_grpc_memory memory;

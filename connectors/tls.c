@@ -206,6 +206,16 @@ bool dv_tls_mistrusts(const struct dv_tls *tls)
     return SSL_get_verify_result(tls->session) != X509_V_OK;
 }
 
+struct dv_log_pair dv_tls_refusal(const struct dv_tls *tls)
+{
+    switch (SSL_get_verify_result(tls->session)) {
+    case X509_V_OK: return DV_LOG_LITERAL("why", "the handshake failed or no certificate was shown");
+    case X509_V_ERR_CERT_HAS_EXPIRED: return DV_LOG_LITERAL("why", "the client's certificate has expired");
+    case X509_V_ERR_CERT_NOT_YET_VALID: return DV_LOG_LITERAL("why", "the client's certificate is not valid yet");
+    default: return DV_LOG_LITERAL("why", "the client's certificate is signed by nobody in client_ca");
+    }
+}
+
 bool dv_tls_feed(struct dv_tls *tls, const char *bytes, size_t length)
 {
     DV_ASSERT(length <= INT_MAX);

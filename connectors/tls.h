@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "engine/error.h"
+#include "engine/log.h"
 
 struct ssl_ctx_st;
 
@@ -55,6 +56,9 @@ enum dv_tls_step dv_tls_handshake(struct dv_tls *tls, const char **ret_reason);
 
 /* After a failed handshake: the other side showed a certificate that is not accepted, which no other attempt will change. */
 bool dv_tls_mistrusts(const struct dv_tls *tls);
+
+/* After a server's failed handshake: `why` for the log. */
+struct dv_log_pair dv_tls_refusal(const struct dv_tls *tls);
 
 /* Takes in what came from the socket. False: no memory. */
 bool dv_tls_feed(struct dv_tls *tls, const char *bytes, size_t length);

@@ -74,9 +74,24 @@ static bool before_read(struct dv_cured_tcp *cured, ssize_t count)
     return !((struct dv_connection *)cured)->refused || count < 0;
 }
 
-static void after_read(struct dv_cured_tcp *cured)
+/* After a reset libuv refuses to write at once, and the libuv backend of h2o 2.2.5 does not look: it would wait for the end
+ * of TLS's farewell for ever, and the connection would stay. */
+static void end_farewell(h2o_socket_t *socket)
 {
-    dv_gate_look((struct dv_connection *)cured);
+    h2o_socket_cb written = socket->_cb.write;
+    socket->_cb.write = NULL;
+    if (written != NULL)
+        written(socket, h2o_socket_error_io);
+}
+
+static void after_read(struct dv_cured_tcp *cured, ssize_t count)
+{
+    struct dv_connection *connection = (struct dv_connection *)cured;
+    bool lost = count < 0 && !uv_is_closing((uv_handle_t *)cured) && !uv_is_writable((uv_stream_t *)cured);
+    if (lost)
+        end_farewell(connection->socket);
+    else
+        dv_gate_look(connection);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

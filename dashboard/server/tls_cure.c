@@ -34,7 +34,7 @@ static void read_something(uv_stream_t *stream, ssize_t count, const uv_buf_t *b
     if (count == 0 || !connection->before(connection, count))
         return;
     connection->read(stream, count, buffer);
-    connection->after(connection);
+    connection->after(connection, count);
 }
 
 static read_start_fn find(void *handle)

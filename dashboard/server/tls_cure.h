@@ -20,7 +20,8 @@ struct dv_cured_tcp {
     uv_tcp_t tcp;
     uv_read_cb read; /* h2o's own callback, set whenever it starts to read */
     bool (*before)(struct dv_cured_tcp *connection, ssize_t count); /* false: h2o does not see this read */
-    void (*after)(struct dv_cured_tcp *connection);                 /* h2o has seen it; the connection may be closing */
+    /* h2o has seen it; the connection may be closing. */
+    void (*after)(struct dv_cured_tcp *connection, ssize_t count);
 };
 
 /* Marks an initialised handle, whose `before` and `after` are set; before h2o sees it. */

@@ -41,8 +41,8 @@ def method(channel, kind, path, request, reply):
 class Client:
     """A channel and what can be called on it."""
 
-    def __init__(self, port, credentials=None, options=()):
-        target, options = f"localhost:{port}", (("grpc.enable_retries", 0), *options)
+    def __init__(self, port, credentials=None, options=(), host="localhost"):
+        target, options = f"{host}:{port}", (("grpc.enable_retries", 0), *options)
         self.channel = grpc.secure_channel(target, credentials, options) if credentials else grpc.insecure_channel(target, options)
         ingest, named = "/datavault.v1.Ingest/", "/grpc.health.v1.Health/"
         self.ingest = method(self.channel, "unary_unary", ingest + "Ingest", datavault.IngestRequest, datavault.IngestReply)
