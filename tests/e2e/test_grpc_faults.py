@@ -115,6 +115,7 @@ class Matrix(World):
         self.process = self.start("run", "graph.yaml")
         self.whole = psutil.Process(self.process.pid)
         assert wait_for(lambda: all(map(listens, self.ports.values())), 20), self.process.log.read_text()
+        wait_for(lambda: not any(map(self.connections, self.ports.values())), 10)
         self.at_first = self.sockets()
         self.proxies = {name: FaultProxy(port) for name, port in self.ports.items()}
         self.numbers, self.answered = itertools.count(), {}
@@ -128,8 +129,11 @@ class Matrix(World):
 
     def sockets(self):
         """Open ones, of whatever state: one that was reset stands in no list of the kernel."""
-        links = (os.readlink(link) for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir())
-        return sum(link.startswith("socket:") for link in links)
+        found = 0
+        for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError): # closed meanwhile
+                found += os.readlink(link).startswith("socket:")
+        return found
 
     def work(self, way, over, passed):
         """Sends record after record, each until it is answered; tells when the last one was, and how many had to be sent again."""
