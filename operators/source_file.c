@@ -24,7 +24,6 @@ const struct dv_operator dv_operator_source_file = {
     .size = sizeof(struct dv_line_source),
     .source = true,
     .makes = true,
-    .credits = 8,
     .transfer = dv_line_source_transfer,
     .open = dv_line_source_open,
     .process = dv_line_source_process,

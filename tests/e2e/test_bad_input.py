@@ -311,7 +311,7 @@ def test_a_missing_keyring_is_told_with_the_command_that_mends(tmp_path, datavau
         world.graph(BRANCHED)
         world.write("in.jsonl", GOOD)
         done = world.run("run", "--once", "graph.yaml")
-        assert done.returncode == 1
+        assert done.returncode == 3
         assert b"datavault keys init --keyring file:keys" in done.stderr
         assert not world.path("out.jsonl").exists()
         world.path("pass").touch(0o600)

@@ -352,7 +352,7 @@ bool world_load(struct world *world, const char *nodes)
     drop_graph(world);
     dv_diags_init(&world->diags, &world->arena);
     (void)snprintf(world->name, sizeof world->name, "%s/test.yaml", world->directory);
-    (void)snprintf(world->text, sizeof world->text, "name: test\nbatch_bytes: 1MiB\ngraph:\n%s", nodes);
+    (void)snprintf(world->text, sizeof world->text, "name: test\nbatch_bytes: 1MiB\nstall: 0s\ngraph:\n%s", nodes);
     world->graph = dv_graph_parse(world->name, world->text, strlen(world->text),
                                   world->operators != NULL ? world->operators : operators, &world->diags);
     bool sound = world->graph != NULL && dv_graph_check(world->graph, &world->diags) == DV_OK;
