@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/services.h"
 #include "engine/diag.h"
 #include "engine/log.h"
 

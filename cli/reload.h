@@ -3,8 +3,11 @@
 #ifndef DV_CLI_RELOAD_H
 #define DV_CLI_RELOAD_H
 
-#include "cli/services.h"
+#include <stdbool.h>
+
 #include "engine/reload.h"
+
+struct dv_services;
 
 /* What is reloaded, and for whom. */
 struct dv_reloader {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tls.c - contexts with the rules that hold everywhere, and OpenSSL sessions between two memory buffers. */
 #include "connectors/tls.h"
+#include "engine/log.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 #include "engine/error.h"
-#include "engine/log.h"
 
+struct dv_log_pair;
 struct ssl_ctx_st;
 
 /* A context for clients, which trusts the certificates in the file `ca`, or the system's if that is NULL. DV_E_CONFIG.

@@ -16,6 +16,8 @@
 #include "engine/reopen.h"
 #include "engine/yaml.h"
 
+_Static_assert((int)DV_RELOAD_NAMES_MAX >= (int)DV_NODES_MAX, "every node can be named");
+
 enum { GENERATION_BYTES = 256 * 1024 * 1024, REOPEN_MS = 1000 };
 
 enum phase { PAUSING, STOPPING, REOPENING, RETURNING };

@@ -11,7 +11,15 @@
 #ifndef DV_ENGINE_RELOAD_H
 #define DV_ENGINE_RELOAD_H
 
-#include "engine/graph.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+
+struct dv_diags;
+struct dv_graph;
+
+enum { DV_RELOAD_NAMES_MAX = 64 };
 
 /* How a reload ended. */
 enum dv_reload_result {
@@ -25,7 +33,7 @@ enum dv_reload_result {
 
 /* Names of nodes; they live during the call that gets them. */
 struct dv_reload_names {
-    const char *names[DV_NODES_MAX];
+    const char *names[DV_RELOAD_NAMES_MAX];
     uint32_t count;
 };
 

@@ -4,6 +4,7 @@
 
 #include "engine/log.h"
 #include "engine/memory.h"
+#include "engine/node.h"
 
 enum { REAP_MS = 100 };
 

@@ -3,7 +3,10 @@
 #ifndef DV_ENGINE_REOPEN_H
 #define DV_ENGINE_REOPEN_H
 
-#include "engine/node.h"
+#include <stdbool.h>
+
+struct dv_graph;
+struct dv_node;
 
 /* The closed node is freed as soon as may be. It is in no graph's table any more. */
 void dv_reopen_bury(struct dv_node *node);
