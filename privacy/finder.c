@@ -11,8 +11,6 @@ enum { FOUND_MAX = 4096 };
 
 static dv_rc open_tagger(struct dv_finder *finder)
 {
-    size_t length = 0;
-    const void *table = dv_tagger_table(&length);
     finder->tagger = dv_memory_zeroed(1, sizeof *finder->tagger);
     finder->room = dv_tagger_room_new();
     finder->found = dv_memory_zeroed(FOUND_MAX, sizeof *finder->found);
@@ -20,8 +18,7 @@ static dv_rc open_tagger(struct dv_finder *finder)
         dv_finder_close(finder);
         return DV_E_MEMORY;
     }
-    dv_rc rc = dv_tagger_open(finder->tagger, table, length);
-    DV_ASSERT(rc == DV_OK);
+    dv_tagger_open_own(finder->tagger);
     return DV_OK;
 }
 

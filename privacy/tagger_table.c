@@ -26,14 +26,18 @@ static bool header_is_sound(const struct dv_tagger_header *header)
            header->outside_bias >= 0 && header->outside_bias <= BIAS_MAX;
 }
 
+/* CRC-32 as in zip files, a byte at a time. */
 static uint32_t crc32_of(const unsigned char *bytes, size_t length)
 {
-    uint32_t crc = 0xFFFFFFFF;
-    for (size_t i = 0; i < length; i++) {
-        crc ^= bytes[i];
+    uint32_t steps[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        steps[i] = i;
         for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+            steps[i] = steps[i] >> 1 ^ (0xEDB88320u & (0u - (steps[i] & 1u)));
     }
+    uint32_t crc = 0xFFFFFFFF;
+    for (size_t i = 0; i < length; i++)
+        crc = crc >> 8 ^ steps[(crc ^ bytes[i]) & 0xFF];
     return ~crc;
 }
 
@@ -74,20 +78,17 @@ static void read_transitions(struct dv_tagger *tagger, const struct dv_tagger_ro
             tagger->transitions[i][j] = from[i].weights[j];
 }
 
-dv_rc dv_tagger_open(struct dv_tagger *tagger, const void *table, size_t length)
+/* Points into the table, whose header is sound; false if it has another length than its header says. */
+static bool lay_out(struct dv_tagger *tagger, const struct dv_tagger_header *header, size_t length)
 {
-    const struct dv_tagger_header *header = table;
-    *tagger = (struct dv_tagger){ 0 };
-    if (length < sizeof *header || (uintptr_t)table % DV_TAGGER_ALIGN != 0 || !header_is_sound(header))
-        return DV_E_DATA;
-    const unsigned char *bytes = table;
+    const unsigned char *bytes = (const unsigned char *)header;
     uint64_t transitions = sizeof *header;
     uint64_t rows = transitions + DV_LABEL_ROOM * DV_LABEL_ROOM * sizeof(int16_t);
     uint64_t slots = rows + (uint64_t)header->row_count * DV_LABEL_ROOM * sizeof(int16_t);
     uint64_t words = slots + aligned((uint64_t)header->slot_count * sizeof(struct dv_tagger_slot));
     uint64_t bits = words + aligned((uint64_t)header->list_count * sizeof(uint32_t));
-    if (bits + aligned(header->list_count) != length || crc32_of(bytes + sizeof *header, length - sizeof *header) != header->checksum)
-        return DV_E_DATA;
+    if (bits + aligned(header->list_count) != length)
+        return false;
     *tagger = (struct dv_tagger){
         .rows = (const struct dv_tagger_row *)(const void *)(bytes + rows),
         .slots = (const struct dv_tagger_slot *)(const void *)(bytes + slots),
@@ -97,7 +98,18 @@ dv_rc dv_tagger_open(struct dv_tagger *tagger, const void *table, size_t length)
         .outside_bias = header->outside_bias, .version = header->version,
     };
     read_transitions(tagger, (const struct dv_tagger_row *)(const void *)(bytes + transitions));
-    return slots_are_sound(tagger) && lists_are_sound(tagger) ? DV_OK : DV_E_DATA;
+    return true;
+}
+
+dv_rc dv_tagger_open(struct dv_tagger *tagger, const void *table, size_t length)
+{
+    const struct dv_tagger_header *header = table;
+    *tagger = (struct dv_tagger){ 0 };
+    if (length < sizeof *header || (uintptr_t)table % DV_TAGGER_ALIGN != 0 || !header_is_sound(header) ||
+        !lay_out(tagger, header, length))
+        return DV_E_DATA;
+    bool whole = crc32_of((const unsigned char *)(header + 1), length - sizeof *header) == header->checksum;
+    return whole && slots_are_sound(tagger) && lists_are_sound(tagger) ? DV_OK : DV_E_DATA;
 }
 
 extern const unsigned char dv_tagger_data[], dv_tagger_data_end[]; /* tagger_data.S */
@@ -106,4 +118,12 @@ const void *dv_tagger_table(size_t *ret_length)
 {
     *ret_length = (size_t)(dv_tagger_data_end - dv_tagger_data);
     return dv_tagger_data;
+}
+
+void dv_tagger_open_own(struct dv_tagger *tagger)
+{
+    size_t length = 0;
+    const struct dv_tagger_header *header = dv_tagger_table(&length);
+    bool sound = header_is_sound(header) && lay_out(tagger, header, length);
+    DV_ASSERT(sound);
 }

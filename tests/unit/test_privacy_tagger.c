@@ -104,6 +104,10 @@ static void opens_only_whole_tables(void **state)
     const unsigned char *table = dv_tagger_table(&length);
     (void)state;
     assert_int_equal(dv_tagger_open(&tagger, table, length), DV_OK);
+    struct dv_tagger own;
+    dv_tagger_open_own(&own);
+    assert_ptr_equal(own.list_bits, tagger.list_bits);
+    assert_memory_equal(own.transitions, tagger.transitions, sizeof own.transitions);
     unsigned char *copy = aligned_alloc(64, length);
     assert_non_null(copy);
     memcpy(copy, table, length);
