@@ -14,6 +14,7 @@ enum {
     ANY = 0xFFu,
     OPEN = ANY & ~FORM(SEALED),                  /* what a reader without a key can use at all */
     ANONYMOUS = FORM(AGGREGATE) | FORM(NOISED),  /* about groups: of at least DV_K_MIN, or with noise of a known ε */
+    GROUPED = 1u << 8,                           /* generalized, with DV_K_MIN subjects or more behind each value */
     UNLINKED = ANONYMOUS | FORM(MASKED) | FORM(PSEUDONYM) | FORM(GENERALIZED) | FORM(SEALED),
     CIPHER = ANONYMOUS | FORM(PSEUDONYM) | FORM(SEALED),
     SCRUBBED = FORM(REDACTED) | FORM(MASKED) | FORM(PSEUDONYM) | FORM(SEALED),
@@ -33,6 +34,7 @@ struct clearance {
  *              what blobs are found and erased by.
  * SSE          Anybody who may see the dashboard: groups only. Redacted text may still hold what no finder found.
  *              A sealed value is of no use there, so that it can only be a mistake.
+ *              Of quasi-identifiers also what at least DV_K_MIN subjects share; a coarser value alone may be one person's.
  * LOG          Logs travel far and live long: nothing about a person, in no form.
  * DEAD_LETTER  Sealed by construction, whatever is put in.
  * LLM          A prompt leaves for a third party that remembers: no identity in any form but as a group, no pseudonym
@@ -52,8 +54,8 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
         [DV_CLASS_PUBLIC] = { ANY, "public values may be in a store" },
         [DV_CLASS_SENSITIVE] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
                                          "only" },
-        [DV_CLASS_QUASI_ID] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
-                                        "only" },
+        [DV_CLASS_QUASI_ID] = { CIPHER | GROUPED, "a store holds ciphertext, pseudonyms, aggregates of k >= 5, values "
+                                                  "that k >= 5 share and noised values only" },
         [DV_CLASS_FREE_TEXT] = { CIPHER | FORM(REDACTED), "free text in a store must be sealed, redacted, pseudonym, "
                                                           "aggregate of k >= 5 or noised" },
         [DV_CLASS_DIRECT_ID] = { CIPHER, "a store holds ciphertext, pseudonyms, aggregates of k >= 5 and noised values "
@@ -61,10 +63,11 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
     },
     [DV_EXIT_SSE] = {
         [DV_CLASS_PUBLIC] = { OPEN, "public values may be on the live stream, unsealed" },
-        [DV_CLASS_SENSITIVE] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values only" },
-        [DV_CLASS_QUASI_ID] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values only" },
-        [DV_CLASS_FREE_TEXT] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values only, no text" },
-        [DV_CLASS_DIRECT_ID] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values only" },
+        [DV_CLASS_SENSITIVE] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values (epsilon <= 4) only" },
+        [DV_CLASS_QUASI_ID] = { ANONYMOUS | GROUPED, "the live stream shows groups of k >= 5, values that k >= 5 share, "
+                                                     "and noised values (epsilon <= 4) only" },
+        [DV_CLASS_FREE_TEXT] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values (epsilon <= 4) only, no text" },
+        [DV_CLASS_DIRECT_ID] = { ANONYMOUS, "the live stream shows groups of k >= 5 and noised values (epsilon <= 4) only" },
     },
     [DV_EXIT_LOG] = {
         [DV_CLASS_PUBLIC] = { OPEN, "public values may be in a log, unsealed" },
@@ -84,12 +87,12 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
         [DV_CLASS_PUBLIC] = { OPEN, "public values may be in a prompt, unsealed" },
         [DV_CLASS_SENSITIVE] = { ANONYMOUS | FORM(REDACTED) | FORM(GENERALIZED) | FORM(MASKED),
                                  "a sensitive value in a prompt must be masked, generalized, redacted, aggregate of "
-                                 "k >= 5 or noised" },
+                                 "k >= 5 or noised (epsilon <= 4)" },
         [DV_CLASS_QUASI_ID] = { ANONYMOUS | FORM(GENERALIZED),
-                                "a quasi-id in a prompt must be generalized, aggregate of k >= 5 or noised" },
+                                "a quasi-id in a prompt must be generalized, aggregate of k >= 5 or noised (epsilon <= 4)" },
         [DV_CLASS_FREE_TEXT] = { ANONYMOUS | FORM(REDACTED),
-                                 "free text in a prompt must be redacted, aggregate of k >= 5 or noised" },
-        [DV_CLASS_DIRECT_ID] = { ANONYMOUS, "a direct-id in a prompt must be aggregate of k >= 5 or noised" },
+                                 "free text in a prompt must be redacted, aggregate of k >= 5 or noised (epsilon <= 4)" },
+        [DV_CLASS_DIRECT_ID] = { ANONYMOUS, "a direct-id in a prompt must be aggregate of k >= 5 or noised (epsilon <= 4)" },
     },
     [DV_EXIT_REPLY] = {
         [DV_CLASS_PUBLIC] = { ANY, "public values may be in an answer" },
@@ -103,30 +106,28 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
 };
 
 _Static_assert(DV_K_MIN == 5, "the rules above say k >= 5");
+_Static_assert(DV_EPSILON_OPEN_MAX == 4000, "the rules above say epsilon <= 4");
 
-/* Two of a kind: the smaller group and the larger ε reveal more. An ε of 0 is one that nobody stated: the worst. */
-static uint16_t worse_parameter(enum dv_form form, uint16_t a, uint16_t b)
+static unsigned epsilon_max(enum dv_exit exit)
 {
-    if (form == DV_FORM_AGGREGATE || (form == DV_FORM_NOISED && (a == 0 || b == 0)))
-        return a < b ? a : b;
-    return a > b ? a : b;
+    return exit == DV_EXIT_SSE || exit == DV_EXIT_LLM ? DV_EPSILON_OPEN_MAX : DV_EPSILON_KNOWN_MAX;
 }
 
-struct dv_label dv_label_join(struct dv_label a, struct dv_label b)
+/* What a label counts as at an exit, as a set of forms: an aggregate of few, or noise of too large or of no stated ε,
+ * protects nobody and is plain. */
+static unsigned counts_as(enum dv_exit exit, struct dv_label label)
 {
-    struct dv_label worse = a.form >= b.form ? a : b;
-    if (a.form == b.form)
-        worse.parameter = worse_parameter((enum dv_form)a.form, a.parameter, b.parameter);
-    worse.class = a.class > b.class ? a.class : b.class;
-    return worse;
-}
-
-/* An aggregate of few, or noise of no stated ε, protects nobody: it counts as plain. */
-static enum dv_form effective_form(struct dv_label label)
-{
-    bool is_small_group = label.form == DV_FORM_AGGREGATE && label.parameter < DV_K_MIN;
-    bool is_unmeasured = label.form == DV_FORM_NOISED && label.parameter == 0;
-    return is_small_group || is_unmeasured ? DV_FORM_PLAIN : (enum dv_form)label.form;
+    bool is_group = label.parameter >= DV_K_MIN;
+    switch ((enum dv_form)label.form) {
+    case DV_FORM_AGGREGATE:
+        return is_group ? FORM(AGGREGATE) : FORM(PLAIN);
+    case DV_FORM_NOISED:
+        return label.parameter > 0 && label.parameter <= epsilon_max(exit) ? FORM(NOISED) : FORM(PLAIN);
+    case DV_FORM_GENERALIZED:
+        return is_group ? FORM(GENERALIZED) | GROUPED : FORM(GENERALIZED);
+    default:
+        return 1u << label.form;
+    }
 }
 
 bool dv_label_cleared(enum dv_exit exit, struct dv_label label, const char **ret_why)
@@ -135,7 +136,36 @@ bool dv_label_cleared(enum dv_exit exit, struct dv_label label, const char **ret
     const struct clearance *clearance = &clearances[exit][label.class];
     if (ret_why != NULL)
         *ret_why = clearance->rule != NULL ? clearance->rule : "this is no exit";
-    return ((clearance->forms >> effective_form(label)) & 1u) != 0;
+    return (clearance->forms & counts_as(exit, label)) != 0;
+}
+
+
+/* Two of a kind: the smaller group and the larger ε reveal more. An ε of 0 is one that nobody stated: the worst. */
+static uint16_t worse_parameter(enum dv_form form, uint16_t a, uint16_t b)
+{
+    if (form != DV_FORM_NOISED || a == 0 || b == 0)
+        return a < b ? a : b;
+    return a > b ? a : b;
+}
+
+/* Whether an exit accepts `joined` that refuses `part`. Sealed values are refused where they would be of no use. */
+static bool clears_more(struct dv_label joined, struct dv_label part)
+{
+    for (unsigned exit = DV_EXIT_NONE + 1; exit < DV_EXIT_COUNT && part.form != DV_FORM_SEALED; exit++)
+        if (dv_label_cleared((enum dv_exit)exit, joined, NULL) && !dv_label_cleared((enum dv_exit)exit, part, NULL))
+            return true;
+    return false;
+}
+
+struct dv_label dv_label_join(struct dv_label a, struct dv_label b)
+{
+    struct dv_label worse = a.form >= b.form ? a : b;
+    if (a.form == b.form)
+        worse.parameter = worse_parameter((enum dv_form)a.form, a.parameter, b.parameter);
+    worse.class = a.class > b.class ? a.class : b.class;
+    if (clears_more(worse, a) || clears_more(worse, b))
+        return dv_label((enum dv_class)worse.class, DV_FORM_PLAIN);
+    return worse;
 }
 
 static const char *const class_names[] = {
@@ -187,7 +217,7 @@ const char *dv_label_text(struct dv_label label, char *buffer, size_t size)
 {
     const char *class = dv_class_name((enum dv_class)label.class);
     const char *form = dv_form_name((enum dv_form)label.form);
-    if (label.form == DV_FORM_AGGREGATE)
+    if (label.form == DV_FORM_AGGREGATE || (label.form == DV_FORM_GENERALIZED && label.parameter != 0))
         (void)snprintf(buffer, size, "%s, %s(%u)", class, form, label.parameter);
     else if (label.form == DV_FORM_NOISED)
         (void)snprintf(buffer, size, "%s, %s(%g)", class, form, label.parameter / 1000.0);

@@ -20,7 +20,7 @@ enum dv_form {
     DV_FORM_NOISED,      /* parameter: ε in thousandths */
     DV_FORM_AGGREGATE,   /* parameter: k, the smallest group */
     DV_FORM_REDACTED,    /* free text whose findings were replaced */
-    DV_FORM_GENERALIZED, /* a band, a year, a region */
+    DV_FORM_GENERALIZED, /* a band, a year, a region; parameter: n, the subjects sure to share what is shown, or 0 */
     DV_FORM_PSEUDONYM,   /* keyed */
     DV_FORM_MASKED,
     DV_FORM_PLAIN,
@@ -30,7 +30,9 @@ enum dv_form {
 struct dv_label {
     uint8_t class;
     uint8_t form;
-    uint16_t parameter; /* k, or ε in thousandths (0: nobody stated it, cleared as plain); 0 for other forms */
+    /* k, n (0: a coarser value that nobody else need share), or ε in thousandths (0: nobody stated it, cleared as
+     * plain); 0 for other forms. */
+    uint16_t parameter;
 };
 
 /* Anywhere bytes leave. */
@@ -46,12 +48,24 @@ enum dv_exit {
     DV_EXIT_COUNT
 };
 
-enum { DV_K_MIN = 5 }; /* the smallest group an aggregate may show */
+enum {
+    DV_K_MIN = 5,                 /* the smallest group an aggregate may show */
+    DV_EPSILON_KNOWN_MAX = 10000, /* thousandths: noise of more protects nobody, not even from who is known */
+    DV_EPSILON_OPEN_MAX = 4000,   /* the same where anybody may look on: the live stream, and a prompt */
+};
 
 /* A label without parameter. */
 static inline struct dv_label dv_label(enum dv_class class, enum dv_form form)
 {
     return (struct dv_label){ .class = (uint8_t)class, .form = (uint8_t)form };
+}
+
+/* The same with its parameter, which stays at 65535 if it is more. */
+static inline struct dv_label dv_label_with(enum dv_class class, enum dv_form form, uint64_t parameter)
+{
+    struct dv_label label = dv_label(class, form);
+    label.parameter = (uint16_t)(parameter < UINT16_MAX ? parameter : UINT16_MAX);
+    return label;
 }
 
 /* Whether two labels are the same in every part. */
@@ -60,7 +74,8 @@ static inline bool dv_label_equal(struct dv_label a, struct dv_label b)
     return a.class == b.class && a.form == b.form && a.parameter == b.parameter;
 }
 
-/* The worse of both in each part; of two aggregates the smaller k, of two noised values the larger ε. */
+/* The worse of both in each part; of two groups the smaller k or n, of two noised values the larger ε. Where neither form
+ * is the worse at every exit, the joined one is plain: no exit accepts it that refuses one of the two for what it shows. */
 struct dv_label dv_label_join(struct dv_label a, struct dv_label b);
 
 /* Whether `exit` may receive `label`; *ret_why (may be NULL) gets the rule in words, a literal. */
@@ -74,7 +89,7 @@ const char *dv_exit_name(enum dv_exit exit);
 /* Parses a class name; false if there is none such. */
 bool dv_class_parse(const char *name, enum dv_class *ret_class);
 
-/* "quasi-id, aggregate(5)" into `buffer`, which it also returns. */
+/* "quasi-id, aggregate(5)", "quasi-id, generalized" into `buffer`, which it also returns. */
 const char *dv_label_text(struct dv_label label, char *buffer, size_t size);
 
 #endif
