@@ -31,6 +31,7 @@ extern const struct dv_command dv_command_docs;
 extern const struct dv_command dv_command_schema;
 extern const struct dv_command dv_command_generate;
 extern const struct dv_command dv_command_retrieve;
+extern const struct dv_command dv_command_risk;
 extern const struct dv_command dv_command_dlq;
 extern const struct dv_command dv_command_keys;
 extern const struct dv_command dv_command_budget;
