@@ -5,22 +5,22 @@
 #include <string.h>
 
 #include "engine/error.h"
-#include "privacy/detect_rows.h"
+#include "privacy/detect_walk.h"
 
 /* Scores, not the order of rows, decide between verifiers of one trigger. */
 static const struct dv_detector_row rows[] = {
-    { "ipv4", DV_PII_IP, DV_TRIGGER_DIGIT, 4, 3, false, dv_verify_ipv4 },
-    { "iban", DV_PII_IBAN, DV_TRIGGER_DIGIT, 2, 0, true, dv_verify_iban },
-    { "mrn", DV_PII_MRN, DV_TRIGGER_DIGIT, 3, 0, false, dv_verify_mrn },
-    { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn },
-    { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card },
-    { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone },
-    { "date", DV_PII_DATE, DV_TRIGGER_DIGIT, 1, 0, false, dv_verify_date },
-    { "email", DV_PII_EMAIL, DV_TRIGGER_AT, 0, 0, false, dv_verify_email },
-    { "url", DV_PII_URL, DV_TRIGGER_COLON, 0, 0, false, dv_verify_url },
-    { "ipv6", DV_PII_IP, DV_TRIGGER_COLON, 0, 0, false, dv_verify_ipv6 },
-    { "mac", DV_PII_MAC, DV_TRIGGER_COLON, 0, 0, false, dv_verify_mac },
-    { "domain", DV_PII_URL, DV_TRIGGER_DOT, 0, 0, false, dv_verify_domain },
+    { "ipv4", DV_PII_IP, DV_TRIGGER_DIGIT, 4, 3, false, dv_verify_ipv4, NULL },
+    { "iban", DV_PII_IBAN, DV_TRIGGER_DIGIT, 2, 0, true, dv_verify_iban, dv_reach_iban },
+    { "mrn", DV_PII_MRN, DV_TRIGGER_DIGIT, 3, 0, false, dv_verify_mrn, dv_reach_mrn },
+    { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn, NULL },
+    { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card, NULL },
+    { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone, dv_reach_phone },
+    { "date", DV_PII_DATE, DV_TRIGGER_DIGIT, 1, 0, false, dv_verify_date, dv_reach_date },
+    { "email", DV_PII_EMAIL, DV_TRIGGER_AT, 0, 0, false, dv_verify_email, dv_reach_email },
+    { "url", DV_PII_URL, DV_TRIGGER_COLON, 0, 0, false, dv_verify_url, dv_reach_url },
+    { "ipv6", DV_PII_IP, DV_TRIGGER_COLON, 0, 0, false, dv_verify_ipv6, dv_reach_ipv6 },
+    { "mac", DV_PII_MAC, DV_TRIGGER_COLON, 0, 0, false, dv_verify_mac, dv_reach_mac },
+    { "domain", DV_PII_URL, DV_TRIGGER_DOT, 0, 0, false, dv_verify_domain, dv_reach_domain },
 };
 
 static const char *const names[DV_PII_COUNT] = {
@@ -30,22 +30,6 @@ static const char *const names[DV_PII_COUNT] = {
     [DV_PII_MRN] = "MRN",        [DV_PII_PERSON] = "PERSON", [DV_PII_LOCATION] = "LOCATION",
     [DV_PII_DATE] = "DATE",      [DV_PII_ID] = "ID",       [DV_PII_ACCOUNT] = "ACCOUNT",
     [DV_PII_USERNAME] = "USERNAME",
-};
-
-/* A window overlaps the next by one word, so that the digits after a mark are always known. */
-enum { WINDOW_WORDS = 64, WINDOW_BYTES = WINDOW_WORDS * 64, WINDOW_STEP = WINDOW_BYTES - 64 };
-
-enum { SURE_SCORE = 900 };
-
-/* One call of dv_detect(). */
-struct finder {
-    const struct dv_detector *detector;
-    struct dv_span *spans;
-    size_t count, max;
-    uint32_t covered_end; /* marks before it lie in a finding */
-    struct dv_candidate candidate;
-    uint64_t digits[WINDOW_WORDS + 1];
-    uint64_t marks[WINDOW_WORDS + 1];
 };
 
 const char *dv_pii_name(enum dv_pii type)
@@ -83,10 +67,10 @@ static bool is_stronger(const struct dv_span *a, const struct dv_span *b)
 }
 
 /* Takes in the spans that `found` overlaps: what any verifier found stays covered, whoever gives the name. */
-static void absorb(struct finder *finder, struct dv_span *found)
+static void absorb(struct dv_walk *walk, struct dv_span *found)
 {
-    while (finder->count != 0 && finder->spans[finder->count - 1].end > found->start) {
-        struct dv_span *last = &finder->spans[--finder->count];
+    while (walk->count != 0 && walk->spans[walk->count - 1].end > found->start) {
+        struct dv_span *last = &walk->spans[--walk->count];
         struct dv_span merged = is_stronger(found, last) ? *found : *last;
         merged.start = found->start < last->start ? found->start : last->start;
         merged.end = found->end > last->end ? found->end : last->end;
@@ -96,34 +80,34 @@ static void absorb(struct finder *finder, struct dv_span *found)
 
 /* No room for another finding: the last one takes the rest of the text. The walk goes on, since a later finding may
  * still reach back before it. */
-static void cover_rest(struct finder *finder)
+static void cover_rest(struct dv_walk *walk)
 {
-    struct dv_span *last = &finder->spans[finder->max - 1];
+    struct dv_span *last = &walk->spans[walk->max - 1];
     last->type = DV_PII_OTHER;
-    last->end = finder->candidate.length;
+    last->end = walk->candidate.length;
     last->score = 1000;
     last->why = "too many findings: the rest is covered";
 }
 
-static void accept(struct finder *finder, struct dv_span *found)
+void dv_walk_accept(struct dv_walk *walk, struct dv_span *found)
 {
-    DV_ASSERT(found->start < found->end && found->end <= finder->candidate.length);
-    finder->covered_end = found->end;
-    absorb(finder, found);
-    if (finder->count == finder->max)
-        cover_rest(finder);
+    DV_ASSERT(found->start < found->end && found->end <= walk->candidate.length);
+    walk->covered_end = found->end;
+    absorb(walk, found);
+    if (walk->count == walk->max)
+        cover_rest(walk);
     else
-        finder->spans[finder->count++] = *found;
+        walk->spans[walk->count++] = *found;
 }
 
 /* Whether the row gave a finding that leaves nothing to ask the others. */
-static bool try_row(struct finder *finder, const struct dv_detector_row *row)
+static bool try_row(struct dv_walk *walk, const struct dv_detector_row *row)
 {
     struct dv_span found = { .type = row->type };
-    if (!row->verify(&finder->candidate, &found))
+    if (!row->verify(&walk->candidate, &found))
         return false;
-    bool sure = found.score >= SURE_SCORE;
-    accept(finder, &found);
+    bool sure = found.score >= DV_SURE_SCORE;
+    dv_walk_accept(walk, &found);
     return sure;
 }
 
@@ -143,89 +127,126 @@ static inline uint32_t count_near(const uint64_t *words, uint32_t word, uint32_t
     return ((near + (near >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
 }
 
-/* Whether the surroundings of the candidate can satisfy the row. */
-static bool row_fits(const struct dv_detector_row *row, const struct dv_candidate *candidate, bool after_letter)
+/* What the prefilter knows of a digit, and the groups of the number that begins there. */
+static void look_near(struct dv_walk *walk, uint32_t word, uint32_t bit)
 {
-    if (candidate->digits_near < row->digits_min || candidate->marks_near < row->marks_min)
-        return false;
-    return after_letter || !row->after_letter;
-}
-
-static void try_digit(struct finder *finder, uint32_t word, uint32_t bit)
-{
-    struct dv_candidate *candidate = &finder->candidate;
-    const struct dv_detector *detector = finder->detector;
-    candidate->digits_near = count_near(finder->digits, word, bit);
-    if (candidate->digits_near < detector->digits_min)
-        return;
-    candidate->marks_near = count_near(finder->marks, word, bit);
+    struct dv_candidate *candidate = &walk->candidate;
+    candidate->digits_near = count_near(walk->digits, word, bit);
+    candidate->marks_near = count_near(walk->marks, word, bit);
     candidate->groups.count = 0;
     candidate->groups.total = 0;
+}
+
+static void try_digit(struct dv_walk *walk, uint32_t word, uint32_t bit)
+{
+    struct dv_candidate *candidate = &walk->candidate;
+    const struct dv_detector *detector = walk->detector;
+    if (count_near(walk->digits, word, bit) < detector->digits_min)
+        return;
+    look_near(walk, word, bit);
     if (candidate->digits_near >= DV_GROUPED_MIN)
         dv_groups_read(candidate);
     bool after_letter = dv_is_letter(dv_byte_before(candidate, candidate->at, 1));
     for (uint32_t i = 0; i < detector->row_counts[DV_TRIGGER_DIGIT]; i++) {
         const struct dv_detector_row *row = detector->rows[DV_TRIGGER_DIGIT][i];
-        if (row_fits(row, candidate, after_letter) && try_row(finder, row))
+        if (dv_row_fits(row, candidate, after_letter) && try_row(walk, row))
             break;
     }
 }
 
-static void try_mark(struct finder *finder)
+static enum dv_trigger trigger_of(unsigned char byte)
 {
-    struct dv_candidate *candidate = &finder->candidate;
+    return byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;
+}
+
+static void try_mark(struct dv_walk *walk)
+{
+    struct dv_candidate *candidate = &walk->candidate;
     unsigned char byte = candidate->text[candidate->at];
     /* The prefilter cannot tell at the end of a block. */
     if (byte != '@' && dv_byte(candidate, candidate->at + 1) <= ' ')
         return;
-    enum dv_trigger trigger = byte == '@' ? DV_TRIGGER_AT : byte == ':' ? DV_TRIGGER_COLON : DV_TRIGGER_DOT;
-    for (uint32_t i = 0; i < finder->detector->row_counts[trigger]; i++)
-        if (try_row(finder, finder->detector->rows[trigger][i]))
+    enum dv_trigger trigger = trigger_of(byte);
+    for (uint32_t i = 0; i < walk->detector->row_counts[trigger]; i++)
+        if (try_row(walk, walk->detector->rows[trigger][i]))
             break;
 }
 
-/* Walks the marks of the first `words` words of the window that begins at byte `start`. */
-static void walk(struct finder *finder, uint32_t start, uint32_t words)
+static void try_open(struct dv_walk *walk, uint32_t word, uint32_t bit, bool digit)
 {
-    uint64_t carry = start != 0 && dv_is_digit(finder->candidate.text[start - 1]);
+    if (digit) {
+        look_near(walk, word, bit);
+        dv_walk_open_digit(walk);
+    } else {
+        dv_walk_open_mark(walk, trigger_of(walk->candidate.text[walk->candidate.at]));
+    }
+}
+
+static void try_at(struct dv_walk *walk, uint32_t word, uint32_t bit, bool digit)
+{
+    if (walk->candidate.at < walk->covered_end && !walk->stuck)
+        return;
+    if (walk->open)
+        try_open(walk, word, bit, digit);
+    else if (digit)
+        try_digit(walk, word, bit);
+    else
+        try_mark(walk);
+}
+
+/* Walks the marks of the first `words` words of the window that begins at byte `start`. */
+static void walk_window(struct dv_walk *walk, uint32_t start, uint32_t words)
+{
+    uint64_t carry = start != 0 && dv_is_digit(walk->candidate.text[start - 1]);
     for (uint32_t word = 0; word < words; word++) {
-        uint64_t digits = finder->digits[word];
+        uint64_t digits = walk->digits[word];
         uint64_t begins = digits & ~(digits << 1 | carry);
         carry = digits >> 63;
-        for (uint64_t todo = begins | finder->marks[word]; todo != 0; todo &= todo - 1) {
+        for (uint64_t todo = begins | walk->marks[word]; todo != 0; todo &= todo - 1) {
             uint32_t bit = (uint32_t)__builtin_ctzll(todo);
-            finder->candidate.at = start + word * 64 + bit;
-            if (finder->candidate.at < finder->covered_end)
-                continue;
-            if ((begins >> bit & 1) != 0)
-                try_digit(finder, word, bit);
-            else
-                try_mark(finder);
+            walk->candidate.at = start + word * 64 + bit;
+            try_at(walk, word, bit, (begins >> bit & 1) != 0);
         }
+    }
+}
+
+void dv_walk_init(struct dv_walk *walk, const struct dv_detector *detector, const char *text, uint32_t length,
+                  struct dv_span *spans, size_t max)
+{
+    walk->detector = detector;
+    walk->spans = spans;
+    walk->count = 0;
+    walk->max = max;
+    walk->covered_end = 0;
+    walk->past_end = false;
+    walk->open = false;
+    walk->stuck = false;
+    walk->candidate.text = (const unsigned char *)text;
+    walk->candidate.length = length;
+    walk->candidate.past_end = &walk->past_end;
+}
+
+void dv_walk_text(struct dv_walk *walk, uint32_t from)
+{
+    const struct dv_candidate *candidate = &walk->candidate;
+    for (size_t start = from; start < candidate->length; start += DV_WALK_STEP) {
+        size_t left = candidate->length - start;
+        size_t bytes = left < DV_WALK_BYTES ? left : DV_WALK_BYTES;
+        size_t words = (bytes + 63) / 64;
+        walk->digits[words] = 0;
+        walk->marks[words] = 0;
+        walk->detector->scan(candidate->text + start, bytes, walk->digits, walk->marks);
+        walk_window(walk, (uint32_t)start, (uint32_t)(left <= DV_WALK_BYTES ? words : DV_WALK_WORDS - 1));
+        if (left <= DV_WALK_BYTES)
+            break;
     }
 }
 
 size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
     DV_ASSERT(max > 0 && length <= UINT32_MAX);
-    DV_UNINITIALIZED struct finder finder;
-    finder.detector = detector;
-    finder.spans = spans;
-    finder.count = 0;
-    finder.max = max;
-    finder.covered_end = 0;
-    finder.candidate.text = (const unsigned char *)text;
-    finder.candidate.length = (uint32_t)length;
-    for (size_t start = 0; start < length; start += WINDOW_STEP) {
-        size_t left = length - start;
-        size_t bytes = left < WINDOW_BYTES ? left : WINDOW_BYTES;
-        size_t words = (bytes + 63) / 64;
-        finder.digits[words] = 0;
-        finder.marks[words] = 0;
-        detector->scan(finder.candidate.text + start, bytes, finder.digits, finder.marks);
-        walk(&finder, (uint32_t)start, (uint32_t)(left <= WINDOW_BYTES ? words : WINDOW_WORDS - 1));
-        if (left <= WINDOW_BYTES)
-            break;
-    }
-    return finder.count;
+    DV_UNINITIALIZED struct dv_walk walk;
+    dv_walk_init(&walk, detector, text, (uint32_t)length, spans, max);
+    dv_walk_text(&walk, 0);
+    return walk.count;
 }

@@ -74,6 +74,23 @@ void dv_detector_init(struct dv_detector *detector, const struct dv_detector_opt
 size_t dv_detect(const struct dv_detector *detector, const char *text, size_t length, struct dv_span *spans,
                  size_t max);
 
+/* What is known of a text that goes on; zero at its start. Whoever drops bytes of the text's front takes as many from the
+ * three places and from the spans. */
+struct dv_detect_state {
+    uint32_t next;        /* every mark before it is decided */
+    uint32_t covered_end; /* marks before it lie in a finding */
+    uint32_t settled;     /* no finding to come covers a byte before it, whatever follows */
+    size_t count;         /* of spans; those that end at `settled` or before are final */
+};
+
+/* Goes on with text[0..length), which is not over: the bytes from `next` on, new ones behind, and before them at least the
+ * DV_DETECT_BEHIND that came before, or all. At the end of the text dv_detect_close(). However the text came, the
+ * spans are those of dv_detect(). `max` must exceed what the undecided bytes can hold: a finding has 3 bytes at least. */
+void dv_detect_open(const struct dv_detector *detector, const char *text, size_t length, struct dv_detect_state *state,
+                    struct dv_span *spans, size_t max);
+void dv_detect_close(const struct dv_detector *detector, const char *text, size_t length, struct dv_detect_state *state,
+                     struct dv_span *spans, size_t max);
+
 /* "EMAIL", "CREDIT_CARD"; DV_PII_OTHER is "REDACTED". Literals. */
 const char *dv_pii_name(enum dv_pii type);
 

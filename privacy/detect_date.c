@@ -177,6 +177,31 @@ static uint32_t month_before(const struct dv_candidate *candidate, uint32_t at)
     return end < at && is_month(candidate, start, end) ? start : at;
 }
 
+/* Whether the letters start..end begin the name of a month. */
+static bool begins_month(const struct dv_candidate *candidate, uint32_t start, uint32_t end)
+{
+    for (const char *const *month = months; *month != NULL; month++) {
+        uint32_t i = 0;
+        while (start + i < end && (*month)[i] != '\0' && dv_lower(candidate->text[start + i]) == (unsigned char)(*month)[i])
+            i++;
+        if (start + i == end)
+            return true;
+    }
+    return false;
+}
+
+/* At the end of a text that is not over, the name of a month may stand there or be begun. */
+uint32_t dv_reach_date(const struct dv_candidate *candidate)
+{
+    uint32_t month = month_before(candidate, candidate->at);
+    uint32_t start = candidate->at;
+    if (month < candidate->at || candidate->at < candidate->length)
+        return month;
+    while (candidate->at - start <= WORD_MAX && dv_is_letter(dv_byte_before(candidate, start, 1)))
+        start--;
+    return begins_month(candidate, start, candidate->at) ? start : candidate->at;
+}
+
 /* "March 18th, 2024", "March 2024". */
 static bool verify_month_first(const struct dv_candidate *candidate, struct figures number, struct dv_span *span)
 {

@@ -64,6 +64,15 @@ static bool passes_mod97(const unsigned char *characters, uint32_t count)
     return rest == 1;
 }
 
+/* The country's letters, or the first of them if the text ends there. */
+uint32_t dv_reach_iban(const struct dv_candidate *candidate)
+{
+    uint32_t start = candidate->at;
+    while (candidate->at - start < 2 && dv_is_letter(dv_byte_before(candidate, start, 1)))
+        start--;
+    return start;
+}
+
 bool dv_verify_iban(const struct dv_candidate *candidate, struct dv_span *span)
 {
     uint32_t at = candidate->at;

@@ -117,6 +117,18 @@ static uint32_t first_group(const struct dv_candidate *candidate, uint32_t max)
     return dv_is_alnum(dv_byte_before(candidate, start, 1)) ? UINT32_MAX : start;
 }
 
+uint32_t dv_reach_ipv6(const struct dv_candidate *candidate)
+{
+    uint32_t start = first_group(candidate, V6_GROUP_DIGITS);
+    return start == UINT32_MAX ? candidate->at : start;
+}
+
+uint32_t dv_reach_mac(const struct dv_candidate *candidate)
+{
+    uint32_t start = first_group(candidate, 2);
+    return start == UINT32_MAX ? candidate->at : start;
+}
+
 bool dv_verify_ipv6(const struct dv_candidate *candidate, struct dv_span *span)
 {
     unsigned char after = dv_byte(candidate, candidate->at + 1);

@@ -106,7 +106,7 @@ static bool is_keyword(const char *word)
 
 /* The start of the id: letters right before the first digit belong to it, with a dash between too ("A-4711"); "MRN" in
  * "MRN12345" and "MRN-12345" does not. */
-static uint32_t id_start(const struct dv_candidate *candidate)
+uint32_t dv_reach_mrn(const struct dv_candidate *candidate)
 {
     struct back back = { .candidate = candidate, .at = candidate->at };
     if (*read_word(&back) != '\0')
@@ -159,7 +159,7 @@ bool dv_verify_mrn(const struct dv_candidate *candidate, struct dv_span *span)
     unsigned char joint = dv_byte_before(candidate, candidate->at, 1);
     if ((joint == '-' || joint == '/' || joint == '.') && dv_is_digit(dv_byte_before(candidate, candidate->at, 2)))
         return false; /* the middle of a number: its first run was asked about */
-    struct back back = { .candidate = candidate, .at = id_start(candidate) };
+    struct back back = { .candidate = candidate, .at = dv_reach_mrn(candidate) };
     uint32_t start = back.at;
     skip_separators(&back);
     if (!may_end_keyword(dv_byte_before(candidate, back.at, 2), dv_byte_before(candidate, back.at, 1)))

@@ -65,6 +65,14 @@ static uint32_t extension_end(const struct dv_candidate *candidate, uint32_t end
     return digits != 0 && ends_word(candidate, number + digits) ? number + digits : end;
 }
 
+uint32_t dv_reach_phone(const struct dv_candidate *candidate)
+{
+    uint32_t start = candidate->at;
+    start -= dv_byte_before(candidate, start, 1) == '(';
+    start -= dv_byte_before(candidate, start, 1) == '+';
+    return start;
+}
+
 /* Fills the span from the first group, with a '+' or '(' before it and an extension behind. */
 static bool fill(const struct dv_candidate *candidate, struct dv_span *span, uint32_t last_group, uint16_t score,
                  const char *why)
@@ -72,10 +80,7 @@ static bool fill(const struct dv_candidate *candidate, struct dv_span *span, uin
     uint32_t end = extension_end(candidate, dv_group_end(&candidate->groups, last_group));
     if (!ends_word(candidate, end))
         return false;
-    uint32_t start = candidate->at;
-    start -= dv_byte_before(candidate, start, 1) == '(';
-    start -= dv_byte_before(candidate, start, 1) == '+';
-    return dv_span_fill(span, start, end, score, why);
+    return dv_span_fill(span, dv_reach_phone(candidate), end, score, why);
 }
 
 /* 3-3-4 digits from group `first` on; "(555) 1234567" too. Gives the last group, or 0. */

@@ -2,7 +2,11 @@
  * detect_rows.h - what the verifiers of detect_*.c share: a row of the table, a candidate, and looks around it.
  *
  * Private to privacy/. A verifier gets a candidate and answers whether there is a finding there; if so it fills start,
- * end, score and why of the span. It may look back before the trigger, but only a bounded way. */
+ * end, score and why of the span.
+ *
+ * Two rules let the same rows scan a text that is not over (detect_open.c). What lies ahead is read by dv_byte() only, or
+ * dv_past_end() is told: then a verdict that never looked past the end is the one of every longer text. And a verifier
+ * looks back DV_DETECT_BEHIND bytes at most; a row whose spans begin before their trigger says where by its `reach`. */
 #ifndef DV_PRIVACY_DETECT_ROWS_H
 #define DV_PRIVACY_DETECT_ROWS_H
 
@@ -15,6 +19,9 @@ enum dv_trigger {
     DV_TRIGGER_COLON,
     DV_TRIGGER_DOT,
 };
+
+/* The farthest that any verifier looks back from its trigger. */
+enum { DV_DETECT_BEHIND = 320 };
 
 enum { DV_GROUPS_MAX = 20, DV_GROUP_DIGITS_MAX = 24, DV_NEAR_BYTES = 20, DV_GROUPED_MIN = 7 };
 
@@ -44,11 +51,12 @@ struct dv_groups {
     unsigned char digits[DV_GROUP_DIGITS_MAX]; /* '0'..'9', the groups joined */
 };
 
-/* The place a verifier is asked about. The three members after `at` are set for a digit only. */
+/* The place a verifier is asked about. The last three members are set for a digit only. */
 struct dv_candidate {
     const unsigned char *text;
     uint32_t length;
     uint32_t at;             /* the trigger */
+    bool *past_end;          /* set when somebody asked for what stands behind the end */
     uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on */
     uint32_t marks_near;     /* '@' there, and '.' and ':' before a non-blank */
     struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
@@ -56,20 +64,28 @@ struct dv_candidate {
 
 typedef bool dv_verify(const struct dv_candidate *candidate, struct dv_span *span);
 
+/* Where the earliest span begins whose trigger is at candidate->at, or comes there or later if that is the end of a text
+ * that is not over; at most candidate->at. */
+typedef uint32_t dv_reach(const struct dv_candidate *candidate);
+
 /* A row of the table. */
 struct dv_detector_row {
     const char *name;
     enum dv_pii type;
     enum dv_trigger trigger;
     /* What a digit must have around it before the verifier is called. */
-    uint8_t digits_min; /* in the DV_NEAR_BYTES from it on */
+    uint8_t digits_min; /* in the DV_NEAR_BYTES from it on; at least DV_GROUPED_MIN for a row that reads the groups */
     uint8_t marks_min;  /* there too */
     bool after_letter;  /* right before it */
     dv_verify *verify;
+    dv_reach *reach; /* NULL: spans begin at their trigger */
 };
 
 dv_verify dv_verify_email, dv_verify_phone, dv_verify_ssn, dv_verify_card, dv_verify_iban, dv_verify_ipv4,
     dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn, dv_verify_date;
+
+dv_reach dv_reach_email, dv_reach_phone, dv_reach_iban, dv_reach_ipv6, dv_reach_mac, dv_reach_url, dv_reach_domain,
+    dv_reach_mrn, dv_reach_date;
 
 /* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
 dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;
@@ -107,10 +123,19 @@ static inline unsigned char dv_lower(unsigned char byte)
     return (unsigned char)(byte - 'A') <= 25 ? byte | 0x20 : byte;
 }
 
+/* Whether `at` is past the end; whoever reads ahead without dv_byte() asks this. */
+static inline bool dv_past_end(const struct dv_candidate *candidate, uint32_t at)
+{
+    if (at < candidate->length)
+        return false;
+    *candidate->past_end = true;
+    return true;
+}
+
 /* The byte at `at`, or NUL past the end. */
 static inline unsigned char dv_byte(const struct dv_candidate *candidate, uint32_t at)
 {
-    return at < candidate->length ? candidate->text[at] : 0;
+    return dv_past_end(candidate, at) ? 0 : candidate->text[at];
 }
 
 /* The byte `back` bytes before `at`, or NUL before the start. */

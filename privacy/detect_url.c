@@ -21,7 +21,7 @@ static bool ends_url(unsigned char byte)
 static uint32_t url_end(const struct dv_candidate *candidate, uint32_t at)
 {
     uint32_t end = at;
-    while (end < candidate->length && !ends_url(candidate->text[end]))
+    while (!dv_past_end(candidate, end) && !ends_url(candidate->text[end]))
         end++;
     while (end > at && strchr(".,;:!?')]*", candidate->text[end - 1]) != NULL)
         end--;
@@ -33,16 +33,22 @@ static bool is_scheme_byte(unsigned char byte)
     return dv_is_alnum(byte) || byte == '+' || byte == '-' || byte == '.';
 }
 
+uint32_t dv_reach_url(const struct dv_candidate *candidate)
+{
+    uint32_t start = candidate->at;
+    while (candidate->at - start < SCHEME_MAX && is_scheme_byte(dv_byte_before(candidate, start, 1)))
+        start--;
+    while (start < candidate->at && !dv_is_letter(candidate->text[start]))
+        start++;
+    return start;
+}
+
 bool dv_verify_url(const struct dv_candidate *candidate, struct dv_span *span)
 {
     uint32_t at = candidate->at;
     if (dv_byte(candidate, at + 1) != '/' || dv_byte(candidate, at + 2) != '/')
         return false;
-    uint32_t start = at;
-    while (at - start < SCHEME_MAX && is_scheme_byte(dv_byte_before(candidate, start, 1)))
-        start--;
-    while (start < at && !dv_is_letter(candidate->text[start]))
-        start++;
+    uint32_t start = dv_reach_url(candidate);
     uint32_t end = url_end(candidate, at + 3);
     return start < at && end > at + 3 && dv_span_fill(span, start, end, 960, "scheme and //");
 }
@@ -75,6 +81,14 @@ static uint32_t top_domain_end(const struct dv_candidate *candidate, uint32_t at
     return 0;
 }
 
+uint32_t dv_reach_domain(const struct dv_candidate *candidate)
+{
+    uint32_t start = candidate->at;
+    while (candidate->at - start < NAME_MAX_BYTES && is_name_byte(dv_byte_before(candidate, start, 1)))
+        start--;
+    return start;
+}
+
 static bool verify_bare(const struct dv_candidate *candidate, struct dv_span *span)
 {
     uint32_t at = candidate->at;
@@ -83,9 +97,7 @@ static bool verify_bare(const struct dv_candidate *candidate, struct dv_span *sp
     bool dotted_on = after == '.' && dv_is_alnum(dv_byte(candidate, top + 1));
     if (top == 0 || dotted_on || dv_is_alnum(after) || after == '-' || after == '_' || after == '@')
         return false;
-    uint32_t start = at;
-    while (at - start < NAME_MAX_BYTES && is_name_byte(dv_byte_before(candidate, start, 1)))
-        start--;
+    uint32_t start = dv_reach_domain(candidate);
     if (start == at)
         return false;
     uint32_t end = after == '/' || after == '?' || after == ':' ? url_end(candidate, top) : top;
