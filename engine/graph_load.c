@@ -316,6 +316,8 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     node->files = dv_diags_sources_hash(graph->diags, known);
     memcpy(node->out, shape.out, sizeof node->out);
     node->cleared = shape.cleared;
+    if (!dv_facts_load(graph, node, &shape))
+        (void)dv_refuse(node, NULL, "C007", NULL, "no memory for what the conditions before '%s' tell", node->name);
     dv_order_load(node);
     for (uint32_t output = 0; output < node->output_count; output++)
         DV_ASSERT(node->out[output] != NULL);

@@ -10,6 +10,7 @@
 #include "engine/breaker.h"
 #include "engine/dead_letter.h"
 #include "engine/diag.h"
+#include "engine/fact.h"
 #include "engine/graph.h"
 #include "engine/operator.h"
 #include "engine/pool.h"
@@ -91,6 +92,8 @@ struct dv_node {
     const struct dv_schema *in;
     const struct dv_schema *out[DV_OUTPUTS_MAX];
     const struct dv_schema *cleared;
+    const struct dv_fact *told;                 /* what it tells about a record that it came in */
+    const struct dv_fact *tells[DV_OUTPUTS_MAX]; /* and that it went out */
     uint32_t output_count;
     uint32_t link_first, link_count; /* its outgoing links in graph->links, by output */
     uint32_t upstream_open;          /* nodes before it that may still send */

@@ -28,8 +28,9 @@
  * the input has ended, process() of a window is called with NULL: what is left must be wanted now.
  *
  * Privacy. transfer() tells the schema that leaves, types and labels, for the schema that enters; the proof of
- * `datavault check` and the run use the same function. An exit states its kind in `.exit` and the engine compares each
- * batch's labels with what was proved. No field value may enter a message: dv_reject() takes a literal. */
+ * `datavault check` and the run use the same function. Who picks records by a column says so in `told` (fact.h). An exit
+ * states its kind in `.exit` and the engine compares each batch's labels with what was proved. No field value may enter a
+ * message: dv_reject() takes a literal. */
 #ifndef DV_ENGINE_OPERATOR_H
 #define DV_ENGINE_OPERATOR_H
 
@@ -52,11 +53,20 @@ enum { DV_OUTPUTS_MAX = 8 };
 struct dv_node;
 struct dv_batch;
 
+/* What it tells about a record that it leaves by an output: something about this column of the input. */
+struct dv_told {
+    bool any;
+    bool exact; /* the value itself, as behind `equals`; else one bit of it */
+    uint32_t column;
+};
+
 /* What transfer() is given and fills. */
 struct dv_shape {
     const struct dv_schema *in;                   /* NULL for a source */
     const struct dv_schema *out[DV_OUTPUTS_MAX];  /* to fill: one per output; a sink has none */
     const struct dv_schema *cleared;              /* to fill by an exit that sends other columns than `in` */
+    struct dv_told told[DV_OUTPUTS_MAX];          /* to fill by whoever sends only some records on, by what they hold */
+    uint32_t subjects;                            /* to fill if each record that leaves is of so many subjects at least */
 };
 
 /* What a node kind is. Const, one per file, listed in operators/meson.build. */

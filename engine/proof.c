@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown. */
+ * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown.
+ *
+ * Looked at are the columns of the records that leave, and what it tells about a record that it leaves there (fact.h). */
 #include "engine/json.h"
 #include "engine/node.h"
 #include "engine/yaml.h"
@@ -31,6 +33,37 @@ static uint32_t path_to(const struct dv_node *exit, const char *column, const st
 {
     uint32_t count = 0;
     for (const struct dv_node *at = exit; at != NULL && count < PATH_MAX_NODES; at = upstream(at, column))
+        path[count++] = at;
+    return count;
+}
+
+static bool carries(const struct dv_fact *list, const struct dv_fact *fact)
+{
+    for (; list != NULL; list = list->next)
+        if (list->node == fact->node && list->output == fact->output)
+            return true;
+    return false;
+}
+
+/* The node before `node` that sends records of which `fact` is told; NULL if it is told by none. */
+static const struct dv_node *teller(const struct dv_node *node, const struct dv_fact *fact)
+{
+    const struct dv_graph *graph = node->graph;
+    for (uint32_t i = 0; i < graph->link_count; i++) {
+        const struct dv_node *from = graph->nodes[graph->links[i].from];
+        if (graph->links[i].to == node->index && carries(from->tells[graph->links[i].output], fact))
+            return from;
+    }
+    return NULL;
+}
+
+/* Back to the condition, and from there to where its column comes from. */
+static uint32_t path_of_fact(const struct dv_node *exit, const struct dv_fact *fact, const struct dv_node **path)
+{
+    uint32_t count = 0;
+    for (const struct dv_node *at = exit; at != NULL && at != fact->node && count < PATH_MAX_NODES; at = teller(at, fact))
+        path[count++] = at;
+    for (const struct dv_node *at = fact->node; at != NULL && count < PATH_MAX_NODES; at = upstream(at, fact->column))
         path[count++] = at;
     return count;
 }
@@ -70,6 +103,51 @@ static void report(const struct dv_node *exit, const struct dv_column *column, s
                  exit->name, dv_exit_name(exit->op->exit));
 }
 
+/* "by age at `split`": what leaves is said, not shown. */
+static void report_fact(const struct dv_node *exit, const struct dv_fact *fact, struct dv_diags *diags, const char *why)
+{
+    const struct dv_node *path[PATH_MAX_NODES];
+    uint32_t count = path_of_fact(exit, fact, path);
+    char label[64];
+    (void)dv_label_text(fact->label, label, sizeof label);
+    const char *detail = dv_arena_printf(diags->arena,
+                                         "%s        `%s` picks records by `%s`: nothing behind it hides where they went\n"
+                                         "rule: %s",
+                                         path_text(diags->arena, path, count), fact->node->name, fact->column, why);
+    const char *help = dv_arena_printf(diags->arena, "put `%s` after the node that transforms `%s`, or put `aggregate` "
+                                                     "before `%s`", fact->node->name, fact->column, exit->name);
+    dv_diags_add(diags, exit->yaml->key_place, "P002", detail, help,
+                 "that a record is at `%s` (%s) would tell its `%s` (%s): `%s` sent it there", exit->name,
+                 dv_exit_name(exit->op->exit), fact->column, label, fact->node->name);
+}
+
+static bool columns_leak(const struct dv_node *exit, struct dv_diags *diags)
+{
+    bool leaks = false;
+    const struct dv_schema *schema = leaving(exit);
+    for (uint32_t column = 0; column < schema->column_count; column++) {
+        const char *why = "";
+        if (dv_label_cleared(exit->op->exit, schema->columns[column].label, &why))
+            continue;
+        leaks = true;
+        report(exit, &schema->columns[column], diags, why);
+    }
+    return leaks;
+}
+
+static bool facts_leak(const struct dv_node *exit, struct dv_diags *diags)
+{
+    bool leaks = false;
+    for (const struct dv_fact *fact = exit->told; fact != NULL; fact = fact->next) {
+        const char *why = "";
+        if (dv_fact_cleared(exit->op->exit, fact->label, &why))
+            continue;
+        leaks = true;
+        report_fact(exit, fact, diags, why);
+    }
+    return leaks;
+}
+
 dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
 {
     bool leaks = false;
@@ -77,14 +155,8 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
         const struct dv_node *node = graph->nodes[i];
         if (node->op->exit == DV_EXIT_NONE)
             continue;
-        const struct dv_schema *schema = leaving(node);
-        for (uint32_t column = 0; column < schema->column_count; column++) {
-            const char *why = "";
-            if (dv_label_cleared(node->op->exit, schema->columns[column].label, &why))
-                continue;
-            leaks = true;
-            report(node, &schema->columns[column], diags, why);
-        }
+        leaks = columns_leak(node, diags) || leaks;
+        leaks = facts_leak(node, diags) || leaks;
     }
     return leaks ? DV_E_LEAK : DV_OK;
 }
@@ -125,6 +197,20 @@ static void print_row(FILE *out, const struct dv_node *node, const struct dv_col
                   dv_label_text(column->label, label, sizeof label), why);
 }
 
+/* What is told of the records at an exit: "(split: age)". */
+static void print_facts(FILE *out, const struct dv_node *node)
+{
+    for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next) {
+        char label[64];
+        char field[128];
+        const char *why = "";
+        (void)dv_fact_cleared(node->op->exit, fact->label, &why);
+        (void)snprintf(field, sizeof field, "(%s: %s)", fact->node->name, fact->column);
+        (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", node->name, dv_exit_name(node->op->exit), field,
+                      dv_label_text(fact->label, label, sizeof label), why);
+    }
+}
+
 void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
 {
     if (!json)
@@ -134,6 +220,8 @@ void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
         const struct dv_schema *schema = node->op->exit != DV_EXIT_NONE ? leaving(node) : NULL;
         for (uint32_t column = 0; schema != NULL && column < schema->column_count; column++)
             print_row(out, node, &schema->columns[column], json);
+        if (schema != NULL && !json)
+            print_facts(out, node);
     }
     if (json)
         return;

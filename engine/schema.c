@@ -104,6 +104,28 @@ const struct dv_schema *dv_schema_join(struct dv_arena *arena, const struct dv_s
     return both;
 }
 
+/* Whether picking by a column of the label `by` may part those who share a value of `label`. */
+static bool is_parted(struct dv_label label, struct dv_label by)
+{
+    bool is_shared = label.form == DV_FORM_GENERALIZED && label.parameter > 0;
+    return is_shared && !(by.form == DV_FORM_GENERALIZED && by.parameter >= label.parameter);
+}
+
+const struct dv_schema *dv_schema_thinned(struct dv_arena *arena, const struct dv_schema *schema, uint32_t by)
+{
+    DV_ASSERT(by < schema->column_count);
+    struct dv_schema *thinned = NULL;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        if (!is_parted(schema->columns[i].label, schema->columns[by].label))
+            continue;
+        thinned = thinned != NULL ? thinned : dv_schema_copy(arena, schema);
+        if (thinned == NULL)
+            return NULL;
+        thinned->columns[i].label.parameter = 0;
+    }
+    return thinned != NULL ? thinned : schema;
+}
+
 const char *dv_type_name(enum dv_type type)
 {
     static const char *const names[] = {

@@ -79,6 +79,10 @@ bool dv_schema_equal(const struct dv_schema *a, const struct dv_schema *b);
  * the arena is full. */
 const struct dv_schema *dv_schema_join(struct dv_arena *arena, const struct dv_schema *a, const struct dv_schema *b);
 
+/* The schema of some of its records, picked by column `by`: what n subjects shared may now be fewer people's, unless all who
+ * share it went the same way. `schema` itself if nothing changes; NULL when the arena is full. */
+const struct dv_schema *dv_schema_thinned(struct dv_arena *arena, const struct dv_schema *schema, uint32_t by);
+
 /* "text", "int", …: literals. */
 const char *dv_type_name(enum dv_type type);
 

@@ -44,6 +44,7 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     struct aggregate *aggregate = dv_state(node);
     DV_TRY(dv_aggregate_plan(node, shape, &aggregate->spec));
     shape->out[0] = aggregate->spec.schema;
+    shape->subjects = aggregate->spec.plan.k;
     return DV_OK;
 }
 

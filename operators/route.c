@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * route.c - splits records in two by one column: `after: NODE.matched` and `after: NODE.rest`.
  *
- * A record without the column goes to the rest. When all of a batch goes one way it goes as it is, without a copy. */
+ * A record without the column goes to the rest. When all of a batch goes one way it goes as it is, without a copy. That a
+ * record is on an output tells something about the column, which the proof follows to each exit. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,9 @@ struct route {
     enum dv_type type;
     struct dv_cell *wanted; /* what `equals` and `in` name, in the column's type */
     size_t wanted_count;
+    const struct dv_schema *sent;
+    bool thinned;              /* `sent` is not what comes in */
+    int same[DV_COLUMNS_MAX]; /* column i is column i */
 };
 
 static const struct dv_option options[] = {
@@ -82,6 +87,37 @@ static dv_rc parse_wanted(struct dv_node *node)
     return DV_OK;
 }
 
+/* Whether the matched records all have one value: it is wanted alone, or no other whole number is between the bounds. */
+static bool matches_one_value(const struct route *route)
+{
+    if (!is_range(route))
+        return route->wanted_count == 1;
+    return route->type == DV_TYPE_INT && ceil(route->below) - floor(route->above) <= 2;
+}
+
+/* A record of the rest of one bool has the other. */
+static void tell(const struct route *route, struct dv_shape *shape)
+{
+    bool one = matches_one_value(route);
+    shape->told[MATCHED] = (struct dv_told){ .any = true, .exact = one, .column = route->index };
+    shape->told[REST] = (struct dv_told){ .any = true, .exact = one && route->type == DV_TYPE_BOOL, .column = route->index };
+}
+
+static dv_rc send_schema(struct dv_node *node, struct dv_shape *shape)
+{
+    struct route *route = dv_state(node);
+    route->sent = dv_schema_thinned(dv_node_arena(node), shape->in, route->index);
+    if (route->sent == NULL)
+        return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
+    route->thinned = route->sent != shape->in;
+    for (int i = 0; i < DV_COLUMNS_MAX; i++)
+        route->same[i] = i;
+    shape->out[MATCHED] = route->sent;
+    shape->out[REST] = route->sent;
+    tell(route, shape);
+    return DV_OK;
+}
+
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct route *route = dv_state(node);
@@ -98,9 +134,7 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
                          route->column, dv_type_name(route->type));
     if (route->equals != NULL || route->in.count != 0)
         DV_TRY(parse_wanted(node));
-    shape->out[MATCHED] = shape->in;
-    shape->out[REST] = shape->in;
-    return DV_OK;
+    return send_schema(node, shape);
 }
 
 static bool is_wanted(const struct route *route, const struct dv_cell *cell)
@@ -126,21 +160,33 @@ static bool matches(const struct route *route, const struct dv_cell *cell)
     return value > route->above && value < route->below;
 }
 
+/* A batch of the rows that go one way, or NULL. */
+static struct dv_batch *part(struct dv_node *node, struct dv_batch *batch, const uint16_t *rows, uint32_t count)
+{
+    const struct route *route = dv_state(node);
+    struct dv_batch *made = dv_select(node, batch, rows, count);
+    if (made == NULL || !route->thinned || dv_batch_reshape(made, route->sent, route->same) == DV_OK)
+        return made;
+    dv_batch_unref(made);
+    return NULL;
+}
+
 static dv_rc split(struct dv_node *node, struct dv_batch *batch, const uint16_t rows[2][DV_BATCH_ROWS],
                    const uint32_t counts[2])
 {
-    struct dv_batch *matched = dv_select(node, batch, rows[MATCHED], counts[MATCHED]);
-    struct dv_batch *rest = dv_select(node, batch, rows[REST], counts[REST]);
-    if (matched == NULL || rest == NULL) {
-        if (matched != NULL)
-            dv_batch_unref(matched);
-        if (rest != NULL)
-            dv_batch_unref(rest);
-        return dv_fail(node, DV_E_MEMORY, "no memory to split a batch");
+    struct dv_batch *parts[2] = { NULL, NULL };
+    bool made = true;
+    for (unsigned side = MATCHED; side <= REST; side++) {
+        parts[side] = counts[side] != 0 ? part(node, batch, rows[side], counts[side]) : NULL;
+        made = made && (parts[side] != NULL || counts[side] == 0);
     }
-    dv_emit(node, MATCHED, matched);
-    dv_emit(node, REST, rest);
-    return DV_DROP;
+    for (unsigned side = MATCHED; side <= REST; side++) {
+        if (parts[side] != NULL && made)
+            dv_emit(node, side, parts[side]);
+        else if (parts[side] != NULL)
+            dv_batch_unref(parts[side]);
+    }
+    return made ? DV_DROP : dv_fail(node, DV_E_MEMORY, "no memory to split a batch");
 }
 
 static dv_rc process(struct dv_node *node, struct dv_batch *batch)
@@ -154,7 +200,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
         rows[side][counts[side]++] = (uint16_t)row;
     }
     DV_ASSERT(counts[MATCHED] + counts[REST] == batch->rows);
-    if (counts[MATCHED] != 0 && counts[REST] != 0)
+    if (route->thinned || (counts[MATCHED] != 0 && counts[REST] != 0))
         return split(node, batch, rows, counts);
     dv_emit(node, counts[MATCHED] != 0 ? MATCHED : REST, dv_batch_ref(batch));
     return DV_DROP;

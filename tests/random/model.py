@@ -46,6 +46,11 @@ BLOB = {
 BARE = {"sealed": ("bytes", ("direct-id", "sealed", 0))}
 
 
+# What it tells about a record that it is at an exit: {node, output, column, label} of each condition on its way. Stores are
+# asked as files are.
+FACTS = {"file": "file", "store": "file", "sse": "sse"}
+
+
 class Wrong(Exception):
     """The graph cannot be: exit code 3."""
 
@@ -189,16 +194,41 @@ def route(schema, node):
     return schema
 
 
+# ---- what conditions tell ----
+
+def told(label, exact):
+    """What a condition on a column of this label tells of it."""
+    if exact or label[0] in ("direct-id", "free-text") or label[1] != "plain":
+        return label
+    return (label[0], "generalized", 0)
+
+
+def facts_sent(node, name, schema, facts):
+    """Output word → facts, for what comes in."""
+    if node["op"] == "aggregate":
+        return {name: {(*fact[:3], (fact[3][0], "aggregate", node["k"])) for fact in facts}}
+    if node["op"] != "route":
+        return {name: facts}
+    label = schema.columns[node["column"]][1]
+    return {f"{name}.{output}": facts | {(name, output, node["column"], told(label, "equals" in node and output == "matched"))}
+            for output in ("matched", "rest")}
+
+
+def is_cleared(kind, label):
+    name, form, parameter = label
+    return ("plain" if form == "aggregate" and parameter < K_MIN else form) in CLEARED[kind][name]
+
+
+def facts_leak(kind, facts):
+    """The columns of which an exit of this kind would be told too much."""
+    return sorted({column for _, _, column, label in facts if not is_cleared(FACTS[kind], label)})
+
+
 # ---- graphs ----
 
 def leaks(kind, schema):
     """The columns that may not leave at an exit of this kind."""
-    found = []
-    for name, (_, (label, form, parameter)) in schema.columns.items():
-        shown = "plain" if form == "aggregate" and parameter < K_MIN else form
-        if shown not in CLEARED[kind][label]:
-            found.append(name)
-    return found
+    return [name for name, (_, label) in schema.columns.items() if not is_cleared(kind, label)]
 
 
 def fits_sink(node, schema):
@@ -253,20 +283,26 @@ def shape(node, schemas, policies, leaking, name):
 
 
 def verdict(graph, policies):
-    """(0, 3 or 4, {exit node: columns that leak}) for {name: node}; `after` of a node is a list of names. All nodes are
-    looked at that have what they need; those behind a wrong one have not."""
-    sent, leaking, read, wrong = {}, {}, set(), []
+    """(0, 3 or 4, {exit node: columns that leak}, {exit node: columns that are told of}) for {name: node}; `after` of a node
+    is a list of names. All nodes are looked at that have what they need; those behind a wrong one have not."""
+    sent, leaking, telling, facts, read, wrong = {}, {}, {}, {}, set(), []
     for name, node in graph.items():
-        inputs = [word.split(".")[0] for word in node.get("after", [])]
+        words = node.get("after", [])
+        inputs = [word.split(".")[0] for word in words]
         read |= set(inputs)
         if not set(inputs) <= set(sent):
             continue
         try:
-            sent[name] = shape(node, [sent[word] for word in inputs], policies, leaking, name)
+            schemas = [sent[word] for word in inputs]
+            sent[name] = shape(node, schemas, policies, leaking, name)
+            known = set().union(*(facts[word] for word in words))
+            facts.update(facts_sent(node, name, schemas[0] if schemas else None, known))
+            if node["op"] in EXITS and facts_leak(EXITS[node["op"]], known):
+                telling[name] = facts_leak(EXITS[node["op"]], known)
         except Wrong as one:
             wrong.append(one)
     if wrong:
-        return (4 if any(isinstance(one, Unproved) for one in wrong) else 3), {}
+        return (4 if any(isinstance(one, Unproved) for one in wrong) else 3), {}, {}
     if any(sent[name] is not None and name not in read for name in sent):
-        return 3, {}
-    return (4 if leaking else 0), leaking
+        return 3, {}, {}
+    return (4 if leaking or telling else 0), leaking, telling

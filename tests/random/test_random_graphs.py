@@ -17,6 +17,7 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -135,17 +136,20 @@ def try_graph(bench, seed):
 
 def compare(bench, nodes, happened, problems, what):
     """Check's verdict and the model's; gives back the former."""
-    expected, why = model.verdict(nodes, bench.policies)
+    expected, why, told = model.verdict(nodes, bench.policies)
     done = bench.check(nodes)
     kind = "graph" if what == "graph" else "mutant"
     happened[f"{kind} {done.returncode}"] += 1
     if done.returncode != expected:
-        problems.append(f"{what}: check says {done.returncode}, the rules say {expected} {why}\n{graphs.graph_text(nodes)}"
+        problems.append(f"{what}: check says {done.returncode}, the rules say {expected} {why} {told}\n{graphs.graph_text(nodes)}"
                         f"{done.stderr[:2000].decode('utf-8', 'replace')}")
     if expected == 4 and done.returncode == 4:
         text = done.stderr.decode()
         problems += [f"{what}: `{column}` at `{name}` is not told" for name, columns in why.items() for column in columns
                      if f"`{column}`" not in text or f"would reach `{name}`" not in text]
+        problems += [f"{what}: that `{name}` tells of `{column}` is not said" for name, columns in told.items()
+                     for column in columns if not re.search(f"a record is at `{name}` .* would tell its `{column}`", text)]
+        happened["leaks by where records are alone"] += not why and bool(told)
     return done.returncode
 
 
@@ -198,6 +202,7 @@ def test_random_graphs_are_proved_rightly_and_leak_nothing():
     assert not failed, explain(seed, failed)
     accepted, refused = happened["graph 0"], happened["graph 4"]
     assert accepted + refused + happened["graph 3"] == COUNT
+    assert happened["leaks by where records are alone"] > COUNT / 200, "conditions must have told something"
     assert accepted > COUNT / 3 and refused > COUNT / 20, "graphs of both kinds are needed"
     assert happened["mutant 4"] + happened["mutant 3"] > COUNT / 4, "deleted nodes must have been necessary"
     assert happened["output bytes"] > 1000 * accepted, "the runs must have written something"

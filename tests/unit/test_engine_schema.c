@@ -220,6 +220,31 @@ static void schemas_are_made_and_compared(void **state)
     end_world(&world);
 }
 
+/* Picking by a column that others share parts nobody; by any other, those who shared a value may be fewer now. */
+static void picked_records_share_less(void **state)
+{
+    (void)state;
+    struct world world;
+    start_world(&world);
+    struct dv_schema *all = dv_schema_new(&world.arena, "all", 4);
+    (void)dv_schema_add(all, "age", DV_TYPE_TEXT, dv_label_with(DV_CLASS_QUASI_ID, DV_FORM_GENERALIZED, 5));
+    (void)dv_schema_add(all, "zip", DV_TYPE_TEXT, dv_label_with(DV_CLASS_QUASI_ID, DV_FORM_GENERALIZED, 7));
+    (void)dv_schema_add(all, "ward", DV_TYPE_TEXT, dv_label(DV_CLASS_PUBLIC, DV_FORM_PLAIN));
+    (void)dv_schema_add(all, "year", DV_TYPE_TEXT, dv_label(DV_CLASS_QUASI_ID, DV_FORM_GENERALIZED));
+    assert_ptr_equal(dv_schema_thinned(&world.arena, all, 1), all);
+    static const unsigned kept[4][2] = { { 5, 0 }, { 5, 7 }, { 0, 0 }, { 0, 0 } };
+    for (uint32_t by = 0; by < 4; by++) {
+        const struct dv_schema *some = dv_schema_thinned(&world.arena, all, by);
+        assert_int_equal(some->columns[0].label.parameter, kept[by][0]);
+        assert_int_equal(some->columns[1].label.parameter, kept[by][1]);
+        assert_true(dv_label_equal(some->columns[2].label, all->columns[2].label));
+        assert_true(dv_label_equal(some->columns[3].label, all->columns[3].label));
+    }
+    all->columns[0].label.parameter = all->columns[1].label.parameter = 0;
+    assert_ptr_equal(dv_schema_thinned(&world.arena, all, 2), all);
+    end_world(&world);
+}
+
 static bool load_shipped(void)
 {
     struct world world;
@@ -250,7 +275,7 @@ int main(void)
         cmocka_unit_test(healthcare_is_as_required),     cmocka_unit_test(finance_is_as_required),
         cmocka_unit_test(fields_are_read),               cmocka_unit_test(wrong_schemas_are_refused),
         cmocka_unit_test(all_mistakes_at_once),          cmocka_unit_test(too_many_fields_are_refused),
-        cmocka_unit_test(missing_file_is_told),          cmocka_unit_test(schemas_are_made_and_compared),
+        cmocka_unit_test(missing_file_is_told),          cmocka_unit_test(picked_records_share_less), cmocka_unit_test(schemas_are_made_and_compared),
         cmocka_unit_test(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
