@@ -28,33 +28,18 @@ static dv_rc uncovered(struct dv_node *node, const char *option, const struct dv
     return dv_refuse(node, option, "P104", help, "policy '%s' has no rule for column `%s`", policy->name, column->name);
 }
 
-static unsigned bit(enum dv_type type)
-{
-    return 1u << (unsigned)type;
-}
-
-/* The types of column a rule can change, as bits. */
-static unsigned fitting_types(const struct dv_rule *rule)
-{
-    unsigned text = bit(DV_TYPE_TEXT);
-    switch (rule->action) {
-    case DV_ACTION_MASK:
-    case DV_ACTION_PSEUDONYM:
-        return text | bit(DV_TYPE_INT);
-    case DV_ACTION_GENERALIZE:
-        if (rule->to == DV_TO_AGE_BAND)
-            return text | bit(DV_TYPE_INT);
-        return rule->to == DV_TO_NUMBER ? text | bit(DV_TYPE_INT) | bit(DV_TYPE_FLOAT) : text;
-    default:
-        return text;
-    }
-}
-
 static dv_rc misfit(struct dv_node *node, const struct dv_rule *rule, const struct dv_column *column)
 {
     dv_diags_add(dv_node_diags(node), rule->place, "C120", NULL, "use another action, or `drop`",
                  "'%s' cannot be applied to column `%s` of type %s", dv_action_name(rule->action), column->name,
                  dv_type_name(column->type));
+    return DV_E_CONFIG;
+}
+
+static dv_rc no_subject(struct dv_node *node, const struct dv_rule *rule, const struct dv_column *column)
+{
+    dv_diags_add(dv_node_diags(node), rule->place, "C121", NULL, "name it in the schema: `subject: COLUMN`",
+                 "the dates of column `%s` cannot be shifted: the schema does not say whose they are", column->name);
     return DV_E_CONFIG;
 }
 
@@ -65,8 +50,10 @@ static dv_rc plan_column(struct dv_node *node, const struct dv_rule *rule, const
     if (rule->action == DV_ACTION_DROP)
         return DV_OK;
     bool keep = rule->action == DV_ACTION_KEEP;
-    if (!keep && (fitting_types(rule) & bit(column->type)) == 0)
+    if (!dv_rule_fits(rule, column->type))
         return misfit(node, rule, column);
+    if (dv_rule_needs_subject(rule) && in->subject < 0)
+        return no_subject(node, rule, column);
     uint32_t to = plan->columns.schema->column_count;
     struct dv_column *out = dv_columns_take(&plan->columns, in, index);
     out->label = dv_rule_label(rule, column->label);
@@ -75,7 +62,7 @@ static dv_rc plan_column(struct dv_node *node, const struct dv_rule *rule, const
     plan->steps[plan->step_count++] =
         (struct dv_anonymize_step){ .rule = rule, .from = index, .to = to, .type = column->type };
     plan->columns.from[to] = -1;
-    out->type = DV_TYPE_TEXT;
+    out->type = dv_rule_type(rule, column->type);
     out->bounded = false;
     return DV_OK;
 }
@@ -90,12 +77,14 @@ dv_rc dv_anonymize_plan(struct dv_node *node, const char *option, const char *po
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
     dv_rc rc = DV_OK;
     plan->step_count = 0;
+    plan->subject = in->subject;
+    plan->subject_type = in->subject >= 0 ? in->columns[in->subject].type : DV_TYPE_TEXT;
     for (uint32_t i = 0; i < in->column_count; i++) {
         /* Nobody knows what is in fields that no schema names, so no rule can be right for them. */
         if ((int32_t)i == in->extra)
             continue;
         const struct dv_column *column = &in->columns[i];
-        const struct dv_rule *rule = dv_policy_rule_for(policy, column->name, (enum dv_class)column->label.class);
+        const struct dv_rule *rule = dv_policy_rule_for(policy, column->name, (enum dv_class)column->label.class, column->type);
         dv_rc planned = rule != NULL ? plan_column(node, rule, in, i, plan) : uncovered(node, option, policy, column);
         rc = dv_is_error(planned) ? planned : rc;
     }

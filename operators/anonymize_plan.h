@@ -14,7 +14,7 @@ struct dv_anonymize_step {
     const struct dv_rule *rule;
     uint32_t from; /* column of the input */
     uint32_t to;   /* column of the output */
-    enum dv_type type; /* of the input; the output is text */
+    enum dv_type type; /* of the input */
 };
 
 /* Zero-initialise it. */
@@ -22,6 +22,8 @@ struct dv_anonymize_plan {
     struct dv_columns columns; /* from[] is -1 for a column that changes */
     struct dv_anonymize_step steps[DV_COLUMNS_MAX];
     uint32_t step_count;
+    int32_t subject; /* the subject's column of the input, or -1 */
+    enum dv_type subject_type;
 };
 
 /* During transfer(): loads `policies/<policy>.yaml` beside the graph file and applies it to `in`. Findings: a policy

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert((int)DV_PSEUDONYM_BYTES_MAX == SHA256_DIGEST_LENGTH, "all of the digest");
 _Static_assert(sizeof(SHA256_CTX) <= DV_PSEUDONYM_STATE, "the state must fit");
 
 /* Hashes the key, xored with `pad`, as the first block of a state. */
@@ -134,8 +135,8 @@ static size_t put_base32(char *at, const unsigned char *bytes, size_t count)
     return (size_t)(at - start);
 }
 
-static void digest_value(const struct dv_pseudonym *pseudonym, const char *value, size_t length,
-                         unsigned char digest[SHA256_DIGEST_LENGTH])
+void dv_pseudonym_digest(const struct dv_pseudonym *pseudonym, const char *value, size_t length,
+                         unsigned char digest[DV_PSEUDONYM_BYTES_MAX])
 {
     SHA256_CTX state;
     memcpy(&state, pseudonym->inner, sizeof state);
@@ -153,7 +154,7 @@ dv_rc dv_pseudonym_token(const struct dv_pseudonym *pseudonym, const char *value
     out->length = 0;
     if (out->size < DV_PSEUDONYM_TOKEN_MAX)
         return DV_E_LIMIT;
-    digest_value(pseudonym, value, length, digest);
+    dv_pseudonym_digest(pseudonym, value, length, digest);
     memcpy(out->text, pseudonym->head, pseudonym->head_length);
     char *at = out->text + pseudonym->head_length;
     size_t written = pseudonym->encoding == DV_PSEUDONYM_HEX ? put_hex(at, digest, pseudonym->bytes)

@@ -61,6 +61,10 @@ DV_CHECKED dv_rc dv_pseudonym_init(struct dv_pseudonym *pseudonym, const unsigne
 DV_CHECKED dv_rc dv_pseudonym_token(const struct dv_pseudonym *pseudonym, const char *value, size_t length,
                                     struct dv_buffer *out);
 
+/* The whole HMAC of a value, for what makes something else of it. */
+void dv_pseudonym_digest(const struct dv_pseudonym *pseudonym, const char *value, size_t length,
+                         unsigned char ret_digest[DV_PSEUDONYM_BYTES_MAX]);
+
 /* Wipes the keyed state. */
 void dv_pseudonym_wipe(struct dv_pseudonym *pseudonym);
 

@@ -1,16 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0
- * redact.c - detects, measures the result, writes it once. */
+ * redact.c - detects, makes what stands for each finding, measures the result, writes it once. */
 #include "privacy/redact.h"
 
 #include <string.h>
 
-#include "privacy/detect_rows.h"
+#include "privacy/date.h"
 
-static size_t redacted_length(const struct dv_span *spans, size_t count, size_t length)
+/* What stands for a finding. */
+struct stand_in {
+    const char *text; /* NULL: the type in brackets */
+    size_t length;
+};
+
+/* One text. */
+struct work {
+    const struct dv_redact_how *how;
+    struct dv_arena *arena;
+    const char *text;
+    const struct dv_span *spans;
+    size_t count;
+    struct stand_in *stand_ins;
+};
+
+static bool move_date(const struct work *work, const struct dv_span *span, struct dv_buffer *out)
 {
-    for (size_t i = 0; i < count; i++)
-        length += strlen(dv_pii_name(spans[i].type)) + 2 - (spans[i].end - spans[i].start);
-    return length;
+    const char *text = work->text + span->start;
+    size_t length = span->end - span->start;
+    return length <= out->size && (dv_date_move(work->how->days, text, length, out) == DV_OK ||
+                                   dv_date_move_words(work->how->days, text, length, out) == DV_OK);
+}
+
+static void make_stand_in(const struct work *work, const struct dv_span *span, struct stand_in *stand_in)
+{
+    *stand_in = (struct stand_in){ .length = strlen(dv_pii_name(span->type)) + 2 };
+    if (work->how->days == 0 || span->type != DV_PII_DATE)
+        return;
+    struct dv_buffer buffer = { .text = dv_arena_text(work->arena, DV_DATE_TEXT_MAX), .size = DV_DATE_TEXT_MAX };
+    if (buffer.text == NULL)
+        return;
+    bool done = move_date(work, span, &buffer);
+    dv_arena_trim(work->arena, buffer.text, buffer.size, done ? buffer.length : 0);
+    if (done)
+        *stand_in = (struct stand_in){ .text = buffer.text, .length = buffer.length };
 }
 
 static char *put(char *at, const char *text, size_t length)
@@ -19,24 +50,48 @@ static char *put(char *at, const char *text, size_t length)
     return at + length;
 }
 
-static void write_redacted(char *at, const char *text, size_t length, const struct dv_span *spans, size_t count)
+static char *put_stand_in(char *at, const struct stand_in *stand_in, enum dv_pii type)
 {
-    size_t done = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = dv_pii_name(spans[i].type);
-        at = put(at, text + done, spans[i].start - done);
-        *at++ = '[';
-        at = put(at, name, strlen(name));
-        *at++ = ']';
-        done = spans[i].end;
-    }
-    put(at, text + done, length - done);
+    const char *name = dv_pii_name(type);
+    if (stand_in->text != NULL)
+        return put(at, stand_in->text, stand_in->length);
+    *at++ = '[';
+    at = put(at, name, strlen(name));
+    *at++ = ']';
+    return at;
 }
 
-dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
-                struct dv_redacted *ret_redacted)
+static void write_redacted(const struct work *work, size_t length, char *at)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        at = put(at, work->text + done, work->spans[i].start - done);
+        at = put_stand_in(at, &work->stand_ins[i], work->spans[i].type);
+        done = work->spans[i].end;
+    }
+    put(at, work->text + done, length - done);
+}
+
+static dv_rc replace(const struct work *work, size_t length, struct dv_redacted *ret_redacted)
+{
+    size_t size = length;
+    for (size_t i = 0; i < work->count; i++) {
+        make_stand_in(work, &work->spans[i], &work->stand_ins[i]);
+        size += work->stand_ins[i].length - (work->spans[i].end - work->spans[i].start);
+    }
+    char *copy = size <= UINT32_MAX ? dv_arena_text(work->arena, size) : NULL;
+    if (copy == NULL)
+        return DV_E_MEMORY;
+    write_redacted(work, length, copy);
+    *ret_redacted = (struct dv_redacted){ .text = copy, .length = (uint32_t)size };
+    return DV_OK;
+}
+
+dv_rc dv_redact_with(const struct dv_finder *finder, const struct dv_redact_how *how, struct dv_arena *arena,
+                     const char *text, size_t length, struct dv_redacted *ret_redacted)
 {
     DV_UNINITIALIZED struct dv_span spans[DV_REDACT_SPANS_MAX];
+    DV_UNINITIALIZED struct stand_in stand_ins[DV_REDACT_SPANS_MAX];
     *ret_redacted = (struct dv_redacted){ .text = "" };
     if (length > UINT32_MAX)
         return DV_E_LIMIT;
@@ -45,11 +100,15 @@ dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const ch
         *ret_redacted = (struct dv_redacted){ .text = text, .length = (uint32_t)length };
         return DV_OK;
     }
-    size_t size = redacted_length(spans, count, length);
-    char *copy = size <= UINT32_MAX ? dv_arena_text(arena, size) : NULL;
-    if (copy == NULL)
-        return DV_E_MEMORY;
-    write_redacted(copy, text, length, spans, count);
-    *ret_redacted = (struct dv_redacted){ .text = copy, .length = (uint32_t)size };
-    return DV_OK;
+    const struct work work = {
+        .how = how, .arena = arena, .text = text, .spans = spans, .count = count, .stand_ins = stand_ins,
+    };
+    return replace(&work, length, ret_redacted);
+}
+
+dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
+                struct dv_redacted *ret_redacted)
+{
+    static const struct dv_redact_how types = { 0 };
+    return dv_redact_with(finder, &types, arena, text, length, ret_redacted);
 }

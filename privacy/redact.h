@@ -15,9 +15,19 @@ struct dv_redacted {
     uint32_t length; /* bytes */
 };
 
-/* Replaces each finding of `finder` in text[0..length) by "[TYPE]". Nothing found: *ret_redacted is the input itself,
- * uncopied, and must not outlive it. Past DV_REDACT_SPANS_MAX findings the rest of the text becomes "[REDACTED]".
- * Errors: DV_E_MEMORY when the arena is full, DV_E_LIMIT for a text of 4 GiB; *ret_redacted is empty then. */
+/* What stands in the place of a finding; all zero: its type in brackets. */
+struct dv_redact_how {
+    int64_t days; /* whole dates are moved by so many days; 0: as all findings */
+};
+
+/* Replaces each finding of `finder` in text[0..length) by "[TYPE]", or as `how` says where that can be done. Nothing
+ * found: *ret_redacted is the input itself, uncopied, and must not outlive it. Past DV_REDACT_SPANS_MAX findings the rest
+ * of the text becomes "[REDACTED]". Errors: DV_E_MEMORY when the arena is full, DV_E_LIMIT for a text of 4 GiB;
+ * *ret_redacted is empty then. */
+DV_CHECKED dv_rc dv_redact_with(const struct dv_finder *finder, const struct dv_redact_how *how, struct dv_arena *arena,
+                                const char *text, size_t length, struct dv_redacted *ret_redacted);
+
+/* The same with the types alone. */
 DV_CHECKED dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
                            struct dv_redacted *ret_redacted);
 

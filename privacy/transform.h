@@ -61,10 +61,10 @@ DV_CHECKED dv_rc dv_age_band(const struct dv_band *band, int64_t age, struct dv_
 /* The same from decimal digits. DV_E_DATA for anything else, blanks and signs included. */
 DV_CHECKED dv_rc dv_age_band_text(const struct dv_band *band, const char *value, size_t length, struct dv_buffer *out);
 
-enum dv_date_part { DV_DATE_YEAR, DV_DATE_QUARTER, DV_DATE_MONTH };
+enum dv_date_part { DV_DATE_YEAR, DV_DATE_QUARTER, DV_DATE_MONTH, DV_DATE_DAY, DV_DATE_WEEK, DV_DATE_DECADE };
 
 /* Cuts an ISO 8601 date ("2024-03-18") or date and time ("2024-03-18T07:20:02.5Z", offset or none, 'T' or a blank) to
- * "2024", "2024-Q1" or "2024-03". The day must exist in the Gregorian calendar. Errors: DV_E_DATA, DV_E_LIMIT. */
+ * "2024", "2024-Q1", "2024-03", "2024-03-18", "2024-W12" (ISO 8601) or "2020s". The day must exist in the Gregorian calendar. Errors: DV_E_DATA, DV_E_LIMIT. */
 DV_CHECKED dv_rc dv_date_cut(enum dv_date_part part, const char *value, size_t length, struct dv_buffer *out);
 
 /* The first three digits of a United States ZIP code (12345, 123456789, 12345-6789); "000" for the 17 prefixes with at

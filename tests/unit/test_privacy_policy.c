@@ -82,18 +82,23 @@ static void unnamed_field_has_no_rule(void **state)
     assert_non_null(policy);
     assert_null(dv_policy_rule(policy, "phone"));
     assert_null(dv_policy_rule(policy, "Name"));
-    assert_null(dv_policy_rule_for(policy, "phone", DV_CLASS_PUBLIC));
-    assert_null(dv_policy_rule_for(policy, "phone", DV_CLASS_QUASI_ID));
-    assert_int_equal(dv_policy_rule_for(policy, "phone", DV_CLASS_DIRECT_ID)->action, DV_ACTION_DROP);
-    assert_int_equal(dv_policy_rule_for(policy, "memo", DV_CLASS_FREE_TEXT)->action, DV_ACTION_REDACT);
-    assert_int_equal(dv_policy_rule_for(policy, "diagnosis", DV_CLASS_DIRECT_ID)->action, DV_ACTION_KEEP);
+    assert_null(dv_policy_rule_for(policy, "phone", DV_CLASS_PUBLIC, DV_TYPE_TEXT));
+    assert_null(dv_policy_rule_for(policy, "phone", DV_CLASS_QUASI_ID, DV_TYPE_TEXT));
+    assert_int_equal(dv_policy_rule_for(policy, "phone", DV_CLASS_DIRECT_ID, DV_TYPE_TEXT)->action, DV_ACTION_DROP);
+    assert_int_equal(dv_policy_rule_for(policy, "memo", DV_CLASS_FREE_TEXT, DV_TYPE_TEXT)->action, DV_ACTION_REDACT);
+    assert_int_equal(dv_policy_rule_for(policy, "diagnosis", DV_CLASS_DIRECT_ID, DV_TYPE_TEXT)->action, DV_ACTION_KEEP);
     dv_arena_free(&fixture.arena);
 }
 
 static void labels_follow_actions(void **state)
 {
-    static const enum dv_form forms[] = { DV_FORM_PLAIN,     DV_FORM_PLAIN,       DV_FORM_MASKED,
-                                          DV_FORM_PSEUDONYM, DV_FORM_GENERALIZED, DV_FORM_REDACTED };
+    static const enum dv_form forms[DV_ACTION_COUNT] = {
+        [DV_ACTION_KEEP] = DV_FORM_PLAIN,           [DV_ACTION_DROP] = DV_FORM_PLAIN,
+        [DV_ACTION_MASK] = DV_FORM_MASKED,          [DV_ACTION_PSEUDONYM] = DV_FORM_PSEUDONYM,
+        [DV_ACTION_GENERALIZE] = DV_FORM_GENERALIZED, [DV_ACTION_REDACT] = DV_FORM_REDACTED,
+        [DV_ACTION_SHIFT] = DV_FORM_GENERALIZED,    [DV_ACTION_BUCKET] = DV_FORM_GENERALIZED,
+        [DV_ACTION_ROUND] = DV_FORM_GENERALIZED,
+    };
     (void)state;
     for (int action = 0; action < DV_ACTION_COUNT; action++) {
         struct dv_rule rule = { .action = (enum dv_action)action };
@@ -102,9 +107,44 @@ static void labels_follow_actions(void **state)
         struct dv_label label = dv_rule_label(&rule, dv_label(DV_CLASS_QUASI_ID, DV_FORM_PLAIN));
         assert_true(dv_label_equal(label, dv_label(DV_CLASS_QUASI_ID, forms[action])));
     }
-    struct dv_rule bucket = { .action = DV_ACTION_GENERALIZE, .to = DV_TO_NUMBER };
+}
+
+/* What changes too little to hide anybody leaves the label as it was. */
+static void weak_rules_keep_the_label(void **state)
+{
+    static const struct dv_rule rules[] = {
+        { .action = DV_ACTION_GENERALIZE, .to = DV_TO_NUMBER },
+        { .action = DV_ACTION_BUCKET },
+        { .action = DV_ACTION_ROUND },
+        { .action = DV_ACTION_GENERALIZE, .to = DV_TO_DAY },
+    };
     struct dv_label plain = dv_label(DV_CLASS_DIRECT_ID, DV_FORM_PLAIN);
-    assert_true(dv_label_equal(dv_rule_label(&bucket, plain), plain));
+    (void)state;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        assert_true(dv_label_equal(dv_rule_label(&rules[i], plain), plain));
+    plain = dv_label(DV_CLASS_QUASI_ID, DV_FORM_PLAIN);
+    assert_true(dv_label_equal(dv_rule_label(&rules[3], plain), plain));
+    assert_int_equal(dv_rule_label(&rules[1], plain).form, DV_FORM_GENERALIZED);
+}
+
+static void rules_by_class_and_type(void **state)
+{
+    static const char text[] = "name: level\nclasses:\n  quasi-id: drop\n  quasi-id/int: { bucket: { width: 5 } }\n"
+                               "  quasi-id/float: { round: { to: 10 } }\n";
+    struct fixture fixture;
+    const struct dv_privacy_policy *policy = parse(&fixture, text);
+    (void)state;
+    assert_non_null(policy);
+    assert_int_equal(dv_policy_rule_for(policy, "x", DV_CLASS_QUASI_ID, DV_TYPE_TEXT)->action, DV_ACTION_DROP);
+    const struct dv_rule *rule = dv_policy_rule_for(policy, "x", DV_CLASS_QUASI_ID, DV_TYPE_INT);
+    assert_int_equal(rule->action, DV_ACTION_BUCKET);
+    assert_int_equal(rule->band.width, 5);
+    assert_int_equal(dv_rule_type(rule, DV_TYPE_INT), DV_TYPE_TEXT);
+    rule = dv_policy_rule_for(policy, "x", DV_CLASS_QUASI_ID, DV_TYPE_FLOAT);
+    assert_int_equal(rule->round_to, 10);
+    assert_int_equal(dv_rule_type(rule, DV_TYPE_FLOAT), DV_TYPE_FLOAT);
+    assert_null(dv_policy_rule_for(policy, "x", DV_CLASS_DIRECT_ID, DV_TYPE_INT));
+    dv_arena_free(&fixture.arena);
 }
 
 /* A file, the line and part of the message of its one error. */
@@ -127,7 +167,17 @@ static void tells_errors(void **state)
         { "name: x\nfields:\n  a: { mask: {}, drop: {} }\n", 3, "not one action for 'a'", "ACTION" },
         { "name: x\nfields:\n  a: { pseudonym: { prefix: p_ } }\n", 3, "no domain for 'a'", "domain" },
         { "name: x\nfields:\n  a: { pseudonym: { domain: d, prefix: 'P P' } }\n", 3, "bad prefix for 'a'", "a-z" },
-        { "name: x\nfields:\n  a: { generalize: { width: 10 } }\n", 3, "to", NULL },
+        { "name: x\nfields:\n  a: { generalize: { width: 10 } }\n", 3, "hierarchy for 'a'", "year" },
+        { "name: x\nfields:\n  a: { generalize: { to: relative-week } }\n", 3, "count weeks from for 'a'", "since" },
+        { "name: x\nfields:\n  a: { generalize: { to: relative-week, since: 2023-02-29 } }\n", 3, "no day", "since" },
+        { "name: x\nfields:\n  a: { generalize: { hierarchy: none.csv } }\n", 3, "cannot read the hierarchy", "No such" },
+        { "name: x\nfields:\n  a: { generalize: { to: year, hierarchy: none.csv } }\n", 3, "for 'a'", "level" },
+        { "name: x\nfields:\n  a: shift\n", 3, "options for 'a'", "subject" },
+        { "name: x\nfields:\n  a: { shift: { days: 0 } }\n", 3, "days", NULL },
+        { "name: x\nfields:\n  a: { shift: { by: me } }\n", 3, "must be one of subject", NULL },
+        { "name: x\nfields:\n  a: { round: {} }\n", 3, "to", NULL },
+        { "name: x\nclasses:\n  quasi-id/itn: drop\n", 3, "unknown type 'itn'", "int" },
+        { "name: x\nclasses:\n  quasi/int: drop\n", 3, "unknown class 'quasi'", NULL },
         { "name: x\nfields:\n  a: { generalize: { to: age-band, width: 1 } }\n", 3, "width", NULL },
         { "name: x\nfields:\n  a:\n", 3, "no action for 'a'", "FIELD" },
         { "name: x\nfields:\n  a: [drop]\n", 3, "no action for 'a'", "FIELD" },
@@ -135,7 +185,7 @@ static void tells_errors(void **state)
         { "name: x\nfields:\n  a: drop\nclases:\n  direct-id: drop\n", 4, "clases", "classes" },
         { "name: x\nfields:\n  a: drop\nclasses:\n  direct-di: drop\n", 5, "unknown class 'direct-di'", "direct-id" },
         { "fields:\n  a: drop\n", 1, "name", NULL },
-        { "name: x\n", 1, "fields", NULL },
+        { "name: x\n", 1, "no rules in 'x'", "classes" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -165,7 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_action),       cmocka_unit_test(unnamed_field_has_no_rule),
-        cmocka_unit_test(labels_follow_actions),    cmocka_unit_test(tells_errors),
+        cmocka_unit_test(labels_follow_actions),    cmocka_unit_test(weak_rules_keep_the_label),
+        cmocka_unit_test(rules_by_class_and_type),  cmocka_unit_test(tells_errors),
         cmocka_unit_test(tells_all_errors_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
