@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/detect_score.h"
+#include "cli/lines.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 #include "engine/pool.h"
 #include "engine/schema.h"
 #include "privacy/finder.h"
 
-enum { TEXT_BYTES_MAX = 64 * 1024 * 1024, SPANS_MAX = 65536, SPAN_JSON_MAX = 256, COLUMN_ID = 0, COLUMN_TEXT = 1 };
+enum { TEXT_BYTES_MAX = DV_LINE_BYTES_MAX, SPANS_MAX = 65536, SPAN_JSON_MAX = 256, COLUMN_ID = 0, COLUMN_TEXT = 1 };
 
 /* All that a run needs, made once. */
 struct detect {
@@ -158,8 +160,9 @@ static dv_rc take_json(struct detect *detect, const char *line, size_t length)
     return rc;
 }
 
-static dv_rc take_line(struct detect *detect, const char *line, size_t length)
+static dv_rc take_line(void *context, const char *line, size_t length)
 {
+    struct detect *detect = context;
     detect->line++;
     if (length == 0)
         return DV_OK;
@@ -170,44 +173,25 @@ static dv_rc take_line(struct detect *detect, const char *line, size_t length)
     return DV_OK;
 }
 
-/* The whole lines of buffer[0..length); *ret_rest is where the line begins that is not whole yet. */
-static dv_rc take_lines(struct detect *detect, const char *buffer, size_t length, size_t *ret_rest)
+/* Scores instead of answers. */
+static int score(struct detect *detect, struct dv_score_work *work)
 {
-    size_t from = 0;
-    for (const char *end; (end = memchr(buffer + from, '\n', length - from)) != NULL;) {
-        size_t to = (size_t)(end - buffer);
-        size_t text = to > from && buffer[to - 1] == '\r' ? to - 1 : to;
-        DV_TRY(take_line(detect, buffer + from, text - from));
-        from = to + 1;
-    }
-    *ret_rest = from;
-    return DV_OK;
+    work->finder = &detect->finder;
+    dv_rc rc = work->spans != NULL ? DV_OK : dv_finder_open(&detect->finder, detect->patterns ? DV_PII_PATTERNS : DV_PII_ALL);
+    int code = rc == DV_OK ? dv_detect_score(work) : dv_say_error(rc, NULL);
+    dv_finder_close(&detect->finder);
+    return code;
 }
 
-/* All of standard input; a last line needs no line end. The buffer's pages cost nothing before they are used. */
-static dv_rc take_all(struct detect *detect, char *buffer)
+static int answer(struct detect *detect)
 {
-    size_t length = 0, got = 0;
-    while ((got = fread(buffer + length, 1, TEXT_BYTES_MAX - length, stdin)) > 0) {
-        size_t rest = 0;
-        length += got;
-        DV_TRY(take_lines(detect, buffer, length, &rest));
-        length -= rest;
-        memmove(buffer, buffer + rest, length);
-        if (length == TEXT_BYTES_MAX)
-            return DV_E_LIMIT;
-    }
-    return length > 0 ? take_line(detect, buffer, length) : DV_OK;
-}
-
-static dv_rc take_input(struct detect *detect)
-{
-    char *buffer = dv_memory_alloc(TEXT_BYTES_MAX + DV_JSON_PADDING);
-    if (buffer == NULL)
-        return DV_E_MEMORY;
-    dv_rc rc = take_all(detect, buffer);
-    dv_memory_free(buffer);
-    return rc;
+    dv_rc rc = open_all(detect);
+    if (rc == DV_OK)
+        rc = dv_input_lines(stdin, take_line, detect);
+    close_all(detect);
+    if (rc != DV_OK)
+        return dv_say_error(rc, NULL);
+    return detect->failed > 0 ? DV_EXIT_FAILED : DV_EXIT_OK;
 }
 
 static int run(const struct dv_command *self, int argc, char **argv)
@@ -215,27 +199,32 @@ static int run(const struct dv_command *self, int argc, char **argv)
     static const struct option options[] = { { "jsonl", no_argument, NULL, 'j' },
                                              { "explain", no_argument, NULL, 'e' },
                                              { "patterns", no_argument, NULL, 'p' },
+                                             { "score", required_argument, NULL, 's' },
+                                             { "spans", required_argument, NULL, 'S' },
+                                             { "json", no_argument, NULL, 'J' },
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     struct detect detect = { 0 };
+    struct dv_score_work work = { 0 };
     int code = DV_EXIT_OK;
     for (int option; (option = dv_next_option(self, argc, argv, options, &code)) != -1;) {
         switch (option) {
         case -2: return code;
         case 'j': detect.jsonl = true; break;
         case 'e': detect.explain = true; break;
+        case 's': work.gold = optarg; break;
+        case 'S': work.spans = optarg; break;
+        case 'J': work.json = true; break;
         default: detect.patterns = true; break;
         }
     }
     if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
         return DV_EXIT_USAGE;
-    dv_rc rc = open_all(&detect);
-    if (rc == DV_OK)
-        rc = take_input(&detect);
-    close_all(&detect);
-    if (rc != DV_OK)
-        return dv_say_error(rc, NULL);
-    return detect.failed > 0 ? DV_EXIT_FAILED : DV_EXIT_OK;
+    if (work.gold == NULL && (work.spans != NULL || work.json))
+        return dv_usage(self, "'--%s' goes with --score", work.spans != NULL ? "spans" : "json");
+    if (work.gold != NULL && (detect.jsonl || detect.explain))
+        return dv_usage(self, "'--%s' does not go with --score", detect.jsonl ? "jsonl" : "explain");
+    return work.gold != NULL ? score(&detect, &work) : answer(&detect);
 }
 
 const struct dv_command dv_command_detect = {
@@ -243,11 +232,18 @@ const struct dv_command dv_command_detect = {
     .summary = "Finds personal data in texts.",
     .help = "examples:\n"
             "  echo 'Call Ann Lee on 555-123-4567' | datavault detect --explain\n"
-            "  datavault detect --jsonl < texts.jsonl > spans.jsonl\n\n"
-            "usage: datavault detect [--jsonl] [--explain] [--patterns] < TEXTS\n\n"
+            "  datavault detect --jsonl < texts.jsonl > spans.jsonl\n"
+            "  datavault detect --score marked.jsonl\n\n"
+            "usage: datavault detect [--jsonl] [--explain] [--patterns] < TEXTS\n"
+            "       datavault detect --score GOLD [--spans FILE] [--patterns] [--json]\n\n"
             "  --jsonl     lines of {\"id\", \"text\"}; the answers are {\"id\", \"spans\": [{start, end, type, score}]}, with offsets in\n"
             "              code points. Without it each line is a text, and what is found is shown: it is personal data\n"
             "  --explain   which rule found it\n"
-            "  --patterns  numbers and addresses only, no names\n",
+            "  --patterns  numbers and addresses only, no names\n"
+            "  --score     how well it finds what is marked in lines of {\"id\", \"text\", \"spans\", \"source\"}: the share of personal\n"
+            "              letters and digits that is left (leak) and of others that is covered (over-redaction), precision, recall,\n"
+            "              F1 and F2 by strict and by overlapping places, by type and by source\n"
+            "  --spans     scores what somebody else found, as --jsonl writes it\n"
+            "  --json      the scores for machines\n",
     .run = run,
 };
