@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "privacy/detect_id.h"
 #include "privacy/detect_walk.h"
 
 /* Scores, not the order of rows, decide between verifiers of one trigger. */
@@ -15,6 +16,7 @@ static const struct dv_detector_row rows[] = {
     { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn, NULL },
     { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card, NULL },
     { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone, dv_reach_phone },
+    { "id", DV_PII_COUNT, DV_TRIGGER_DIGIT, 2, 0, false, dv_verify_id, dv_reach_id },
     { "date", DV_PII_DATE, DV_TRIGGER_DIGIT, 1, 0, false, dv_verify_date, dv_reach_date },
     { "email", DV_PII_EMAIL, DV_TRIGGER_AT, 0, 0, false, dv_verify_email, dv_reach_email },
     { "url", DV_PII_URL, DV_TRIGGER_COLON, 0, 0, false, dv_verify_url, dv_reach_url },
@@ -52,11 +54,12 @@ void dv_detector_init(struct dv_detector *detector, const struct dv_detector_opt
     const struct dv_detector_options none = { 0 };
     if (options == NULL)
         options = &none;
-    *detector = (struct dv_detector){ .scan = dv_detect_scan_plain, .digits_min = UINT8_MAX };
+    *detector = (struct dv_detector){ .scan = dv_detect_scan_plain, .digits_min = UINT8_MAX, .types_off = options->types_off };
     if (!options->plain_c && dv_detect_has_avx2())
         detector->scan = dv_detect_scan_avx2;
+    dv_id_index_init(&detector->ids);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if ((options->types_off & 1u << rows[i].type) == 0)
+        if (rows[i].type == DV_PII_COUNT || (options->types_off & 1u << rows[i].type) == 0)
             add_row(detector, &rows[i]);
     }
 }
@@ -104,7 +107,7 @@ void dv_walk_accept(struct dv_walk *walk, struct dv_span *found)
 static bool try_row(struct dv_walk *walk, const struct dv_detector_row *row)
 {
     struct dv_span found = { .type = row->type };
-    if (!row->verify(&walk->candidate, &found))
+    if (!dv_row_finds(walk, row, &found))
         return false;
     bool sure = found.score >= DV_SURE_SCORE;
     dv_walk_accept(walk, &found);
@@ -224,6 +227,7 @@ void dv_walk_init(struct dv_walk *walk, const struct dv_detector *detector, cons
     walk->candidate.text = (const unsigned char *)text;
     walk->candidate.length = length;
     walk->candidate.past_end = &walk->past_end;
+    walk->candidate.ids = &detector->ids;
 }
 
 void dv_walk_text(struct dv_walk *walk, uint32_t from)

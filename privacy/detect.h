@@ -43,7 +43,14 @@ struct dv_span {
     const char *why; /* the rule that found it; a literal */
 };
 
-enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4 };
+enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4, DV_ID_WORDS = 2 };
+
+/* Which rows of detectors/ids.def can begin at a run of so many digits, behind so many letters; a bit each. */
+struct dv_id_index {
+    uint64_t by_run[20][DV_ID_WORDS];
+    uint64_t by_letters[7][DV_ID_WORDS]; /* right before the digits */
+    uint64_t by_gapped[7][DV_ID_WORDS];  /* with a separator between */
+};
 
 struct dv_detector_row;
 
@@ -54,7 +61,9 @@ typedef void dv_detect_scan(const unsigned char *text, size_t length, uint64_t *
 struct dv_detector {
     dv_detect_scan *scan;
     uint8_t digits_min; /* the least any row wants near a digit */
+    uint32_t types_off;
     uint8_t row_counts[DV_TRIGGER_COUNT];
+    struct dv_id_index ids;
     const struct dv_detector_row *rows[DV_TRIGGER_COUNT][DV_DETECTOR_ROWS_MAX];
 };
 

@@ -37,7 +37,7 @@ static bool ask(struct dv_walk *walk, const struct dv_detector_row *row, bool ce
     struct dv_span *found = &verdicts->found[verdicts->count];
     *found = (struct dv_span){ .type = row->type };
     walk->past_end = false;
-    bool yes = row->verify(&walk->candidate, found);
+    bool yes = dv_row_finds(walk, row, found);
     if (walk->past_end || (yes && !certain)) {
         leave_undecided(walk, row, verdicts);
         return false;

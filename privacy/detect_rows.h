@@ -60,6 +60,7 @@ struct dv_candidate {
     uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on */
     uint32_t marks_near;     /* '@' there, and '.' and ':' before a non-blank */
     struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
+    const struct dv_id_index *ids; /* of the detector */
 };
 
 typedef bool dv_verify(const struct dv_candidate *candidate, struct dv_span *span);
@@ -71,7 +72,7 @@ typedef uint32_t dv_reach(const struct dv_candidate *candidate);
 /* A row of the table. */
 struct dv_detector_row {
     const char *name;
-    enum dv_pii type;
+    enum dv_pii type; /* DV_PII_COUNT: the verifier tells */
     enum dv_trigger trigger;
     /* What a digit must have around it before the verifier is called. */
     uint8_t digits_min; /* in the DV_NEAR_BYTES from it on; at least DV_GROUPED_MIN for a row that reads the groups */
@@ -82,10 +83,10 @@ struct dv_detector_row {
 };
 
 dv_verify dv_verify_email, dv_verify_phone, dv_verify_ssn, dv_verify_card, dv_verify_iban, dv_verify_ipv4,
-    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn, dv_verify_date;
+    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn, dv_verify_date, dv_verify_id;
 
 dv_reach dv_reach_email, dv_reach_phone, dv_reach_iban, dv_reach_ipv6, dv_reach_mac, dv_reach_url, dv_reach_domain,
-    dv_reach_mrn, dv_reach_date;
+    dv_reach_mrn, dv_reach_date, dv_reach_id;
 
 /* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
 dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;
@@ -173,5 +174,8 @@ bool dv_groups_are_date(const struct dv_groups *groups);
 /* Whether one of `words` (lower-case, NULL-terminated) begins a word in the 40 bytes before `at`, on the same line
  * or in a line before it that ends with a colon. */
 bool dv_context_has(const struct dv_candidate *candidate, uint32_t at, const char *const *words);
+
+/* The same, of words in one text with bars between them; words of other scripts are compared as they are. */
+bool dv_context_names(const struct dv_candidate *candidate, uint32_t at, const char *words);
 
 #endif

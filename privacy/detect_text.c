@@ -148,3 +148,43 @@ bool dv_context_has(const struct dv_candidate *candidate, uint32_t at, const cha
     }
     return found;
 }
+
+/* Whether one of the words between bars begins at `text`; a word of two letters must end there, too. */
+static bool begins_with_named(const unsigned char *text, const unsigned char *end, const char *words)
+{
+    while (*words != '\0') {
+        const unsigned char *at = text;
+        const char *word = words;
+        for (; at < end && *words != '|' && *words != '\0' && dv_lower(*at) == (unsigned char)*words; words++)
+            at++;
+        bool ends = *words == '|' || *words == '\0';
+        if (ends && words != word && (words - word > 3 || at == end || !dv_is_letter(*at)))
+            return true;
+        words += strcspn(words, "|");
+        words += *words == '|';
+    }
+    return false;
+}
+
+/* A letter, or a byte of a letter of another script. */
+static bool is_word_byte(unsigned char byte)
+{
+    return dv_is_letter(byte) || byte >= 0x80;
+}
+
+bool dv_context_names(const struct dv_candidate *candidate, uint32_t at, const char *words)
+{
+    uint32_t start = at > CONTEXT_BYTES ? at - CONTEXT_BYTES : 0;
+    const unsigned char *end = candidate->text + at;
+    bool found = false;
+    bool in_word = start != 0 && is_word_byte(candidate->text[start - 1]);
+    for (const unsigned char *next = candidate->text + start; next < end; next++) {
+        if (*next == '\n' && (next == candidate->text + start || next[-1] != ':'))
+            found = false;
+        bool letter = is_word_byte(*next);
+        if (letter && !in_word && begins_with_named(next, end, words))
+            found = true;
+        in_word = letter;
+    }
+    return found;
+}

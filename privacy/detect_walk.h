@@ -46,6 +46,12 @@ static inline bool dv_row_fits(const struct dv_detector_row *row, const struct d
     return after_letter || !row->after_letter;
 }
 
+/* Whether the row finds something of a type that is wanted. */
+static inline bool dv_row_finds(const struct dv_walk *walk, const struct dv_detector_row *row, struct dv_span *found)
+{
+    return row->verify(&walk->candidate, found) && (walk->detector->types_off >> found->type & 1u) == 0;
+}
+
 /* detect_open.c: a mark of a text that goes on. */
 void dv_walk_open_digit(struct dv_walk *walk);
 void dv_walk_open_mark(struct dv_walk *walk, enum dv_trigger trigger);

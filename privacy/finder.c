@@ -24,10 +24,11 @@ static dv_rc open_tagger(struct dv_finder *finder)
 
 dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
 {
-    const struct dv_detector_options options = { .types_off = (types & ~DV_PII_PATTERNS) != 0 ? 0 : ~types };
-    *finder = (struct dv_finder){ .types = types | 1u << DV_PII_OTHER };
+    bool tagged = (types & DV_PII_TAGGED) != 0 && (types & DV_PII_NO_TAGGER) == 0;
+    const struct dv_detector_options options = { .types_off = tagged ? 0 : ~types & DV_PII_ALL };
+    *finder = (struct dv_finder){ .types = (types & DV_PII_ALL) | 1u << DV_PII_OTHER };
     dv_detector_init(&finder->detector, &options);
-    return (types & ~DV_PII_PATTERNS) != 0 ? open_tagger(finder) : DV_OK;
+    return tagged ? open_tagger(finder) : DV_OK;
 }
 
 void dv_finder_close(struct dv_finder *finder)

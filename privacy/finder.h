@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * finder.h - everything that finds personal data in a text, as one thing: patterns first, then the tagger.
  *
- * Without the types that only the tagger knows (names, places, ids without a pattern) it is the patterns alone, which
- * are some ten times faster. A finder has scratch of its own and serves one thread. */
+ * Without the types that the tagger knows better (names, places, ids of any look) it is the patterns alone, which are
+ * some ten times faster. A finder has scratch of its own and serves one thread. */
 #ifndef DV_PRIVACY_FINDER_H
 #define DV_PRIVACY_FINDER_H
 
@@ -12,10 +12,13 @@
 struct dv_tagger;
 struct dv_tagger_room;
 
-/* Bits 1u << type: all that there are, and those that have patterns. */
+/* Bits 1u << type: all that there are; those of which the tagger finds more than patterns do. */
 #define DV_PII_ALL ((1u << DV_PII_COUNT) - 1)
-#define DV_PII_PATTERNS (DV_PII_ALL & ~(1u << DV_PII_PERSON | 1u << DV_PII_LOCATION | 1u << DV_PII_ID | \
-                                        1u << DV_PII_ACCOUNT | 1u << DV_PII_USERNAME))
+#define DV_PII_TAGGED (1u << DV_PII_PERSON | 1u << DV_PII_LOCATION | 1u << DV_PII_ID | 1u << DV_PII_ACCOUNT | 1u << DV_PII_USERNAME)
+
+/* Beside types: patterns only, whatever the types. */
+#define DV_PII_NO_TAGGER (1u << 31)
+#define DV_PII_PATTERNS (DV_PII_ALL | DV_PII_NO_TAGGER)
 
 /* Members are private. */
 struct dv_finder {
@@ -26,7 +29,7 @@ struct dv_finder {
     uint32_t types;
 };
 
-/* Makes a finder of the given types, bits 1u << type. DV_E_MEMORY. Close it with dv_finder_close(). */
+/* Makes a finder of the given types, bits 1u << type, and perhaps DV_PII_NO_TAGGER. DV_E_MEMORY. Close it with dv_finder_close(). */
 DV_CHECKED dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types);
 
 /* Wipes the scratch and gives it back; accepts a zeroed one. */

@@ -261,6 +261,7 @@ static const char *const ends[] = {
     "1-1 ", "/24 ", "/1/24 ", "1/24 ", "4/24 ", "-03-18 ", "03-18 ", "3-18 ", "-18 ", "18 ", " March 2024 ", "March ", "arch ", "rch ", "ch ", "h ", "th, 2024 ",
     "49 30 901820 ", "9 30 901820 ", " 30 901820 ", "30 901820 ", "0 901820 ", " 0000 0000 ", "0000 0000 ", "89 3704 0044 0532 0130 00 ", " ext. 5 ", "ext. 5 ",
     "xt. 5 ", "t. 5 ", ". 5 ", "f 5 ", "of March 2024 ", "de mayo ", " de 2024 ", "e 2024 ", "-MAR-2024 ", "AR-2024 ", "R-2024 ", "ww.x.org ", "w.x.org ", ", 2024 ", "24 ", "4 ",
+    " 12 34 56 C ", "12 34 56 C ", "123456C ", " 800101AB1 ", "800101AB1 ", "00101AB1 ", " 800101 5009 087 ", "S1234567D ", "1234567D ", " MRN: 12345 ", "12345678Z ",
     "0", "00", "000", "0000", "00000", "000000", "0000000", "00000000", "000000000", " 00", " 000", " 0000", " 0000 0000 0000", "-0000", "-00-0000", "",
 };
 
@@ -281,7 +282,7 @@ static bool has_witness(const struct dv_guard_rules *rules, const char *text, si
 }
 
 /* The first byte that is held is one that some continuation makes a part of a finding: hardly ever is one held that none of a
- * hundred does. */
+ * hundred does. (Few ends make an identity number with the right check digits of a number begun: those count as unexplained.) */
 static void holds_no_more_than_it_must(void **unused)
 {
     (void)unused;
@@ -312,7 +313,7 @@ static void holds_no_more_than_it_must(void **unused)
     }
     print_message("%zu bytes, %.1f held on the mean; %zu ends hold something, %zu of them (%.2f %%) unexplained\n", bytes,
                   (double)held_bytes / (double)bytes, held_prefixes, unexplained, 100.0 * (double)unexplained / (double)held_prefixes);
-    assert_true(unexplained * 20 < held_prefixes);
+    assert_true(unexplained * 16 < held_prefixes);
     dv_guard_close(guard);
     dv_guard_rules_close(&rules);
     free(texts.bytes);
