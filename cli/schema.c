@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/schema_infer.h"
 #include "engine/graph.h"
 #include "engine/option_docs.h"
 #include "operators/registry.h"
@@ -40,6 +41,8 @@ static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
     int code = DV_EXIT_OK;
+    if (argc > 1 && strcmp(argv[1], "infer") == 0)
+        return dv_schema_infer(argc - 1, argv + 1);
     if (dv_next_option(self, argc, argv, options, &code) == -2)
         return code;
     if (dv_no_more(self, argc, argv) != DV_EXIT_OK)
@@ -55,10 +58,12 @@ static int run(const struct dv_command *self, int argc, char **argv)
 
 const struct dv_command dv_command_schema = {
     .name = "schema",
-    .summary = "Prints the JSON Schema of graph files.",
+    .summary = "Prints the JSON Schema of graph files, or drafts a schema from records.",
     .help = "examples:\n"
             "  datavault schema > datavault.schema.json\n"
-            "  # in a graph file: yaml-language-server: $schema=datavault.schema.json\n\n"
-            "usage: datavault schema\n",
+            "  # in a graph file: yaml-language-server: $schema=datavault.schema.json\n"
+            "  datavault schema infer sample.jsonl > conf/schemas/sample.yaml\n\n"
+            "usage: datavault schema\n"
+            "       datavault schema infer [--name NAME] [--json] [FILE]    (`datavault schema infer --help` tells more)\n",
     .run = run,
 };
