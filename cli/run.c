@@ -135,6 +135,9 @@ static dv_rc start(struct run *run, struct dv_error *error)
     if (rc != DV_OK)
         dv_progress_close(&run->progress);
     else
+        dv_log(DV_LOG_INFO, "run.proved", DV_LOG_NAMED("graph", dv_graph_settings(run->loaded.graph)->name),
+               DV_LOG_NAMED("config_sha256", dv_graph_config_hash(run->loaded.graph)));
+    if (rc == DV_OK)
         dv_reloader_init(&run->reloader, run->loaded.graph, &run->services, run->path, run->json);
     if (rc == DV_OK && run->server != NULL)
         dv_server_ready(run->server, true);

@@ -49,6 +49,20 @@ uint64_t dv_diags_sources_hash(const struct dv_diags *diags, const struct dv_sou
     return hash;
 }
 
+bool dv_diags_source_at(const struct dv_diags *diags, uint32_t index, const char **ret_file, const char **ret_text,
+                        size_t *ret_length)
+{
+    const struct dv_source_text *source = diags->sources;
+    while (source != NULL && index-- > 0)
+        source = source->next;
+    if (source == NULL)
+        return false;
+    *ret_file = source->file;
+    *ret_text = source->text;
+    *ret_length = source->length;
+    return true;
+}
+
 void dv_diags_hide(struct dv_diags *diags, struct dv_place place)
 {
     struct dv_hidden *hidden = dv_arena_zeroed(diags->arena, 1, sizeof *hidden);

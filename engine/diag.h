@@ -58,6 +58,10 @@ void dv_diags_source(struct dv_diags *diags, const char *file, const char *text,
 /* A number for the names and texts of the sources told after `known` (a former diags->sources): others have another. */
 uint64_t dv_diags_sources_hash(const struct dv_diags *diags, const struct dv_source_text *known);
 
+/* The index-th source, the newest first; false behind the last. */
+bool dv_diags_source_at(const struct dv_diags *diags, uint32_t index, const char **ret_file, const char **ret_text,
+                        size_t *ret_length);
+
 /* Makes the text at `place` appear as asterisks wherever its line is shown: it may be a secret. */
 void dv_diags_hide(struct dv_diags *diags, struct dv_place place);
 

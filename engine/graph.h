@@ -28,7 +28,7 @@ struct dv_option;
 struct dv_schema;
 struct dv_yaml;
 
-enum { DV_NODES_MAX = 64, DV_LINKS_MAX = 256 };
+enum { DV_NODES_MAX = 64, DV_LINKS_MAX = 256, DV_CONFIG_HASH_BYTES = 65 };
 
 /* The settings at the top of a graph file; one option table describes them. */
 struct dv_graph_settings {
@@ -80,8 +80,9 @@ void dv_graph_dead_letters(struct dv_graph *graph, struct dv_dead_letters *lette
 /* Proves that every exit receives only labels it is cleared for. DV_E_LEAK with the paths in `diags` otherwise. */
 DV_CHECKED dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags);
 
-/* Prints the proof: exit × column → label and the rule that allows it. */
-void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json);
+/* SHA-256 in hex of what the graph was made from: its file with the variables replaced, the schemas and policies it names,
+ * and the program's version. A reload changes it. */
+const char *dv_graph_config_hash(const struct dv_graph *graph);
 
 /* The most that records in flight can take, with their receipts: fixed before the start. What operators and connectors
  * keep for themselves (windows of groups, read and write buffers, scratch for one call) has limits of its own. */

@@ -446,6 +446,7 @@ static struct dv_graph *build(const char *path, const struct dv_yaml *root,
     check_settings(graph, root);
     if (graph->settings.graph != NULL)
         load_nodes(graph);
+    dv_config_hash(graph);
     if (rc == DV_OK && diags->count == 0)
         return graph;
     dv_graph_free(graph);

@@ -146,6 +146,7 @@ struct dv_graph {
     void *services[DV_SERVICE_COUNT];
     struct dv_dead_letters *letters;
     struct dv_bound bound;
+    char config_hash[DV_CONFIG_HASH_BYTES];
 
     struct dv_loop *loop;
     struct dv_pool pool;
@@ -196,6 +197,9 @@ void dv_settings_change(struct dv_graph *from, const struct dv_graph *to);
 
 /* runner.c: ends the run with an error; what is held is waited for, nothing new begins. */
 void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc);
+
+/* config_hash.c: fills graph->config_hash after loading; empty if the library fails. */
+void dv_config_hash(struct dv_graph *graph);
 
 /* slots.c: one slot in the edge behind every link of the node, all or none; and back. */
 bool dv_slots_reserve(struct dv_node *node);

@@ -2,7 +2,8 @@
  * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown.
  *
  * Looked at are the columns of the records that leave, and what it tells about a record that it leaves there (fact.h). */
-#include "engine/json.h"
+#include "engine/proof.h"
+
 #include "engine/node.h"
 #include "engine/yaml.h"
 
@@ -161,75 +162,52 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
     return leaks ? DV_E_LEAK : DV_OK;
 }
 
-static void print_row_json(struct dv_json *json, const struct dv_node *node, const struct dv_column *column)
+static void add_rows(const struct dv_node *node, struct dv_proof_row *rows, uint32_t *count)
 {
-    const char *why = "";
-    char label[64];
-    (void)dv_label_cleared(node->op->exit, column->label, &why);
-    dv_json_open(json, '{');
-    dv_json_key(json, "exit");
-    dv_json_string(json, node->name);
-    dv_json_key(json, "kind");
-    dv_json_string(json, dv_exit_name(node->op->exit));
-    dv_json_key(json, "field");
-    dv_json_string(json, column->name);
-    dv_json_key(json, "label");
-    dv_json_string(json, dv_label_text(column->label, label, sizeof label));
-    dv_json_key(json, "why");
-    dv_json_string(json, why);
-    dv_json_close(json, '}');
-}
-
-static void print_row(FILE *out, const struct dv_node *node, const struct dv_column *column, bool json)
-{
-    char label[64];
-    const char *why = "";
-    if (json) {
-        char buffer[2048];
-        struct dv_json line;
-        dv_json_init(&line, buffer, sizeof buffer);
-        print_row_json(&line, node, column);
-        (void)fprintf(out, "%.*s\n", (int)dv_json_length(&line), buffer);
-        return;
+    const struct dv_schema *schema = leaving(node);
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct dv_column *column = &schema->columns[i];
+        struct dv_proof_row *row = &rows[(*count)++];
+        *row = (struct dv_proof_row){ .node = node, .kind = node->op->exit, .field = column->name, .label = column->label };
+        (void)dv_label_cleared(row->kind, row->label, &row->why);
     }
-    (void)dv_label_cleared(node->op->exit, column->label, &why);
-    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", node->name, dv_exit_name(node->op->exit), column->name,
-                  dv_label_text(column->label, label, sizeof label), why);
-}
-
-/* What is told of the records at an exit: "(split: age)". */
-static void print_facts(FILE *out, const struct dv_node *node)
-{
     for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next) {
-        char label[64];
-        char field[128];
-        const char *why = "";
-        (void)dv_fact_cleared(node->op->exit, fact->label, &why);
-        (void)snprintf(field, sizeof field, "(%s: %s)", fact->node->name, fact->column);
-        (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", node->name, dv_exit_name(node->op->exit), field,
-                      dv_label_text(fact->label, label, sizeof label), why);
+        struct dv_proof_row *row = &rows[(*count)++];
+        *row = (struct dv_proof_row){ .node = node, .kind = node->op->exit, .field = fact->column, .label = fact->label,
+                                      .fact = fact };
+        (void)dv_fact_cleared(row->kind, row->label, &row->why);
     }
 }
 
-void dv_graph_print_proof(const struct dv_graph *graph, FILE *out, bool json)
+static size_t count_rows(const struct dv_graph *graph)
 {
-    if (!json)
-        (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "EXIT", "KIND", "FIELD", "LABEL", "WHY IT MAY");
+    size_t count = 0;
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const struct dv_node *node = graph->nodes[i];
-        const struct dv_schema *schema = node->op->exit != DV_EXIT_NONE ? leaving(node) : NULL;
-        for (uint32_t column = 0; schema != NULL && column < schema->column_count; column++)
-            print_row(out, node, &schema->columns[column], json);
-        if (schema != NULL && !json)
-            print_facts(out, node);
+        if (node->op->exit == DV_EXIT_NONE)
+            continue;
+        count += leaving(node)->column_count;
+        for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next)
+            count++;
     }
-    if (json)
-        return;
-    bool kept = graph->settings.keyring != NULL;
-    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "dead letter", kept ? "(whole record)" : "(none)",
-                  kept ? "sealed" : "not kept",
-                  kept ? "rejected records are sealed before they are written"
-                       : "without a keyring rejected records are counted and told by line, and their input stays");
-    (void)fprintf(out, "%-16s %-12s %-20s %-28s %s\n", "(every node)", "log", "(none)", "public",
-                  "logs, metrics and errors hold names, numbers and codes only");
+    return count;
+}
+
+const struct dv_proof_row *dv_proof_rows(const struct dv_graph *graph, struct dv_arena *arena, uint32_t *ret_count)
+{
+    *ret_count = 0;
+    struct dv_proof_row *rows = dv_arena_zeroed(arena, count_rows(graph) + 1, sizeof *rows);
+    for (uint32_t i = 0; rows != NULL && i < graph->node_count; i++)
+        if (graph->nodes[i]->op->exit != DV_EXIT_NONE)
+            add_rows(graph->nodes[i], rows, ret_count);
+    return rows;
+}
+
+uint32_t dv_proof_path(const struct dv_proof_row *row, const char **names)
+{
+    const struct dv_node *path[PATH_MAX_NODES];
+    uint32_t count = row->fact != NULL ? path_of_fact(row->node, row->fact, path) : path_to(row->node, row->field, path);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = path[count - 1 - i]->name;
+    return count;
 }

@@ -237,6 +237,7 @@ static void adopt(struct dv_reload *reload)
 {
     struct dv_graph *graph = reload->graph;
     dv_settings_change(graph, reload->to);
+    memcpy(graph->config_hash, reload->to->config_hash, sizeof graph->config_hash);
     graph->link_count = reload->to->link_count;
     memcpy(graph->links, reload->to->links, graph->link_count * sizeof *graph->links);
     merge_nodes(reload);

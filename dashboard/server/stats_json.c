@@ -81,6 +81,8 @@ void dv_stats_json(struct dv_json *json, const void *data)
     dv_json_key(json, "time_ms");
     dv_json_int(json, dv_wall_ms(server->loop));
     number(json, "uptime_ms", (dv_now_ns(server->loop) - server->started_ns) / 1000000);
+    dv_json_key(json, "config_sha256");
+    dv_json_string(json, dv_graph_config_hash(graph));
     dv_json_key(json, "ready");
     dv_json_bool(json, dv_health_ready(server));
     dv_json_key(json, "stall");

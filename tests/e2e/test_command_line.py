@@ -120,7 +120,7 @@ def test_columns_of_variables_are_hidden_too(run, tmp_path):
 def test_every_line_of_a_proof_is_json(run):
     done = run("check", "--json", "conf/demo.yaml")
     assert done.returncode == 0
-    assert all(json.loads(line)["exit"] for line in done.stdout.splitlines())
+    assert all(json.loads(line)["exits"] for line in done.stdout.splitlines())
     assert json.loads(run("schema").stdout)["$schema"]
     assert all(json.loads(line)["op"] for line in run("list", "--json").stdout.splitlines())
     assert json.loads(run("version", "--json").stdout)["name"] == "datavault"
