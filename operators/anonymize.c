@@ -8,6 +8,7 @@
 
 #include "engine/crash.h"
 #include "engine/memory.h"
+#include "operators/anonymize_ask.h"
 #include "operators/anonymize_plan.h"
 #include "operators/keys.h"
 #include "privacy/apply.h"
@@ -15,7 +16,10 @@
 struct anonymize {
     const char *policy;
     const char *key;
+    const char *parts;
     struct dv_anonymize_plan plan;
+    struct dv_anonymize_ask ask;
+    struct dv_batch *held; /* while a model is asked about its texts */
     struct dv_applier *appliers; /* one for each step */
     struct dv_pseudonym *makers; /* DV_APPLY_MAKERS for each step, where something is keyed; in secret pages */
 };
@@ -25,6 +29,8 @@ static const struct dv_option options[] = {
       .help = "Policy: policies/<name>.yaml beside the graph file." },
     { "key", DV_SECRET, offsetof(struct anonymize, key),
       .help = "Key of the pseudonyms, for readers outside; none: the tenant's key in the keyring." },
+    { "parts", DV_STR, offsetof(struct anonymize, parts), .initial = "parts",
+      .help = "Folder of the models that `redact: { mode: thorough }` asks; tools/parts brings them." },
     { 0 },
 };
 
@@ -90,10 +96,19 @@ static size_t makers_bytes(const struct anonymize *anonymize)
     return (size_t)anonymize->plan.step_count * DV_APPLY_MAKERS * sizeof *anonymize->makers;
 }
 
+static dv_rc open_model(struct dv_node *node)
+{
+    struct anonymize *anonymize = dv_state(node);
+    struct dv_error error = { 0 };
+    dv_rc rc = dv_anonymize_ask_open(&anonymize->ask, &anonymize->plan, dv_node_loop(node), anonymize->parts, &error);
+    return rc == DV_OK ? DV_OK : dv_fail(node, rc, "%s", error.text);
+}
+
 static dv_rc open_node(struct dv_node *node)
 {
     struct anonymize *anonymize = dv_state(node);
     DV_TRY(open_appliers(node));
+    DV_TRY(open_model(node));
     if (!needs_key(&anonymize->plan))
         return DV_OK;
     anonymize->makers = dv_memory_secret(makers_bytes(anonymize));
@@ -104,7 +119,7 @@ static dv_rc open_node(struct dv_node *node)
 
 static void run_step(struct dv_node *node, struct dv_batch *batch, uint32_t index, struct dv_cell *out)
 {
-    const struct anonymize *anonymize = dv_state(node);
+    struct anonymize *anonymize = dv_state(node);
     const struct dv_anonymize_plan *plan = &anonymize->plan;
     const struct dv_applier *applier = &anonymize->appliers[index];
     const struct dv_cell *in = dv_batch_cells(batch, plan->steps[index].from);
@@ -115,13 +130,14 @@ static void run_step(struct dv_node *node, struct dv_batch *batch, uint32_t inde
         if (!in[row].present || dv_batch_rejected(batch, row))
             continue;
         around.subject = subjects != NULL ? &subjects[row] : NULL;
+        around.found = dv_anonymize_found(&anonymize->ask, plan, index, row);
         dv_rc rc = dv_apply(applier, &around, &in[row], &out[row]);
         if (dv_is_error(rc))
             dv_reject_row(node, batch, row, rc, applier->reason);
     }
 }
 
-static dv_rc process(struct dv_node *node, struct dv_batch *batch)
+static dv_rc run_steps(struct dv_node *node, struct dv_batch *batch)
 {
     const struct anonymize *anonymize = dv_state(node);
     const struct dv_anonymize_plan *plan = &anonymize->plan;
@@ -138,9 +154,29 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     return dv_batch_reshape_with(batch, plan->columns.schema, plan->columns.from, results);
 }
 
+static void on_answer(struct dv_thorough_question *question)
+{
+    struct dv_node *node = question->data;
+    struct anonymize *anonymize = dv_state(node);
+    struct dv_batch *batch = anonymize->held;
+    anonymize->held = NULL;
+    dv_rc rc = question->rc == DV_OK ? run_steps(node, batch) : dv_fail(node, question->rc, "%s", question->error.text);
+    dv_finish(node, batch, rc);
+}
+
+static dv_rc process(struct dv_node *node, struct dv_batch *batch)
+{
+    struct anonymize *anonymize = dv_state(node);
+    if (!dv_anonymize_ask(&anonymize->ask, &anonymize->plan, anonymize->appliers, batch, on_answer, node))
+        return run_steps(node, batch);
+    anonymize->held = batch;
+    return DV_HOLD;
+}
+
 static void close_node(struct dv_node *node)
 {
     struct anonymize *anonymize = dv_state(node);
+    dv_anonymize_ask_close(&anonymize->ask);
     for (uint32_t i = 0; anonymize->appliers != NULL && i < anonymize->plan.step_count; i++)
         dv_applier_close(&anonymize->appliers[i]);
     dv_memory_free(anonymize->appliers);

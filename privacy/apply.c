@@ -168,7 +168,10 @@ dv_rc dv_apply_redact(const struct dv_applier *applier, const struct dv_apply_ro
     struct dv_redact_how how = { 0 };
     if (applier->rule->days != 0)
         DV_TRY(find_days(applier, row, &how.days));
-    DV_TRY(dv_redact_with(&applier->finder, &how, row->arena, in->text, in->length, &redacted));
+    if (row->found != NULL)
+        DV_TRY(dv_redact_found(row->found->spans, row->found->count, &how, row->arena, in->text, in->length, &redacted));
+    else
+        DV_TRY(dv_redact_with(&applier->finder, &how, row->arena, in->text, in->length, &redacted));
     *ret = (struct dv_cell){ .text = redacted.text, .length = redacted.length, .present = 1 };
     return DV_OK;
 }

@@ -19,11 +19,20 @@ struct dv_applier {
     const struct dv_pseudonym *makers; /* DV_APPLY_MAKERS of them, or NULL */
 };
 
+struct dv_found;
+
 /* What is around a value. */
 struct dv_apply_row {
     struct dv_arena *arena;        /* results live there */
     const struct dv_cell *subject; /* whose record it is; NULL or not present: unknown */
     enum dv_type subject_type;
+    const struct dv_found *found; /* what is in a text that is redacted, if the caller has looked already; or NULL */
+};
+
+/* Findings of one text, sorted and apart. */
+struct dv_found {
+    const struct dv_span *spans;
+    size_t count; /* at most DV_REDACT_SPANS_MAX */
 };
 
 /* Readies a rule for a column of a type that fits it. DV_E_MEMORY. Close it with dv_applier_close(). */

@@ -9,7 +9,7 @@
  *     ssn: { mask: { style: ssn, keep: 4 } }
  *     age: { generalize: { to: age-band, width: 10, top: 90 } }
  *     visit_date: { shift: { by: subject, days: 365 } }
- *     note: redact       # or { redact: { types: [ssn, email, phone] } }
+ *     note: redact       # or { redact: { types: [ssn, email, phone], mode: thorough } }
  *   classes:                # by the class of the schema's field, where no field's rule matches
  *     direct-id: drop
  *     quasi-id/int: { bucket: { width: 10 } }  # and its type: before the rule for the class alone
@@ -77,6 +77,7 @@ struct dv_rule {
     int64_t round_to;
     int64_t since; /* days from 1970-01-01 */
     uint32_t types; /* bits 1u << enum dv_pii */
+    bool thorough;  /* a model is asked, too: the caller's part (operators/thorough.h) */
     struct dv_place place; /* where it stands in the file */
 };
 

@@ -108,13 +108,18 @@ static const struct dv_option pseudonym_table[] = {
     { 0 },
 };
 
+enum { MODE_FAST, MODE_THOROUGH }; /* in the order of .values */
+
 struct redact_options {
     struct dv_strs types;
+    int mode;
     int64_t shift_days;
 };
 
 static const struct dv_option redact_table[] = {
     { "types", DV_STRS, offsetof(struct redact_options, types), .help = "What is looked for; none named: everything." },
+    { "mode", DV_ENUM, offsetof(struct redact_options, mode), .initial = "fast", .values = "fast|thorough",
+      .help = "thorough: a small neural model is asked, too, where words are left that are not of every day." },
     { "shift_days", DV_INT, offsetof(struct redact_options, shift_days), .initial = "0", .min = 0,
       .max = DV_SHIFT_DAYS_MAX,
       .help = "Whole dates move as `shift` moves the subject's dates by at most so many days (0: they become [DATE])." },
@@ -162,6 +167,7 @@ dv_rc dv_read_redact(const struct dv_policy_reading *reading, const struct dv_ya
     for (uint32_t i = 0; i < options.types.count; i++)
         DV_TRY(read_type(reading, node, options.types.items[i], rule));
     rule->days = (uint32_t)options.shift_days;
+    rule->thorough = options.mode == MODE_THOROUGH;
     rule->types = options.types.count == 0 ? DV_PII_ALL : rule->types;
     return DV_OK;
 }

@@ -87,23 +87,27 @@ static dv_rc replace(const struct work *work, size_t length, struct dv_redacted 
     return DV_OK;
 }
 
+dv_rc dv_redact_found(const struct dv_span *spans, size_t count, const struct dv_redact_how *how, struct dv_arena *arena,
+                      const char *text, size_t length, struct dv_redacted *ret_redacted)
+{
+    DV_ASSERT(count <= DV_REDACT_SPANS_MAX && length <= UINT32_MAX);
+    DV_UNINITIALIZED struct stand_in stand_ins[DV_REDACT_SPANS_MAX];
+    *ret_redacted = (struct dv_redacted){ .text = count == 0 ? text : "", .length = count == 0 ? (uint32_t)length : 0 };
+    const struct work work = {
+        .how = how, .arena = arena, .text = text, .spans = spans, .count = count, .stand_ins = stand_ins,
+    };
+    return count == 0 ? DV_OK : replace(&work, length, ret_redacted);
+}
+
 dv_rc dv_redact_with(const struct dv_finder *finder, const struct dv_redact_how *how, struct dv_arena *arena,
                      const char *text, size_t length, struct dv_redacted *ret_redacted)
 {
     DV_UNINITIALIZED struct dv_span spans[DV_REDACT_SPANS_MAX];
-    DV_UNINITIALIZED struct stand_in stand_ins[DV_REDACT_SPANS_MAX];
     *ret_redacted = (struct dv_redacted){ .text = "" };
     if (length > UINT32_MAX)
         return DV_E_LIMIT;
     size_t count = dv_find(finder, text, length, spans, DV_REDACT_SPANS_MAX);
-    if (count == 0) {
-        *ret_redacted = (struct dv_redacted){ .text = text, .length = (uint32_t)length };
-        return DV_OK;
-    }
-    const struct work work = {
-        .how = how, .arena = arena, .text = text, .spans = spans, .count = count, .stand_ins = stand_ins,
-    };
-    return replace(&work, length, ret_redacted);
+    return dv_redact_found(spans, count, how, arena, text, length, ret_redacted);
 }
 
 dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,

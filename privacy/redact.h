@@ -27,6 +27,11 @@ struct dv_redact_how {
 DV_CHECKED dv_rc dv_redact_with(const struct dv_finder *finder, const struct dv_redact_how *how, struct dv_arena *arena,
                                 const char *text, size_t length, struct dv_redacted *ret_redacted);
 
+/* The same for findings that are known already: spans[0..count), sorted and apart, at most DV_REDACT_SPANS_MAX. */
+DV_CHECKED dv_rc dv_redact_found(const struct dv_span *spans, size_t count, const struct dv_redact_how *how,
+                                 struct dv_arena *arena, const char *text, size_t length,
+                                 struct dv_redacted *ret_redacted);
+
 /* The same with the types alone. */
 DV_CHECKED dv_rc dv_redact(const struct dv_finder *finder, struct dv_arena *arena, const char *text, size_t length,
                            struct dv_redacted *ret_redacted);

@@ -55,6 +55,11 @@ static uint8_t lists_of(const struct dv_tagger *tagger, uint32_t word)
     return 0;
 }
 
+uint8_t dv_tagger_lists(const struct dv_tagger *tagger, const struct dv_token *token)
+{
+    return token->kind == DV_TOKEN_WORD ? lists_of(tagger, token->word) : 0;
+}
+
 static const int16_t *row_of(const struct dv_tagger *tagger, uint32_t feature)
 {
     for (uint32_t at = feature & tagger->slot_mask; tagger->slots[at].row != DV_TAGGER_EMPTY; at = (at + 1) & tagger->slot_mask)
@@ -276,7 +281,7 @@ static uint32_t read_tokens(const struct dv_tagger *tagger, struct dv_tagger_roo
     uint32_t count = 0;
     while (count < DV_SENTENCE_MAX && dv_token_next(cutter, &room->tokens[count])) {
         struct dv_token *token = &room->tokens[count++];
-        token->lists = token->kind == DV_TOKEN_WORD ? lists_of(tagger, token->word) : 0;
+        token->lists = dv_tagger_lists(tagger, token);
     }
     return count;
 }

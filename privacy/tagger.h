@@ -44,7 +44,11 @@ const void *dv_tagger_table(size_t *ret_length);
  * header is looked at here: a start costs no reading of megabytes, and pages that no text needs stay on the disk. */
 void dv_tagger_open_own(struct dv_tagger *tagger);
 
+struct dv_token;
 struct dv_tagger_room;
+
+/* The word lists a token is in: bits of feature.h. */
+uint8_t dv_tagger_lists(const struct dv_tagger *tagger, const struct dv_token *token);
 
 /* Scratch for one thread; NULL when memory is short. */
 struct dv_tagger_room *dv_tagger_room_new(void);
