@@ -12,6 +12,7 @@
 #include "operators/anonymize_plan.h"
 #include "operators/keys.h"
 #include "privacy/apply.h"
+#include "privacy/labels.h"
 
 struct anonymize {
     const char *policy;
@@ -21,6 +22,7 @@ struct anonymize {
     struct dv_anonymize_ask ask;
     struct dv_batch *held; /* while a model is asked about its texts */
     struct dv_applier *appliers; /* one for each step */
+    struct dv_labels *labels[DV_COLUMNS_MAX]; /* of each step; steps of one domain share a table */
     struct dv_pseudonym *makers; /* DV_APPLY_MAKERS for each step, where something is keyed; in secret pages */
 };
 
@@ -87,8 +89,65 @@ static dv_rc open_appliers(struct dv_node *node)
     anonymize->appliers = dv_memory_zeroed(plan->step_count + 1, sizeof *anonymize->appliers);
     dv_rc rc = anonymize->appliers != NULL ? DV_OK : DV_E_MEMORY;
     for (uint32_t i = 0; rc == DV_OK && i < plan->step_count; i++)
-        rc = dv_applier_open(&anonymize->appliers[i], plan->steps[i].rule, plan->steps[i].type);
+        rc = dv_applier_open(&anonymize->appliers[i], plan->steps[i].rule,
+                             plan->steps[i].column, plan->steps[i].type);
     return rc == DV_OK ? DV_OK : dv_fail(node, rc, "no memory for the transforms");
+}
+
+static bool counts_labels(const struct dv_rule *rule)
+{
+    return rule->surrogate.domain != NULL && rule->surrogate.style == DV_SURROGATE_LABEL;
+}
+
+static bool share_labels(const struct dv_anonymize_plan *plan, uint32_t a, uint32_t b)
+{
+    const struct dv_rule *first = plan->steps[a].rule;
+    const struct dv_rule *second = plan->steps[b].rule;
+    return counts_labels(first) && counts_labels(second) && strcmp(first->surrogate.domain, second->surrogate.domain) == 0;
+}
+
+/* A table for step `first` and all later ones of its domain: of their sizes and windows the smallest counts. */
+static dv_rc open_table(struct dv_node *node, uint32_t first)
+{
+    struct anonymize *anonymize = dv_state(node);
+    const struct dv_anonymize_plan *plan = &anonymize->plan;
+    uint32_t size = DV_LABELS_MAX;
+    int64_t window_ms = 0;
+    for (uint32_t i = first; i < plan->step_count; i++) {
+        const struct dv_surrogate_options *how = &plan->steps[i].rule->surrogate;
+        if (!share_labels(plan, first, i))
+            continue;
+        size = how->size < size ? how->size : size;
+        if (how->window_ms != 0 && (window_ms == 0 || how->window_ms < window_ms))
+            window_ms = how->window_ms;
+    }
+    struct dv_labels *labels = dv_labels_new(size, window_ms);
+    if (labels == NULL)
+        return dv_fail(node, DV_E_MEMORY, "no memory for the labels");
+    for (uint32_t i = first; i < plan->step_count; i++)
+        if (share_labels(plan, first, i))
+            anonymize->labels[i] = labels;
+    return DV_OK;
+}
+
+static dv_rc open_labels(struct dv_node *node)
+{
+    const struct anonymize *anonymize = dv_state(node);
+    for (uint32_t i = 0; i < anonymize->plan.step_count; i++)
+        if (counts_labels(anonymize->plan.steps[i].rule) && anonymize->labels[i] == NULL)
+            DV_TRY(open_table(node, i));
+    return DV_OK;
+}
+
+static void close_labels(struct anonymize *anonymize)
+{
+    for (uint32_t i = 0; i < anonymize->plan.step_count; i++) {
+        struct dv_labels *labels = anonymize->labels[i];
+        for (uint32_t k = i; labels != NULL && k < anonymize->plan.step_count; k++)
+            if (anonymize->labels[k] == labels)
+                anonymize->labels[k] = NULL;
+        dv_labels_free(labels);
+    }
 }
 
 static size_t makers_bytes(const struct anonymize *anonymize)
@@ -109,6 +168,7 @@ static dv_rc open_node(struct dv_node *node)
     struct anonymize *anonymize = dv_state(node);
     DV_TRY(open_appliers(node));
     DV_TRY(open_model(node));
+    DV_TRY(open_labels(node));
     if (!needs_key(&anonymize->plan))
         return DV_OK;
     anonymize->makers = dv_memory_secret(makers_bytes(anonymize));
@@ -124,7 +184,10 @@ static void run_step(struct dv_node *node, struct dv_batch *batch, uint32_t inde
     const struct dv_applier *applier = &anonymize->appliers[index];
     const struct dv_cell *in = dv_batch_cells(batch, plan->steps[index].from);
     const struct dv_cell *subjects = plan->subject >= 0 ? dv_batch_cells(batch, (uint32_t)plan->subject) : NULL;
-    struct dv_apply_row around = { .arena = &batch->arena, .subject_type = plan->subject_type };
+    struct dv_apply_row around = { .arena = &batch->arena, .subject_type = plan->subject_type,
+                                   .labels = anonymize->labels[index] };
+    if (around.labels != NULL)
+        around.now_ms = (int64_t)(dv_now_ns(dv_node_loop(node)) / 1000000);
     for (uint32_t row = 0; row < batch->rows; row++) {
         out[row].present = 0;
         if (!in[row].present || dv_batch_rejected(batch, row))
@@ -179,6 +242,7 @@ static void close_node(struct dv_node *node)
     dv_anonymize_ask_close(&anonymize->ask);
     for (uint32_t i = 0; anonymize->appliers != NULL && i < anonymize->plan.step_count; i++)
         dv_applier_close(&anonymize->appliers[i]);
+    close_labels(anonymize);
     dv_memory_free(anonymize->appliers);
     anonymize->appliers = NULL;
     dv_memory_secret_free(anonymize->makers, makers_bytes(anonymize));
@@ -187,7 +251,7 @@ static void close_node(struct dv_node *node)
 
 const struct dv_operator dv_operator_anonymize = {
     .name = "anonymize",
-    .summary = "Gives each field the transform that a policy names: drop, mask, pseudonym, generalize, redact, shift, bucket or round.",
+    .summary = "Gives each field the transform that a policy names: drop, mask, pseudonym, generalize, redact, surrogate, shift, bucket or round.",
     .options = options,
     .size = sizeof(struct anonymize),
     .edits = true,

@@ -60,7 +60,7 @@ static dv_rc plan_column(struct dv_node *node, const struct dv_rule *rule, const
     if (keep)
         return DV_OK;
     plan->steps[plan->step_count++] =
-        (struct dv_anonymize_step){ .rule = rule, .from = index, .to = to, .type = column->type };
+        (struct dv_anonymize_step){ .rule = rule, .from = index, .to = to, .type = column->type, .column = column->name };
     plan->columns.from[to] = -1;
     out->type = dv_rule_type(rule, column->type);
     out->bounded = false;

@@ -15,6 +15,7 @@ struct dv_anonymize_step {
     uint32_t from; /* column of the input */
     uint32_t to;   /* column of the output */
     enum dv_type type; /* of the input */
+    const char *column;
 };
 
 /* Zero-initialise it. */

@@ -32,6 +32,10 @@ const struct dv_action_kind dv_action_kinds[DV_ACTION_COUNT] = {
     [DV_ACTION_ROUND] = { .name = "round", .how = "{ round: { to: 100 } }", .read = dv_read_round,
                           .apply = dv_apply_round, .form = DV_FORM_GENERALIZED, .types = NUMBER, .keeps_type = true,
                           .reason = "a field is no number that can be rounded" },
+    [DV_ACTION_SURROGATE] = { .name = "surrogate", .how = "{ surrogate: { style: fake, domain: patient } }",
+                              .read = dv_read_surrogate, .apply = dv_apply_surrogate, .form = DV_FORM_PSEUDONYM,
+                              .types = TEXT | TYPE(INT), .keyed = true,
+                              .reason = "a field is not of the form that its surrogate needs" },
 };
 
 static const struct dv_action_kind *kind_of(const struct dv_rule *rule)
@@ -86,7 +90,7 @@ bool dv_rule_needs_subject(const struct dv_rule *rule)
 
 bool dv_rule_is_keyed(const struct dv_rule *rule)
 {
-    return kind_of(rule)->keyed || dv_rule_needs_subject(rule);
+    return kind_of(rule)->keyed || dv_rule_needs_subject(rule) || rule->surrogate.domain != NULL;
 }
 
 enum dv_date_part dv_rule_date_part(const struct dv_rule *rule)

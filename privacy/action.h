@@ -44,10 +44,10 @@ dv_rc dv_policy_wrong(const struct dv_policy_reading *reading, struct dv_place p
 
 /* The parsers, in policy_options.c. */
 dv_action_read dv_read_mask, dv_read_pseudonym, dv_read_generalize, dv_read_redact, dv_read_shift, dv_read_bucket,
-    dv_read_round;
+    dv_read_round, dv_read_surrogate;
 
 /* The functions, in apply.c. */
 dv_action_apply dv_apply_mask, dv_apply_pseudonym, dv_apply_generalize, dv_apply_redact, dv_apply_shift, dv_apply_bucket,
-    dv_apply_round;
+    dv_apply_round, dv_apply_surrogate;
 
 #endif

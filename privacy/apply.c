@@ -11,6 +11,8 @@
 #include "privacy/redact.h"
 #include "privacy/shift.h"
 
+enum { DOMAIN_MAX = 192 };
+
 static struct dv_buffer take_buffer(const struct dv_apply_row *row, size_t size)
 {
     return (struct dv_buffer){ .text = dv_arena_text(row->arena, size), .size = size };
@@ -161,13 +163,38 @@ dv_rc dv_apply_shift(const struct dv_applier *applier, const struct dv_apply_row
     return keep_buffer(row, dv_date_move(days, in->text, in->length, &buffer), &buffer, ret);
 }
 
+static struct dv_surrogate surrogate_of(const struct dv_applier *applier, const struct dv_apply_row *row)
+{
+    return (struct dv_surrogate){ .options = &applier->rule->surrogate,
+                                  .maker = applier->makers,
+                                  .labels = row->labels,
+                                  .now_ms = row->now_ms };
+}
+
+dv_rc dv_apply_surrogate(const struct dv_applier *applier, const struct dv_apply_row *row, const struct dv_cell *in,
+                         struct dv_cell *ret)
+{
+    char digits[DV_JSON_INT_MAX];
+    size_t length = 0;
+    const char *text = as_text(applier->type, in, digits, &length);
+    struct dv_surrogate surrogate = surrogate_of(applier, row);
+    surrogate.column = true;
+    struct dv_buffer buffer = take_buffer(row, DV_SURROGATE_MAX);
+    if (buffer.text == NULL)
+        return DV_E_MEMORY;
+    return keep_buffer(row, dv_surrogate_make(&surrogate, applier->pii, text, length, &buffer), &buffer, ret);
+}
+
 dv_rc dv_apply_redact(const struct dv_applier *applier, const struct dv_apply_row *row, const struct dv_cell *in,
                       struct dv_cell *ret)
 {
     struct dv_redacted redacted;
     struct dv_redact_how how = { 0 };
+    struct dv_surrogate surrogate = surrogate_of(applier, row);
     if (applier->rule->days != 0)
         DV_TRY(find_days(applier, row, &how.days));
+    if (applier->rule->surrogate.domain != NULL)
+        how.surrogate = &surrogate;
     if (row->found != NULL)
         DV_TRY(dv_redact_found(row->found->spans, row->found->count, &how, row->arena, in->text, in->length, &redacted));
     else
@@ -176,10 +203,12 @@ dv_rc dv_apply_redact(const struct dv_applier *applier, const struct dv_apply_ro
     return DV_OK;
 }
 
-dv_rc dv_applier_open(struct dv_applier *applier, const struct dv_rule *rule, enum dv_type type)
+dv_rc dv_applier_open(struct dv_applier *applier, const struct dv_rule *rule, const char *column, enum dv_type type)
 {
     DV_ASSERT(dv_action_kinds[rule->action].apply != NULL && dv_rule_fits(rule, type));
     *applier = (struct dv_applier){ .rule = rule, .type = type, .reason = dv_action_kinds[rule->action].reason };
+    if (rule->action == DV_ACTION_SURROGATE)
+        applier->pii = rule->surrogate.type != DV_PII_OTHER ? rule->surrogate.type : dv_surrogate_type(column);
     return rule->action == DV_ACTION_REDACT ? dv_finder_open(&applier->finder, rule->types) : DV_OK;
 }
 
@@ -190,7 +219,13 @@ dv_rc dv_applier_key(struct dv_applier *applier, struct dv_pseudonym *makers, co
     struct dv_pseudonym_options own = applier->rule->pseudonym;
     own.version = version;
     applier->makers = makers;
-    if (applier->rule->action == DV_ACTION_PSEUDONYM)
+    char domain[DOMAIN_MAX];
+    if (applier->rule->surrogate.domain != NULL) {
+        if (!dv_surrogate_domain(applier->rule->surrogate.domain, domain, sizeof domain))
+            return DV_E_CONFIG;
+        own.domain = domain;
+    }
+    if (own.domain != NULL || own.bare)
         DV_TRY(dv_pseudonym_init(&makers[DV_APPLY_OWN], key, key_length, &own));
     return dv_rule_needs_subject(applier->rule) ? dv_pseudonym_init(&makers[DV_APPLY_SHIFT], key, key_length, &shift)
                                                 : DV_OK;

@@ -17,6 +17,7 @@ struct dv_applier {
     const char *reason; /* why a record cannot be done, a literal; for the caller */
     struct dv_finder finder;
     const struct dv_pseudonym *makers; /* DV_APPLY_MAKERS of them, or NULL */
+    enum dv_pii pii;                   /* of a column that gets surrogates */
 };
 
 struct dv_found;
@@ -27,6 +28,8 @@ struct dv_apply_row {
     const struct dv_cell *subject; /* whose record it is; NULL or not present: unknown */
     enum dv_type subject_type;
     const struct dv_found *found; /* what is in a text that is redacted, if the caller has looked already; or NULL */
+    struct dv_labels *labels;     /* of the rule's domain; for labels only */
+    int64_t now_ms;
 };
 
 /* Findings of one text, sorted and apart. */
@@ -36,7 +39,8 @@ struct dv_found {
 };
 
 /* Readies a rule for a column of a type that fits it. DV_E_MEMORY. Close it with dv_applier_close(). */
-DV_CHECKED dv_rc dv_applier_open(struct dv_applier *applier, const struct dv_rule *rule, enum dv_type type);
+DV_CHECKED dv_rc dv_applier_open(struct dv_applier *applier, const struct dv_rule *rule, const char *column,
+                                 enum dv_type type);
 
 /* Keys a rule that is keyed. `makers` are DV_APPLY_MAKERS in the caller's secret memory and stay as long as the applier.
  * Errors: as dv_pseudonym_init(). */

@@ -24,7 +24,7 @@
 #include "engine/diag.h"
 #include "engine/label.h"
 #include "engine/schema.h"
-#include "privacy/pseudonym.h"
+#include "privacy/surrogate.h"
 #include "privacy/transform.h"
 
 struct dv_hierarchy;
@@ -43,6 +43,7 @@ enum dv_action {
     DV_ACTION_SHIFT,      /* dv_date_move() by dv_shift_days() of the record's subject, at most .days */
     DV_ACTION_BUCKET,     /* dv_number_bucket() of .band.width */
     DV_ACTION_ROUND,      /* dv_round_int() or dv_round_float() to .round_to */
+    DV_ACTION_SURROGATE,  /* dv_surrogate_make() with .surrogate */
     DV_ACTION_COUNT
 };
 
@@ -71,6 +72,7 @@ struct dv_rule {
     struct dv_mask mask;
     struct dv_band band;
     struct dv_pseudonym_options pseudonym;
+    struct dv_surrogate_options surrogate; /* of redactions, too */
     const struct dv_hierarchy *hierarchy;
     uint32_t level;
     uint32_t days;

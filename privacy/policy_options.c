@@ -11,7 +11,10 @@
 #include "privacy/date.h"
 #include "privacy/finder.h"
 #include "privacy/generalize.h"
+#include "privacy/labels.h"
 #include "privacy/shift.h"
+
+enum { DOMAIN_MAX = 128, NOUN_MAX = 40 };
 
 /* Zero-initialised targets of the option tables. */
 struct mask_options {
@@ -110,17 +113,45 @@ static const struct dv_option pseudonym_table[] = {
 
 enum { MODE_FAST, MODE_THOROUGH }; /* in the order of .values */
 
-struct redact_options {
+struct surrogate_options {
+    int style;
+    const char *domain;
+    const char *noun;
+    const char *type;
+    int64_t size, window;
+    int with; /* these four of redactions */
     struct dv_strs types;
     int mode;
     int64_t shift_days;
 };
 
+/* Those of surrogates in redactions, too. */
+#define SURROGATE_ROWS                                                                                                 \
+    { "domain", DV_NAME, offsetof(struct surrogate_options, domain),                                                   \
+      .help = "What is named; surrogates of different domains cannot be linked." },                                    \
+    { "style", DV_ENUM, offsetof(struct surrogate_options, style), .initial = "fake", .values = "fake|label",          \
+      .help = "fake: an invented value of the same form. label: Patient A, Patient B, ..." },                          \
+    { "noun", DV_STR, offsetof(struct surrogate_options, noun), .help = "What labels begin with; none: the domain, with a capital." },\
+    { "size", DV_INT, offsetof(struct surrogate_options, size), .initial = "10000", .min = 1, .max = DV_LABELS_MAX,    \
+      .help = "The most labels that are kept; whoever comes later gets a keyed code instead of a letter." },           \
+    { "window", DV_DURATION, offsetof(struct surrogate_options, window), .initial = "0s",                              \
+      .help = "How long labels stay before they begin anew (0s: as long as the graph runs)." }
+
+static const struct dv_option surrogate_table[] = {
+    SURROGATE_ROWS,
+    { "type", DV_STR, offsetof(struct surrogate_options, type), .initial = "auto",
+      .help = "What the value is: person, email, phone, date, id, ...; auto: what the field's name tells, else an id." },
+    { 0 },
+};
+
 static const struct dv_option redact_table[] = {
-    { "types", DV_STRS, offsetof(struct redact_options, types), .help = "What is looked for; none named: everything." },
-    { "mode", DV_ENUM, offsetof(struct redact_options, mode), .initial = "fast", .values = "fast|thorough",
+    { "with", DV_ENUM, offsetof(struct surrogate_options, with), .initial = "type", .values = "type|surrogate",
+      .help = "What stands for a finding: [EMAIL], or a surrogate, the same as in a column of the same domain." },
+    SURROGATE_ROWS,
+    { "types", DV_STRS, offsetof(struct surrogate_options, types), .help = "What is looked for; none named: everything." },
+    { "mode", DV_ENUM, offsetof(struct surrogate_options, mode), .initial = "fast", .values = "fast|thorough",
       .help = "thorough: a small neural model is asked, too, where words are left that are not of every day." },
-    { "shift_days", DV_INT, offsetof(struct redact_options, shift_days), .initial = "0", .min = 0,
+    { "shift_days", DV_INT, offsetof(struct surrogate_options, shift_days), .initial = "0", .min = 0,
       .max = DV_SHIFT_DAYS_MAX,
       .help = "Whole dates move as `shift` moves the subject's dates by at most so many days (0: they become [DATE])." },
     { 0 },
@@ -147,27 +178,74 @@ dv_rc dv_read_mask(const struct dv_policy_reading *reading, const struct dv_yaml
     return DV_OK;
 }
 
-static dv_rc read_type(const struct dv_policy_reading *reading, const struct dv_yaml *node, const char *word, struct dv_rule *rule)
+static dv_rc find_type(const struct dv_policy_reading *reading, const struct dv_yaml *node, const char *word,
+                       enum dv_pii *ret_type)
 {
     const char *names[DV_PII_COUNT];
     for (uint32_t type = 1; type < DV_PII_COUNT; type++) {
         names[type - 1] = dv_pii_name((enum dv_pii)type);
-        if (strcasecmp(names[type - 1], word) != 0)
-            continue;
-        rule->types |= 1u << type;
-        return DV_OK;
+        *ret_type = (enum dv_pii)type;
+        if (strcasecmp(names[type - 1], word) == 0)
+            return DV_OK;
     }
-    return dv_policy_wrong(reading, node->place, dv_diags_suggest(reading->diags, word, names, DV_PII_COUNT - 1), "no type of personal data", word);
+    return dv_policy_wrong(reading, node->place, dv_diags_suggest(reading->diags, word, names, DV_PII_COUNT - 1),
+                           "no type of personal data", word);
+}
+
+/* "patient" to "Patient" */
+static const char *noun_of(const struct dv_policy_reading *reading, const struct surrogate_options *options)
+{
+    if (options->noun != NULL)
+        return options->noun;
+    char *noun = dv_arena_copy(reading->arena, options->domain, strlen(options->domain));
+    if (noun != NULL && noun[0] >= 'a' && noun[0] <= 'z')
+        noun[0] = (char)(noun[0] - 0x20);
+    return noun;
+}
+
+static dv_rc take_surrogate(const struct dv_policy_reading *reading, const struct dv_yaml *node,
+                            const struct surrogate_options *options, struct dv_rule *rule)
+{
+    if (options->domain == NULL || strlen(options->domain) > DOMAIN_MAX)
+        return dv_policy_wrong(reading, node->place, "write { surrogate: { domain: patient } }", "no domain, or too long a one, for",
+                               rule->field);
+    if (options->noun != NULL && strlen(options->noun) > NOUN_MAX)
+        return dv_policy_wrong(reading, node->place, "use at most 40 bytes", "too long a noun for", rule->field);
+    rule->surrogate = (struct dv_surrogate_options){
+        .style = (enum dv_surrogate_style)options->style,
+        .domain = options->domain,
+        .noun = noun_of(reading, options),
+        .size = (uint32_t)options->size,
+        .window_ms = options->window,
+    };
+    return rule->surrogate.noun != NULL ? DV_OK : DV_E_MEMORY;
+}
+
+dv_rc dv_read_surrogate(const struct dv_policy_reading *reading, const struct dv_yaml *node, struct dv_rule *rule)
+{
+    struct surrogate_options options = { 0 };
+    enum dv_pii type = DV_PII_OTHER;
+    DV_TRY(dv_options_parse(surrogate_table, &options, node, NULL, "surrogate", reading->arena, reading->diags));
+    DV_TRY(take_surrogate(reading, node, &options, rule));
+    if (strcasecmp(options.type, "auto") != 0)
+        DV_TRY(find_type(reading, node, options.type, &type));
+    rule->surrogate.type = type;
+    return DV_OK;
 }
 
 dv_rc dv_read_redact(const struct dv_policy_reading *reading, const struct dv_yaml *node, struct dv_rule *rule)
 {
-    struct redact_options options = { 0 };
+    struct surrogate_options options = { 0 };
     DV_TRY(dv_options_parse(redact_table, &options, node, NULL, "redact", reading->arena, reading->diags));
-    for (uint32_t i = 0; i < options.types.count; i++)
-        DV_TRY(read_type(reading, node, options.types.items[i], rule));
+    for (uint32_t i = 0; i < options.types.count; i++) {
+        enum dv_pii type = DV_PII_OTHER;
+        DV_TRY(find_type(reading, node, options.types.items[i], &type));
+        rule->types |= 1u << type;
+    }
     rule->days = (uint32_t)options.shift_days;
     rule->thorough = options.mode == MODE_THOROUGH;
+    if (options.with != 0)
+        DV_TRY(take_surrogate(reading, node, &options, rule));
     rule->types = options.types.count == 0 ? DV_PII_ALL : rule->types;
     return DV_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "privacy/date.h"
+#include "privacy/surrogate.h"
 
 /* What stands for a finding. */
 struct stand_in {
@@ -20,6 +21,7 @@ struct work {
     const struct dv_span *spans;
     size_t count;
     struct stand_in *stand_ins;
+    struct dv_surrogate surrogate; /* .options NULL: none */
 };
 
 static bool move_date(const struct work *work, const struct dv_span *span, struct dv_buffer *out)
@@ -30,18 +32,39 @@ static bool move_date(const struct work *work, const struct dv_span *span, struc
                                    dv_date_move_words(work->how->days, text, length, out) == DV_OK);
 }
 
+static bool make_surrogate(const struct work *work, const struct dv_span *span, struct dv_buffer *out)
+{
+    const char *text = work->text + span->start;
+    return work->surrogate.options != NULL && span->type != DV_PII_OTHER &&
+           dv_surrogate_make(&work->surrogate, span->type, text, span->end - span->start, out) == DV_OK;
+}
+
 static void make_stand_in(const struct work *work, const struct dv_span *span, struct stand_in *stand_in)
 {
+    bool moves = work->how->days != 0 && span->type == DV_PII_DATE;
     *stand_in = (struct stand_in){ .length = strlen(dv_pii_name(span->type)) + 2 };
-    if (work->how->days == 0 || span->type != DV_PII_DATE)
+    if (!moves && work->surrogate.options == NULL)
         return;
-    struct dv_buffer buffer = { .text = dv_arena_text(work->arena, DV_DATE_TEXT_MAX), .size = DV_DATE_TEXT_MAX };
+    struct dv_buffer buffer = { .text = dv_arena_text(work->arena, DV_SURROGATE_MAX), .size = DV_SURROGATE_MAX };
     if (buffer.text == NULL)
         return;
-    bool done = move_date(work, span, &buffer);
+    bool done = moves ? move_date(work, span, &buffer) : make_surrogate(work, span, &buffer);
     dv_arena_trim(work->arena, buffer.text, buffer.size, done ? buffer.length : 0);
     if (done)
         *stand_in = (struct stand_in){ .text = buffer.text, .length = buffer.length };
+}
+
+/* Whole names come before parts of them, so that a surname alone is known wherever it stands. */
+static void meet_people(const struct work *work)
+{
+    char name[DV_SURROGATE_MAX];
+    for (size_t i = 0; work->surrogate.options != NULL && i < work->count; i++) {
+        const struct dv_span *span = &work->spans[i];
+        struct dv_buffer buffer = { .text = name, .size = sizeof name };
+        bool whole = span->type == DV_PII_PERSON && memchr(work->text + span->start, ' ', span->end - span->start) != NULL;
+        if (whole)
+            (void)make_surrogate(work, span, &buffer);
+    }
 }
 
 static char *put(char *at, const char *text, size_t length)
@@ -75,6 +98,7 @@ static void write_redacted(const struct work *work, size_t length, char *at)
 static dv_rc replace(const struct work *work, size_t length, struct dv_redacted *ret_redacted)
 {
     size_t size = length;
+    meet_people(work);
     for (size_t i = 0; i < work->count; i++) {
         make_stand_in(work, &work->spans[i], &work->stand_ins[i]);
         size += work->stand_ins[i].length - (work->spans[i].end - work->spans[i].start);
@@ -93,9 +117,15 @@ dv_rc dv_redact_found(const struct dv_span *spans, size_t count, const struct dv
     DV_ASSERT(count <= DV_REDACT_SPANS_MAX && length <= UINT32_MAX);
     DV_UNINITIALIZED struct stand_in stand_ins[DV_REDACT_SPANS_MAX];
     *ret_redacted = (struct dv_redacted){ .text = count == 0 ? text : "", .length = count == 0 ? (uint32_t)length : 0 };
-    const struct work work = {
+    DV_UNINITIALIZED struct dv_people people;
+    struct work work = {
         .how = how, .arena = arena, .text = text, .spans = spans, .count = count, .stand_ins = stand_ins,
     };
+    if (how->surrogate != NULL) {
+        work.surrogate = *how->surrogate;
+        work.surrogate.people = &people;
+        people.count = 0;
+    }
     return count == 0 ? DV_OK : replace(&work, length, ret_redacted);
 }
 

@@ -7,6 +7,8 @@
 #include "engine/error.h"
 #include "privacy/finder.h"
 
+struct dv_surrogate;
+
 enum { DV_REDACT_SPANS_MAX = 128 };
 
 /* A text that is the caller's input (nothing found) or lives in the arena; not NUL-terminated. */
@@ -18,6 +20,7 @@ struct dv_redacted {
 /* What stands in the place of a finding; all zero: its type in brackets. */
 struct dv_redact_how {
     int64_t days; /* whole dates are moved by so many days; 0: as all findings */
+    const struct dv_surrogate *surrogate; /* makes what stands for a finding, if it can; NULL: types. Its .people is not used */
 };
 
 /* Replaces each finding of `finder` in text[0..length) by "[TYPE]", or as `how` says where that can be done. Nothing

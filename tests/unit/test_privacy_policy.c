@@ -97,7 +97,7 @@ static void labels_follow_actions(void **state)
         [DV_ACTION_MASK] = DV_FORM_MASKED,          [DV_ACTION_PSEUDONYM] = DV_FORM_PSEUDONYM,
         [DV_ACTION_GENERALIZE] = DV_FORM_GENERALIZED, [DV_ACTION_REDACT] = DV_FORM_REDACTED,
         [DV_ACTION_SHIFT] = DV_FORM_GENERALIZED,    [DV_ACTION_BUCKET] = DV_FORM_GENERALIZED,
-        [DV_ACTION_ROUND] = DV_FORM_GENERALIZED,
+        [DV_ACTION_ROUND] = DV_FORM_GENERALIZED,    [DV_ACTION_SURROGATE] = DV_FORM_PSEUDONYM,
     };
     (void)state;
     for (int action = 0; action < DV_ACTION_COUNT; action++) {
@@ -175,6 +175,9 @@ static void tells_errors(void **state)
         { "name: x\nfields:\n  a: shift\n", 3, "options for 'a'", "subject" },
         { "name: x\nfields:\n  a: { shift: { days: 0 } }\n", 3, "days", NULL },
         { "name: x\nfields:\n  a: { shift: { by: me } }\n", 3, "must be one of subject", NULL },
+        { "name: x\nfields:\n  a: { surrogate: { style: fake } }\n", 3, "for 'a'", "domain" },
+        { "name: x\nfields:\n  a: { surrogate: { domain: d, type: emial } }\n", 3, "no type of personal data 'emial'", "EMAIL" },
+        { "name: x\nfields:\n  a: { redact: { with: surrogate } }\n", 3, "for 'a'", "domain" },
         { "name: x\nfields:\n  a: { round: {} }\n", 3, "to", NULL },
         { "name: x\nclasses:\n  quasi-id/itn: drop\n", 3, "unknown type 'itn'", "int" },
         { "name: x\nclasses:\n  quasi/int: drop\n", 3, "unknown class 'quasi'", NULL },
