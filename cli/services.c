@@ -75,6 +75,8 @@ dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, str
                                                 "file:var/keyring` to the graph file (only `run --once` does without)");
     DV_TRY(open_state(services, settings, error));
     dv_graph_provide(graph, DV_SERVICE_DIRECTORY, services->state);
+    services->bank = (struct dv_bank){ .sys = &dv_sys_real, .state = settings->state };
+    dv_graph_provide(graph, DV_SERVICE_BANK, &services->bank);
     services->feed = dv_feed_new(FEED_EVENTS, FEED_BYTES);
     if (services->feed == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no memory for the live feed");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * services.h - what a running graph is lent: keyring, feed, dead letters, state directory. */
+ * services.h - what a running graph is lent: keyring, feed, dead letters, state directory, privacy budgets. */
 #ifndef DV_CLI_SERVICES_H
 #define DV_CLI_SERVICES_H
 
 #include "cli/load.h"
+#include "connectors/purse.h"
 #include "engine/feed.h"
 #include "engine/graph.h"
 #include "operators/dead_letter_file.h"
@@ -16,6 +17,7 @@ struct dv_services {
     struct dv_keyring *keyring;
     struct dv_feed *feed;
     struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
+    struct dv_bank bank;
     const char *letters_again; /* set before the open: rejected records go to this file instead of the graph's */
     char letters_path[DV_LETTERS_FILE_MAX];
     char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */

@@ -241,3 +241,37 @@ const char *dv_node_output_name(const struct dv_node *node, uint32_t output, cha
     buffer[length] = '\0';
     return buffer;
 }
+
+void dv_note_spent(struct dv_node *node, bool spent)
+{
+    node->spent = spent;
+}
+
+void dv_note_withheld(struct dv_node *node)
+{
+    node->stats.withheld++;
+}
+
+void dv_note_left_out(struct dv_node *node, uint64_t records)
+{
+    node->stats.left_out += records;
+}
+
+/* Links go from lower to higher nodes only, so one look at each in order is enough: a node is reached unless every node
+ * before it is spent or not reached. */
+bool dv_leads_nowhere(const struct dv_node *source)
+{
+    const struct dv_graph *graph = source->graph;
+    bool reached[DV_NODES_MAX] = { 0 };
+    reached[source->index] = true;
+    for (uint32_t i = source->index; i < graph->node_count; i++) {
+        const struct dv_node *node = graph->nodes[i];
+        if (!reached[i] || node->spent)
+            continue;
+        if (node->op->sink)
+            return false;
+        for (uint32_t link = 0; link < node->link_count; link++)
+            reached[graph->links[node->link_first + link].to] = true;
+    }
+    return true;
+}

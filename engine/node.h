@@ -114,6 +114,7 @@ struct dv_node {
     struct dv_watch watch;
     struct dv_order *order; /* a sink with `order: key`, or NULL */
     bool opened, wants, ended, flushed, finished, stopping;
+    bool spent; /* dv_note_spent() */
     bool in_process;
     uint32_t emitted; /* outputs that dv_emit() served in this call */
 

@@ -69,6 +69,14 @@ struct dv_shape {
     uint32_t subjects;                            /* to fill if each record that leaves is of so many subjects at least */
 };
 
+/* What the answers of a node cost in privacy: ε each, in billionths, and δ, at most one in every `every_ms`. */
+struct dv_spending {
+    int64_t epsilon_nano;
+    double delta;
+    int64_t every_ms;
+    const char *dataset; /* the account is the graph's tenant, this and the node's name */
+};
+
 /* What a node kind is. Const, one per file, listed in operators/meson.build. */
 struct dv_operator {
     const char *name;    /* the word after `op:` */
@@ -94,6 +102,8 @@ struct dv_operator {
     bool (*behind)(const struct dv_node *node);
     /* The circuit breaker of the index-th outside system it depends on; NULL behind the last. */
     const struct dv_breaker *(*breaker)(const struct dv_node *node, uint32_t index);
+    /* After transfer(): false if the node charges no account of ε. */
+    bool (*spends)(const struct dv_node *node, struct dv_spending *ret);
     void (*close)(struct dv_node *node);
 };
 
@@ -157,6 +167,15 @@ struct dv_batch *dv_select(struct dv_node *node, struct dv_batch *batch, const u
 
 /* Asks for an empty batch (a window with something to say). */
 void dv_want(struct dv_node *node);
+
+/* Tells whether a node's privacy budget is spent, so that what comes to it comes to nothing; and whether that is so on
+ * every way behind `source`: who would send something there can be told at once. */
+void dv_note_spent(struct dv_node *node, bool spent);
+bool dv_leads_nowhere(const struct dv_node *source);
+
+/* Counts answers kept back, and records that no answer counts. */
+void dv_note_withheld(struct dv_node *node);
+void dv_note_left_out(struct dv_node *node, uint64_t records);
 
 /* A source will fill no more batches. */
 void dv_end(struct dv_node *node);

@@ -15,6 +15,8 @@ struct dv_node_stats {
     uint64_t rejected;                  /* records sent to the dead letters */
     uint64_t rejected_for[DV_RC_COUNT]; /* of these, by the code */
     uint64_t retries;                   /* batches tried again after a RETRY error */
+    uint64_t withheld;                  /* answers kept back: the privacy budget is spent */
+    uint64_t left_out;                  /* records that no answer counts: a share used up, no room */
     uint64_t stalls;                    /* times it was ready but an output had no slot or no credit was left */
     uint64_t held;                      /* batches it holds now */
     uint64_t queued;                    /* batches waiting in its edge now */

@@ -3,9 +3,11 @@
  *
  * Windows are of processing time, beginning at multiples of their length, and end on a timer. What comes while a closed
  * window still waits for the nodes behind it belongs to that window, whose end then says so. The records' receipts are
- * kept and given on with the window's one batch, so a source settles them when the window is durable. */
+ * kept and given on with the window's one batch, so a source settles them when the window is durable. With `dp:` another
+ * operator stands behind this name: operators/aggregate_dp.h. */
 #include "engine/id.h"
 #include "engine/operator.h"
+#include "operators/aggregate_dp.h"
 #include "operators/aggregate_schema.h"
 
 struct aggregate {
@@ -18,6 +20,9 @@ struct aggregate {
     int64_t last_ms; /* when the newest record was counted */
     uint64_t origin; /* tells the rows of two windows with the same beginning apart: hash of node and first record */
     bool opened;
+    const struct dv_yaml *dp_options; /* NULL: no noise, but groups of k */
+    const struct dv_dp_plan *dp_plan;
+    struct dv_aggregate_dp *dp;
 };
 
 static const struct dv_option options[] = {
@@ -36,12 +41,20 @@ static const struct dv_option options[] = {
       .help = "How many groups are shown, the largest first; the rest is pooled as `other`." },
     { "groups", DV_INT, offsetof(struct aggregate, spec.groups), .initial = "4096", .min = 1, .max = 65536,
       .help = "How many groups are counted apart in a window; records of further ones are counted in `other`." },
+    { "dp", DV_TREE, offsetof(struct aggregate, dp_options),
+      .help = "Noised answers instead of groups of k: { epsilon: 0.5, groups: { ward: [A, B] } }, charged to a budget; "
+              "docs/privacy.md has its options." },
     { 0 },
 };
 
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct aggregate *aggregate = dv_state(node);
+    if (aggregate->dp_options != NULL) {
+        DV_TRY(dv_aggregate_read(node, shape, &aggregate->spec));
+        aggregate->dp_plan = dv_aggregate_dp_transfer(node, shape, aggregate->dp_options, &aggregate->spec, aggregate->window_ms);
+        return aggregate->dp_plan != NULL ? DV_OK : DV_E_CONFIG;
+    }
     DV_TRY(dv_aggregate_plan(node, shape, &aggregate->spec));
     shape->out[0] = aggregate->spec.schema;
     shape->subjects = aggregate->spec.plan.k;
@@ -59,6 +72,8 @@ static void window_ends(struct dv_timer *timer)
 static dv_rc open_node(struct dv_node *node)
 {
     struct aggregate *aggregate = dv_state(node);
+    if (aggregate->dp_plan != NULL)
+        return dv_aggregate_dp_open(node, aggregate->dp_plan, &aggregate->dp);
     uint64_t seed = dv_now_ns(dv_node_loop(node)) ^ (uint64_t)(uintptr_t)aggregate;
     if (dv_is_error(dv_window_init(&aggregate->window, &aggregate->spec.plan, dv_node_arena(node), seed)))
         return dv_fail(node, DV_E_MEMORY, "no memory for %u groups", aggregate->spec.plan.groups_max);
@@ -114,6 +129,8 @@ static dv_rc emit(struct dv_node *node, struct dv_batch *batch)
 static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 {
     const struct aggregate *aggregate = dv_state(node);
+    if (aggregate->dp != NULL)
+        return dv_aggregate_dp_process(aggregate->dp, batch);
     if (batch != NULL)
         return batch->rows == 0 ? emit(node, batch) : absorb(node, batch);
     if (aggregate->window.records > 0)
@@ -121,9 +138,24 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     return DV_DROP;
 }
 
+static const char *waits(struct dv_node *node)
+{
+    const struct aggregate *aggregate = dv_state(node);
+    return dv_aggregate_dp_waits(aggregate->dp);
+}
+
+static bool spends(const struct dv_node *node, struct dv_spending *ret)
+{
+    const struct aggregate *aggregate = dv_state(node);
+    if (aggregate->dp_plan != NULL)
+        dv_aggregate_dp_spends(aggregate->dp_plan, ret);
+    return aggregate->dp_plan != NULL;
+}
+
 static void close_node(struct dv_node *node)
 {
     struct aggregate *aggregate = dv_state(node);
+    dv_aggregate_dp_close(aggregate->dp);
     if (!aggregate->opened)
         return;
     dv_timer_close(&aggregate->timer);
@@ -132,12 +164,14 @@ static void close_node(struct dv_node *node)
 
 const struct dv_operator dv_operator_aggregate = {
     .name = "aggregate",
-    .summary = "Counts records in groups over windows of time, and shows only groups of k.",
+    .summary = "Counts records in groups over windows of time, and shows only groups of k, or noised answers.",
     .options = options,
     .size = sizeof(struct aggregate),
     .makes = true,
     .transfer = transfer,
     .open = open_node,
     .process = process,
+    .waits = waits,
+    .spends = spends,
     .close = close_node,
 };

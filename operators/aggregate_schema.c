@@ -122,8 +122,7 @@ static struct dv_label aggregate(const struct dv_aggregate_spec *spec, uint8_t c
     return label;
 }
 
-/* "p50_age", "p99_9_age": a point would look like a path. */
-static const char *quantile_name(struct dv_arena *arena, double q, const char *column)
+const char *dv_aggregate_quantile_name(struct dv_arena *arena, double q, const char *column)
 {
     char *name = dv_arena_printf(arena, "p%g_%s", q * 100, column);
     char *point = name != NULL ? strchr(name, '.') : NULL;
@@ -144,7 +143,7 @@ static dv_rc add_measures(struct dv_node *node, const struct dv_schema *in, stru
     }
     for (uint32_t i = 0; i < spec->q_count; i++) {
         const struct dv_column *column = &in->columns[spec->plan.quantile];
-        DV_TRY(add(node, spec->schema, quantile_name(arena, spec->q[i], column->name), DV_TYPE_FLOAT,
+        DV_TRY(add(node, spec->schema, dv_aggregate_quantile_name(arena, spec->q[i], column->name), DV_TYPE_FLOAT,
                    aggregate(spec, column->label.class)));
     }
     DV_TRY(add(node, spec->schema, "other", DV_TYPE_BOOL, count));
@@ -166,7 +165,7 @@ static dv_rc make_schema(struct dv_node *node, const struct dv_schema *in, struc
     return add_measures(node, in, spec);
 }
 
-dv_rc dv_aggregate_plan(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec)
+dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec)
 {
     DV_ASSERT(spec->k >= DV_K_MIN && spec->k <= UINT16_MAX && spec->top <= DV_WINDOW_TOP_MAX);
     spec->plan.schema = shape->in;
@@ -182,7 +181,12 @@ dv_rc dv_aggregate_plan(struct dv_node *node, const struct dv_shape *shape, stru
     dv_rc sums = plan_sums(node, shape, spec);
     DV_TRY(plan_quantiles(node, shape, spec));
     DV_TRY(by);
-    DV_TRY(sums);
+    return sums;
+}
+
+dv_rc dv_aggregate_plan(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec)
+{
+    DV_TRY(dv_aggregate_read(node, shape, spec));
     return make_schema(node, shape->in, spec);
 }
 

@@ -36,6 +36,12 @@ struct dv_aggregate_span {
     int64_t start_ms, end_ms;
 };
 
+/* During transfer(): what the options say of columns and limits, into spec->plan and spec->q; findings as usual. */
+DV_CHECKED dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec);
+
+/* "p50_age", "p99_9_age": a point would look like a path. NULL: the arena is full. */
+const char *dv_aggregate_quantile_name(struct dv_arena *arena, double q, const char *column);
+
 /* During transfer(): fills the second half of the spec from the first; findings as usual. */
 DV_CHECKED dv_rc dv_aggregate_plan(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec);
 

@@ -28,6 +28,8 @@ static const struct node_metric node_metrics[] = {
     { DV_EXPO_COUNTER, "datavault_node_batches_out", NULL, "Batches the node passed on.", MEMBER(batches_out), false },
     { DV_EXPO_COUNTER, "datavault_node_records_out", NULL, "Records the node passed on.", MEMBER(records_out), false },
     { DV_EXPO_COUNTER, "datavault_node_rejected", NULL, "Records sent to the dead letters.", MEMBER(rejected), false },
+    { DV_EXPO_COUNTER, "datavault_node_withheld", NULL, "Answers kept back: the privacy budget is spent.", MEMBER(withheld), false },
+    { DV_EXPO_COUNTER, "datavault_node_left_out", NULL, "Records that no noised answer counts.", MEMBER(left_out), false },
     { DV_EXPO_COUNTER, "datavault_node_retries", NULL, "Batches tried again.", MEMBER(retries), false },
     { DV_EXPO_COUNTER, "datavault_node_stalls", NULL, "Times an output had no slot.", MEMBER(stalls), false },
     { DV_EXPO_COUNTER, "datavault_node_busy_seconds", "seconds", "Time inside the node.", MEMBER(busy_ns), true },

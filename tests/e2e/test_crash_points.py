@@ -8,6 +8,7 @@ DATAVAULT_CRASH_ROUNDS=N dies at the first N passings of each; a later one need 
 shows: ING-6 STO-2 BCP-2 BCP-8 DEV-2 R2
 """
 import fnmatch
+import json
 import os
 import pathlib
 import subprocess
@@ -321,8 +322,26 @@ class Rotate(FileToStore):
         assert oracle.compare_contents(self.ledger, store, self.world.retrieve, [row[0] for row in oracle.rows(store)][::13]) == []
 
 
+class Released(Scenario):
+    """Windows of noised answers: what was released was paid for first. test_noised.py dies at all other points, too."""
+    labels = ("purse.*", "aggregate.noised")
+    graph = ("  in: { op: source, from: file, path: in.jsonl, schema: healthcare }\n"
+             "  noisy: { op: aggregate, after: in, window: 1d, dp: { epsilon: 0.5 } }\n"
+             "  out: { op: sink-file, after: noisy, path: out.jsonl }\n")
+
+    def prepare(self):
+        super().prepare()
+        done = self.world.run("budget", "set", "graph.yaml", "healthcare", "noisy", "100")
+        assert done.returncode == 0, done.stderr
+
+    def check(self):
+        account = json.loads(self.world.run("budget", "show", "graph.yaml", "--json").stdout)
+        released = len(self.world.path("out.jsonl").read_bytes().splitlines())
+        assert released >= 1 and account["spent"] >= 0.5 * released and account["charges"] >= released
+
+
 SCENARIOS = (FileToStore, Followed, FileToFile, FileToRedis, RedisToPg, TakenOver, Owned, InDoubt, Poison, ReadBack,
-             Replayed, Migrate, Rotate)
+             Replayed, Migrate, Rotate, Released)
 
 
 def scenario_of(label):

@@ -275,6 +275,12 @@ static const char *never_waits(const struct dv_dead_letters *letters)
 
 /* ---- the world ---- */
 
+static int sync_nothing(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
 int world_setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -284,6 +290,9 @@ int world_setup(void **state)
     dv_log_setup(DV_LOG_ERROR, false);
     dv_arena_init(&world->arena, 256u << 20);
     dv_diags_init(&world->diags, &world->arena);
+    world->sys = dv_sys_real;
+    world->sys.fsync = world->sys.fdatasync = sync_nothing;
+    world->bank = (struct dv_bank){ .sys = &world->sys, .state = world->directory, .in_place = true };
     world->letters =
         (struct dv_dead_letters){ .put = put_letter, .full = never_full, .idle = always_idle, .waits = never_waits };
     *state = world;
@@ -347,6 +356,26 @@ void world_keyring(struct world *world)
     assert_int_equal(dv_keyring_open(&world->keyring, path, NULL, &world->error), DV_OK);
 }
 
+static struct dv_account account_of(const struct world *world, const char *dataset, const char *node)
+{
+    return (struct dv_account){ &world->sys, world->directory, "default", dataset, node };
+}
+
+void world_budget(struct world *world, const char *dataset, const char *node, int64_t limit_nano)
+{
+    struct dv_account account = account_of(world, dataset, node);
+    struct dv_budget budget;
+    assert_int_equal(dv_ledger_set(&account, limit_nano, -1, &budget, &world->error), DV_OK);
+}
+
+struct dv_budget world_spent(struct world *world, const char *dataset, const char *node)
+{
+    struct dv_account account = account_of(world, dataset, node);
+    struct dv_budget budget = { 0 };
+    assert_int_equal(dv_ledger_read(&account, &budget, &world->error), DV_OK);
+    return budget;
+}
+
 bool world_load(struct world *world, const char *nodes)
 {
     drop_graph(world);
@@ -382,6 +411,7 @@ void world_begin(struct world *world, const char *input)
     dv_loop_sim_init(&world->loop);
     dv_graph_provide(world->graph, DV_SERVICE_FEED, world);
     dv_graph_provide(world->graph, DV_SERVICE_KEYRING, world->keyring);
+    dv_graph_provide(world->graph, DV_SERVICE_BANK, &world->bank);
     dv_graph_dead_letters(world->graph, &world->letters);
     world->running = true;
     world->rc = dv_graph_start(world->graph, &world->loop.base, ended, world, &world->error);

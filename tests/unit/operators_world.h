@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "connectors/purse.h"
 #include "engine/graph.h"
 #include "engine/arena.h"
 #include "engine/batch.h"
@@ -39,6 +40,8 @@ struct world {
     struct dv_loop_sim loop;
     struct dv_graph *graph; /* NULL after findings */
     struct dv_keyring *keyring;
+    struct dv_sys sys; /* the real one without syncs: under the accounts of the bank, which are below the directory */
+    struct dv_bank bank;
     struct dv_dead_letters letters;
     struct world_letter letter[WORLD_LETTERS];
     unsigned letter_count;
@@ -64,6 +67,10 @@ void world_file(struct world *world, const char *path, const char *text);
 
 /* Opens a keyring in the world's directory and lends it to the graphs loaded later. */
 void world_keyring(struct world *world);
+
+/* Sets the limit of an account of ε, in billionths, and reads it. */
+void world_budget(struct world *world, const char *dataset, const char *node, int64_t limit_nano);
+struct dv_budget world_spent(struct world *world, const char *dataset, const char *node);
 
 /* Loads the nodes (YAML, one line each) and proves them; findings are printed to world->findings. False if any. */
 bool world_load(struct world *world, const char *nodes);
