@@ -134,6 +134,9 @@ struct dv_circuit {
 };
 struct dv_circuit dv_node_circuit(const struct dv_node *node);
 
+/* The node's index-th figure of its own; false behind the last. */
+bool dv_node_gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *ret);
+
 /* Alive but stuck: something waits and nothing has been finished for `stall`. */
 struct dv_stall {
     const char *node;  /* who holds it up, or "dead_letters"; NULL: all moves or rests */

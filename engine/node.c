@@ -226,6 +226,11 @@ struct dv_circuit dv_node_circuit(const struct dv_node *node)
     return circuit;
 }
 
+bool dv_node_gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *ret)
+{
+    return node->opened && node->op->gauge != NULL && node->op->gauge(node, index, ret);
+}
+
 const char *dv_node_output_name(const struct dv_node *node, uint32_t output, char *buffer, size_t size)
 {
     DV_ASSERT(size > 0);

@@ -52,6 +52,7 @@ enum { DV_OUTPUTS_MAX = 8 };
 
 struct dv_node;
 struct dv_batch;
+struct dv_gauge;
 
 /* What it tells about a record that it leaves by an output: something about this column of the input. */
 struct dv_told {
@@ -104,6 +105,8 @@ struct dv_operator {
     const struct dv_breaker *(*breaker)(const struct dv_node *node, uint32_t index);
     /* After transfer(): false if the node charges no account of ε. */
     bool (*spends)(const struct dv_node *node, struct dv_spending *ret);
+    /* The index-th figure of its own, for /metrics, /v1/stats and the page; false behind the last. */
+    bool (*gauge)(const struct dv_node *node, uint32_t index, struct dv_gauge *ret);
     void (*close)(struct dv_node *node);
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stats.h - what the runner counts for each node and edge; operators have no metrics code. */
+ * stats.h - what the runner counts for each node and edge; operators have no metrics code, but may
+ * show figures of their own. */
 #ifndef DV_ENGINE_STATS_H
 #define DV_ENGINE_STATS_H
 
@@ -24,6 +25,12 @@ struct dv_node_stats {
     struct dv_histogram process;        /* of one process() call */
     struct dv_histogram wait;           /* time a batch waited in the edge */
     struct dv_histogram hold;           /* time from HOLD to dv_finish() */
+};
+
+/* A figure that an operator shows by its gauge(). It is about many records and never a value of one. */
+struct dv_gauge {
+    const char *name; /* a literal of [a-z_] */
+    double value;
 };
 
 #endif

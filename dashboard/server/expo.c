@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/json_read.h"
+
 enum { SECONDS_BYTES = 40, SECOND_NS = 1000000000, FIRST_BUCKET = 9, LAST_BUCKET = 35, BUCKET_STEP = 2 };
 
 void dv_expo_init(struct dv_expo *expo, char *buffer, size_t size, bool open_metrics)
@@ -75,6 +77,13 @@ void dv_expo_uint(struct dv_expo *expo, const char *labels, uint64_t value)
 {
     add_name(expo, suffix_of(expo->kind), labels);
     add(expo, "%" PRIu64 "\n", value);
+}
+
+void dv_expo_float(struct dv_expo *expo, const char *labels, double value)
+{
+    char text[DV_JSON_FLOAT_MAX];
+    add_name(expo, suffix_of(expo->kind), labels);
+    add(expo, "%.*s\n", (int)dv_json_print_float(text, value), text);
 }
 
 /* "0.000001024": digits behind the point as far as they say something, and at least one. */

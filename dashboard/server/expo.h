@@ -33,6 +33,7 @@ void dv_expo_family(struct dv_expo *expo, enum dv_expo_kind kind, const char *na
 
 /* Samples of the family. `labels` is `a="b",c="d"` of names that need no escaping, or "". */
 void dv_expo_uint(struct dv_expo *expo, const char *labels, uint64_t value);
+void dv_expo_float(struct dv_expo *expo, const char *labels, double value); /* finite */
 void dv_expo_seconds(struct dv_expo *expo, const char *labels, uint64_t ns);
 void dv_expo_histogram(struct dv_expo *expo, const char *labels, const struct dv_histogram *histogram);
 

@@ -3,6 +3,7 @@
  * configuration and nothing else, so their number is fixed before the start. */
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dashboard/server/expo.h"
 #include "dashboard/server/process.h"
@@ -90,6 +91,23 @@ static void add_breakers(struct dv_expo *expo, const struct dv_graph *graph)
     add_breaker_family(expo, graph, true);
     dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_breaker_opened", NULL, "Times the circuit opened.");
     add_breaker_family(expo, graph, false);
+}
+
+/* Figures of the operators' own: one family, since their names are theirs. */
+static void add_gauges(struct dv_expo *expo, const struct dv_graph *graph)
+{
+    struct dv_gauge found;
+    dv_expo_family(expo, DV_EXPO_GAUGE, "datavault_node_figure", NULL, "A figure of the node's own, by its name.");
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
+        const struct dv_node *node = dv_graph_node(graph, i);
+        for (uint32_t index = 0; dv_node_gauge(node, index, &found); index++) {
+            char labels[LABELS_BYTES];
+            size_t length = strlen(labels_of(node, labels));
+            int added = snprintf(labels + length, sizeof labels - length, ",figure=\"%s\"", found.name);
+            DV_ASSERT(added > 0 && (size_t)added < sizeof labels - length);
+            dv_expo_float(expo, labels, found.value);
+        }
+    }
 }
 
 /* What was rejected and why. A code that a node never gave has no sample. */
@@ -190,6 +208,7 @@ static void write_all(struct dv_expo *expo, const struct dv_server *server)
     add_reloads(expo, server->graph);
     add_nodes(expo, server->graph);
     add_breakers(expo, server->graph);
+    add_gauges(expo, server->graph);
     add_letters(expo, server->graph);
     add_http(expo, server);
     add_streams(expo, &server->hub);

@@ -27,6 +27,21 @@ void dv_circuit_json(struct dv_json *json, const struct dv_server *server, const
     dv_json_string(json, circuit.reason != NULL ? circuit.reason : "");
 }
 
+/* The operator's own figures, if it has any. */
+static void write_gauges(struct dv_json *json, const struct dv_node *node)
+{
+    struct dv_gauge found;
+    if (!dv_node_gauge(node, 0, &found))
+        return;
+    dv_json_key(json, "figures");
+    dv_json_open(json, '{');
+    for (uint32_t index = 0; dv_node_gauge(node, index, &found); index++) {
+        dv_json_key(json, found.name);
+        dv_json_float(json, found.value);
+    }
+    dv_json_close(json, '}');
+}
+
 static void write_node(struct dv_json *json, const struct dv_server *server, struct dv_node *node)
 {
     const struct dv_node_stats *stats = dv_node_stats(node);
@@ -51,6 +66,7 @@ static void write_node(struct dv_json *json, const struct dv_server *server, str
     number(json, "wait_p99_ns", dv_histogram_percentile(&stats->wait, 99));
     number(json, "hold_p99_ns", dv_histogram_percentile(&stats->hold, 99));
     dv_circuit_json(json, server, node);
+    write_gauges(json, node);
     dv_json_close(json, '}');
 }
 
