@@ -415,6 +415,7 @@ static void load_nodes(struct dv_graph *graph)
         return; /* transfer() needs complete options */
     for (uint32_t i = 0; i < graph->node_count; i++)
         shape_node(graph, graph->nodes[i]);
+    dv_owners_check(graph);
     if (graph->diags->count == 0)
         check_shape(graph);
 }

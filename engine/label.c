@@ -46,7 +46,8 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
         [DV_CLASS_SENSITIVE] = { ANY, "sensitive values may be in a file: nothing beside them tells whose they are" },
         [DV_CLASS_QUASI_ID] = { UNLINKED, "a quasi-id in a file must be masked, pseudonym, generalized, aggregate of "
                                           "k >= 5, noised or sealed: plain ones link people" },
-        [DV_CLASS_FREE_TEXT] = { SCRUBBED, "free text in a file must be redacted, masked, pseudonym or sealed" },
+        [DV_CLASS_FREE_TEXT] = { SCRUBBED | ANONYMOUS, "free text in a file must be redacted, masked, pseudonym, "
+                                                       "aggregate of k >= 5, noised or sealed" },
         [DV_CLASS_DIRECT_ID] = { UNLINKED, "a direct-id in a file must be masked, pseudonym, generalized, aggregate of "
                                            "k >= 5, noised or sealed" },
     },
@@ -99,7 +100,8 @@ static const struct clearance clearances[DV_EXIT_COUNT][DV_CLASS_DIRECT_ID + 1] 
         [DV_CLASS_SENSITIVE] = { ANY, "sensitive values may be in an answer: nothing beside them tells whose" },
         [DV_CLASS_QUASI_ID] = { UNLINKED | FORM(REDACTED), "a quasi-id in an answer must be masked, pseudonym, "
                                                            "redacted, generalized, aggregate of k >= 5, noised or sealed" },
-        [DV_CLASS_FREE_TEXT] = { SCRUBBED, "free text in an answer must be redacted, masked, pseudonym or sealed" },
+        [DV_CLASS_FREE_TEXT] = { SCRUBBED | ANONYMOUS, "free text in an answer must be redacted, masked, pseudonym, "
+                                                       "aggregate of k >= 5, noised or sealed" },
         [DV_CLASS_DIRECT_ID] = { UNLINKED | FORM(REDACTED), "a direct-id in an answer must be masked, pseudonym, "
                                                             "redacted, generalized, aggregate of k >= 5, noised or sealed" },
     },

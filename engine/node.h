@@ -202,6 +202,9 @@ void dv_graph_fail(struct dv_graph *graph, struct dv_node *node, dv_rc rc);
 /* config_hash.c: fills graph->config_hash after loading; empty if the library fails. */
 void dv_config_hash(struct dv_graph *graph);
 
+/* owner.c: a finding for two nodes that would write to one place under one name. */
+void dv_owners_check(struct dv_graph *graph);
+
 /* slots.c: one slot in the edge behind every link of the node, all or none; and back. */
 bool dv_slots_reserve(struct dv_node *node);
 void dv_slots_release(struct dv_node *node, uint32_t served_outputs);

@@ -17,7 +17,7 @@ from csource import ROOT, files, read, source, sources
 
 FILE_MAX, FUNCTION_MAX = 500, 70
 SCRIPTS = (".py", ".js", ".css", ".html", ".yaml", ".sh", ".after", ".in", ".def")
-UNPURPOSED = ("tests/golden/", "tests/leaks/", "tests/fuzz/corpus/", "tests/fuzz/crashes/", "bench/schemas/", "bench/policies/")
+UNPURPOSED = ("tests/golden/", "tests/leaks/", "tests/good/", "tests/fuzz/corpus/", "tests/fuzz/crashes/", "bench/schemas/", "bench/policies/")
 ARROWS = {
     "engine": (), "privacy": ("engine",), "vault": ("engine",), "connectors": ("engine",),
     "operators": ("connectors", "vault", "privacy", "engine"),
@@ -163,7 +163,7 @@ def tests_listed():
 def tests_cite():
     """Each test says which requirements it shows."""
     for path in files():
-        if re.fullmatch(r"tests/(?:unit/test_\w+\.c|sim/sim\.c|(?:golden|leaks|e2e|random)/test_\w+\.py)", path):
+        if re.fullmatch(r"tests/(?:unit/test_\w+\.c|sim/sim\.c|(?:golden|leaks|good|e2e|random)/test_\w+\.py)", path):
             if not re.search(r"\bshows: +[A-Z]+-\d+", "\n".join(read(path).splitlines()[:40])):
                 yield finding(path, 1, "does not say what it shows: `shows: MIS-2 ING-7` in its head")
 

@@ -251,3 +251,16 @@ def without(nodes, gone):
             node["after"] = [other for word in node["after"] for other in (instead if word == gone else [word])]
             node["after"] = list(dict.fromkeys(node["after"]))
     return changed
+
+
+def swapped(nodes, name):
+    """The graph with a node and the one before it in each other's place; None where that makes no graph."""
+    before = nodes[name]["after"][0]
+    fed = nodes.get(before, {}).get("after")
+    readers = [word for node in nodes.values() for word in node.get("after", ()) if word.split(".")[0] == before]
+    if len(nodes[name]["after"]) != 1 or not fed or nodes[before]["op"] == "route" or readers != [before]:
+        return None
+    changed = copy.deepcopy(nodes)
+    changed[before], changed[name] = changed[name], changed[before]
+    changed[before]["after"], changed[name]["after"] = list(fed), [before]
+    return changed

@@ -15,7 +15,7 @@ CLEARED = {
     "file": {
         "public": ANYTHING, "sensitive": ANYTHING,
         "quasi-id": GROUPS | {"masked", "pseudonym", "generalized", "sealed"},
-        "free-text": {"redacted", "masked", "pseudonym", "sealed"},
+        "free-text": GROUPS | {"redacted", "masked", "pseudonym", "sealed"},
         "direct-id": GROUPS | {"masked", "pseudonym", "generalized", "sealed"}},
     "store": {
         "public": ANYTHING, **dict.fromkeys(("sensitive", "quasi-id", "free-text", "direct-id"),
