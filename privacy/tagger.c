@@ -8,7 +8,7 @@
 #include "privacy/feature.h"
 #include "privacy/tagger_table.h"
 
-enum { OUTSIDE = 0, TYPES = 15, SURE_SCORE = 900, TAGGED_SCORE = 600, AGAIN_SCORE = 550, NEVER = -(1 << 28) };
+enum { OUTSIDE = 0, TYPES = 15, SURE_SCORE = 900, TAGGED_SCORE = 600, AGAIN_SCORE = 550, NEVER = -(1 << 28), AHEAD = 3 };
 
 /* Names that a text is searched for again; a power of two. */
 enum { NAMES_SLOTS = 256, NAMES_MAX = NAMES_SLOTS / 2, NAME_CHARS_MIN = 3 };
@@ -68,19 +68,39 @@ static const int16_t *row_of(const struct dv_tagger *tagger, uint32_t feature)
     return NULL;
 }
 
-/* What a token alone says for each label. */
-static void score_token(const struct dv_tagger *tagger, const struct dv_sentence *sentence, uint32_t at, int32_t scores[DV_LABEL_ROOM])
-{
+/* A token's features on their way to its scores. The table is larger than the caches: what is looked up is asked for ahead
+ * of time, first the slots of a token two ahead, then the rows of the next one. */
+struct lookup {
     uint32_t features[DV_FEATURES_MAX];
-    uint32_t count = dv_features(sentence, at, features);
-    memset(scores, 0, DV_LABEL_ROOM * sizeof *scores);
-    for (uint32_t i = 0; i < count; i++)
-        __builtin_prefetch(&tagger->slots[features[i] & tagger->slot_mask]);
-    for (uint32_t i = 0; i < count; i++) {
-        const int16_t *row = row_of(tagger, features[i]);
-        for (uint32_t label = 0; row != NULL && label < DV_LABEL_ROOM; label++)
-            scores[label] += row[label];
+    const int16_t *rows[DV_FEATURES_MAX];
+    uint32_t count, row_count;
+};
+
+static void ask_slots(const struct dv_tagger *tagger, const struct dv_sentence *sentence, uint32_t at, struct lookup *lookup)
+{
+    lookup->count = at < sentence->count ? dv_features(sentence, at, lookup->features) : 0;
+    for (uint32_t i = 0; i < lookup->count; i++)
+        __builtin_prefetch(&tagger->slots[lookup->features[i] & tagger->slot_mask]);
+}
+
+static void ask_rows(const struct dv_tagger *tagger, struct lookup *lookup)
+{
+    lookup->row_count = 0;
+    for (uint32_t i = 0; i < lookup->count; i++) {
+        const int16_t *row = row_of(tagger, lookup->features[i]);
+        lookup->rows[lookup->row_count] = row;
+        lookup->row_count += row != NULL;
+        __builtin_prefetch(row);
     }
+}
+
+/* What a token alone says for each label. */
+static void score_token(const struct dv_tagger *tagger, const struct lookup *lookup, int32_t scores[DV_LABEL_ROOM])
+{
+    memset(scores, 0, DV_LABEL_ROOM * sizeof *scores);
+    for (uint32_t i = 0; i < lookup->row_count; i++)
+        for (uint32_t label = 0; label < DV_LABEL_ROOM; label++)
+            scores[label] += lookup->rows[i][label];
     scores[OUTSIDE] -= tagger->outside_bias;
     scores[DV_LABELS] = NEVER;
 }
@@ -113,8 +133,14 @@ static void decode(const struct dv_tagger *tagger, struct dv_tagger_room *room, 
     int32_t ways[2][DV_LABEL_ROOM] = { { 0 } };
     for (uint32_t label = 1; label < DV_LABEL_ROOM; label++)
         ways[1][label] = NEVER;
+    DV_UNINITIALIZED struct lookup lookups[AHEAD];
+    for (uint32_t at = 0; at < AHEAD - 1; at++)
+        ask_slots(tagger, &sentence, at, &lookups[at]);
+    ask_rows(tagger, &lookups[0]);
     for (uint32_t at = 0; at < count; at++) {
-        score_token(tagger, &sentence, at, ways[at & 1]);
+        ask_slots(tagger, &sentence, at + 2, &lookups[(at + 2) % AHEAD]);
+        ask_rows(tagger, &lookups[(at + 1) % AHEAD]);
+        score_token(tagger, &lookups[at % AHEAD], ways[at & 1]);
         step(tagger, ways[(at & 1) ^ 1], ways[at & 1], room->back[at]);
     }
     const int32_t *last = ways[(count - 1) & 1];
