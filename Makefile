@@ -39,6 +39,7 @@ lint:
 bench:
 	tools/build release cli/datavault bench/limit bench/measure
 	bench/run --datavault $(DATAVAULT) --limit build/release/bench/limit --measure build/release/bench/measure
+	bench/w5 --datavault $(DATAVAULT) --measure build/release/bench/measure
 
 coverage:
 	tools/coverage

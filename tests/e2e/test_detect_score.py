@@ -6,7 +6,10 @@ shows: ANO-1 ANO-2
 """
 import itertools
 import json
+import pathlib
 import re
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -175,7 +178,7 @@ def write(path, rows):
 
 
 def test_figures_are_those_of_the_definitions(run, tmp_path, draw):
-    for _ in range(6):
+    for _ in range(3):
         invented = [invent(draw) for _ in range(60)]
         documents = [{"id": n, "source": f"s{n % 3}", "text": text, "spans": gold} for n, (text, gold, _) in enumerate(invented)]
         answers = [answer for _, _, answer in invented]
@@ -223,3 +226,13 @@ def test_wrong_lines_and_files_are_told(run, tmp_path):
     assert run("detect", "--score", tmp_path / "none.jsonl").returncode == 1
     assert run("detect", "--spans", spans).returncode == 2
     assert run("detect", "--score", gold, "--jsonl").returncode == 2
+
+
+def test_the_bench_finds_every_number_and_address_it_planted(datavault, tmp_path):
+    """bench/w5 on a few notes: both graphs run, all notes arrive, and what is planted is gone."""
+    meter = pathlib.Path(datavault).parents[1] / "bench" / "measure"
+    done = subprocess.run([sys.executable, "bench/w5", "--notes", "400", "--reps", "1", "--json", "--datavault", datavault, "--measure", meter, "--folder", tmp_path],
+                          cwd=pathlib.Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, check=True, timeout=60)
+    rows = {row["program"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert set(rows) == {"patterns", "names", "regex"}
+    assert rows["names"]["missed"]["name"] == 0 < rows["patterns"]["missed"]["name"]
