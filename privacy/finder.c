@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "engine/memory.h"
+#include "privacy/structure.h"
 #include "privacy/tagger.h"
 
-enum { FOUND_MAX = 4096 };
+enum { FOUND_MAX = 16384 };
 
 static dv_rc open_tagger(struct dv_finder *finder)
 {
@@ -28,11 +29,15 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
     const struct dv_detector_options options = { .types_off = tagged ? 0 : ~types & DV_PII_ALL };
     *finder = (struct dv_finder){ .types = (types & DV_PII_ALL) | 1u << DV_PII_OTHER };
     dv_detector_init(&finder->detector, &options);
+    finder->structure = dv_structure_new();
+    if (finder->structure == NULL)
+        return DV_E_MEMORY;
     return tagged ? open_tagger(finder) : DV_OK;
 }
 
 void dv_finder_close(struct dv_finder *finder)
 {
+    dv_structure_free(finder->structure);
     dv_tagger_room_free(finder->room);
     dv_memory_free(finder->tagger);
     dv_memory_free(finder->found);
@@ -49,11 +54,18 @@ static size_t keep_types(const struct dv_finder *finder, struct dv_span *spans, 
     return kept;
 }
 
+/* Patterns, then what structure tells; the tagger works on both. */
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
-    if (finder->tagger == NULL)
-        return dv_detect(&finder->detector, text, length, spans, max);
-    size_t found = dv_detect(&finder->detector, text, length, finder->found, FOUND_MAX);
-    size_t count = dv_tag(finder->tagger, finder->room, text, length, finder->found, found, spans, max);
+    bool tagged = finder->tagger != NULL;
+    struct dv_span *found = tagged ? finder->found : spans;
+    size_t room = tagged ? FOUND_MAX : max, plain_count = 0;
+    size_t count = dv_detect(&finder->detector, text, length, found, room);
+    count = dv_structure_find(finder->structure, text, length, finder->types, found, count, room);
+    if (tagged) {
+        const struct dv_span *plain = dv_structure_plain(finder->structure, &plain_count);
+        count = dv_tag(finder->tagger, finder->room, text, length, found, count, plain, plain_count, spans, max);
+    }
+    count = dv_structure_vote(finder->structure, spans, count, max);
     return finder->types == DV_PII_ALL ? count : keep_types(finder, spans, count);
 }

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "privacy/detect.h"
 
+struct dv_structure;
 struct dv_tagger;
 struct dv_tagger_room;
 
@@ -23,9 +24,10 @@ struct dv_tagger_room;
 /* Members are private. */
 struct dv_finder {
     struct dv_detector detector;
-    struct dv_tagger *tagger; /* NULL: patterns alone */
+    struct dv_structure *structure;
+    struct dv_tagger *tagger; /* NULL: no names in running text */
     struct dv_tagger_room *room;
-    struct dv_span *found; /* of the patterns, while the tagger works */
+    struct dv_span *found; /* of patterns and structure, while the tagger works */
     uint32_t types;
 };
 

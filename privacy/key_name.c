@@ -256,6 +256,12 @@ static struct dv_key_hint turned_hint(const struct dv_key_row *first, const stru
     return hint;
 }
 
+/* What keeps its sense before a word that is not known: "email_foo", not "last visit". */
+static bool is_reach(const struct dv_key_row *row)
+{
+    return row->kind == VALUE && (row->form == DV_FORM_EMAIL || row->form == DV_FORM_PHONE || row->form == DV_FORM_NET);
+}
+
 /* The key of words..count; words that mean nothing behind others have been taken off. */
 static struct dv_key_hint find(const struct dv_key_names *names, const struct words *words, uint32_t count)
 {
@@ -264,7 +270,7 @@ static struct dv_key_hint find(const struct dv_key_names *names, const struct wo
     const struct dv_key_row *first = row_beginning(names, words, &to);
     bool turned = first != NULL && to < count && (is_head(first) || first->kind == VALUE);
     if (last == NULL)
-        return turned && !is_head(first) ? turned_hint(first, NULL) : unknown;
+        return turned && is_reach(first) ? turned_hint(first, NULL) : unknown;
     if (last->kind == SOFT && from > 0)
         return find(names, words, from);
     if (is_head(last)) {

@@ -54,10 +54,12 @@ uint8_t dv_tagger_lists(const struct dv_tagger *tagger, const struct dv_token *t
 struct dv_tagger_room *dv_tagger_room_new(void);
 void dv_tagger_room_free(struct dv_tagger_room *room);
 
-/* Tags text[0..length), length ≤ UINT32_MAX, given the spans of dv_detect(). Writes at most `max` spans, sorted, apart
+/* Tags text[0..length), length ≤ UINT32_MAX, given the spans that are found already; in `plain` (sorted) it
+ * guesses nothing. Writes at most `max` spans, sorted, apart
  * from each other, with every byte that was in `found` still covered; past `max` the rest of the text is covered, as by
  * dv_detect(). Returns their number. */
 size_t dv_tag(const struct dv_tagger *tagger, struct dv_tagger_room *room, const char *text, size_t length,
-              const struct dv_span *found, size_t found_count, struct dv_span *spans, size_t max);
+              const struct dv_span *found, size_t found_count, const struct dv_span *plain, size_t plain_count,
+              struct dv_span *spans, size_t max);
 
 #endif

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "privacy/feature.h"
+#include "privacy/finder.h"
+#include "privacy/structure.h"
 
 enum { TEXT_MAX = 1 << 22, TOKENS_MAX = 1 << 20, SPANS_MAX = 65536, LISTS_SLOTS = 1 << 21, LINE_MAX_BYTES = 512 };
 
@@ -16,6 +18,7 @@ struct dump {
     char text[TEXT_MAX];
     struct dv_token tokens[TOKENS_MAX];
     struct dv_line_sight lines[TOKENS_MAX];
+    struct dv_structure *structure;
     struct dv_span spans[SPANS_MAX];
     uint32_t list_words[LISTS_SLOTS];
     uint8_t list_bits[LISTS_SLOTS];
@@ -65,6 +68,7 @@ static void print_text(struct dump *dump, const struct dv_detector *detector, si
 {
     uint32_t features[DV_FEATURES_MAX];
     size_t found = dv_detect(detector, dump->text, length, dump->spans, SPANS_MAX);
+    found = dv_structure_find(dump->structure, dump->text, length, DV_PII_ALL, dump->spans, found, SPANS_MAX);
     struct dv_cutter cutter = { .text = (const unsigned char *)dump->text, .length = length, .spans = dump->spans, .span_count = found };
     uint32_t count = 0;
     while (count < TOKENS_MAX && dv_token_next(&cutter, &dump->tokens[count])) {
@@ -101,6 +105,9 @@ int main(int argc, char **argv)
         return 2;
     }
     dv_detector_init(&detector, NULL);
+    dump->structure = dv_structure_new();
+    if (dump->structure == NULL)
+        return 1;
     if (argc > 2)
         print_lists(dump);
     while (argc == 2 && fgets(line, sizeof line, stdin) != NULL) {
@@ -109,6 +116,7 @@ int main(int argc, char **argv)
             return 1;
         print_text(dump, &detector, length);
     }
+    dv_structure_free(dump->structure);
     free(dump);
     return 0;
 }
