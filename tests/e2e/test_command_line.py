@@ -13,7 +13,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRINTING = [["--help"], ["run", "--help"], ["list"], ["list", "--json"], ["docs", "anonymize"], ["docs", "graph"],
-            ["docs", "--markdown"], ["schema"], ["version"], ["graph", "conf/demo.yaml"], ["check", "conf/demo.yaml"],
+            ["docs", "--markdown"], ["schema"], ["version"], ["policy", "list"], ["policy", "explain", "low"], ["graph", "conf/demo.yaml"], ["check", "conf/demo.yaml"],
             ["generate", "--count", "20"]]
 NAMES = [" ".join(words) for words in PRINTING]
 SECRET = "s3cr3t-of-the-environment"
