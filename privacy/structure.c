@@ -369,34 +369,37 @@ static size_t join(struct dv_span *spans, size_t count)
     return kept;
 }
 
+/* Puts `more` among spans[0..count), by start; there is room. */
+static void interleave(struct dv_span *spans, size_t count, const struct dv_span *more, size_t more_count)
+{
+    size_t to = count + more_count;
+    for (size_t i = count, j = more_count; j > 0;)
+        spans[--to] = i > 0 && spans[i - 1].start > more[j - 1].start ? spans[--i] : more[--j];
+}
+
 /* Merges `more` into spans[0..count), which has room for max. What is too much is covered by the last. */
 static size_t merge(struct dv_span *spans, size_t count, size_t max, const struct dv_span *more, size_t more_count,
                     uint32_t length)
 {
-    if (more_count == 0)
-        return count;
-    if (more_count > max - count) {
-        uint32_t cut = more_count > 0 && max > count ? more[max - count].start : more[0].start;
-        const struct dv_span rest = { .start = cut,
-                                      .end = length,
-                                      .type = DV_PII_OTHER,
-                                      .score = 1000,
-                                      .why = "too many findings: the rest is covered" };
-        size_t keep = 0;
-        while (keep < count && spans[keep].start < cut)
-            keep++;
-        size_t taken = max > count ? max - count : 0;
-        count = merge(spans, keep, max, more, taken < max - keep ? taken : max - keep, length);
-        if (count == max)
-            spans[max - 1].end = length;
-        else
-            spans[count++] = rest;
-        return join(spans, count);
+    if (count + more_count <= max) {
+        interleave(spans, count, more, more_count);
+        return join(spans, count + more_count);
     }
-    size_t to = count + more_count;
-    for (size_t i = count, j = more_count; j > 0;)
-        spans[--to] = i > 0 && spans[i - 1].start > more[j - 1].start ? spans[--i] : more[--j];
-    return join(spans, count + more_count);
+    size_t i = 0, j = 0;
+    while (i + j < max - 1) {
+        bool from_more = i == count || (j < more_count && more[j].start < spans[i].start);
+        i += !from_more;
+        j += from_more;
+    }
+    uint32_t cut = i < count ? spans[i].start : more[j].start;
+    cut = j < more_count && more[j].start < cut ? more[j].start : cut;
+    interleave(spans, i, more, j);
+    spans[max - 1] = (struct dv_span){ .start = cut,
+                                       .end = length,
+                                       .type = DV_PII_OTHER,
+                                       .score = 1000,
+                                       .why = "too many findings: the rest is covered" };
+    return join(spans, max);
 }
 
 static void begin(struct dv_structure *structure, const char *text, size_t length, uint32_t types)

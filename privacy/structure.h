@@ -29,7 +29,7 @@ size_t dv_structure_find(struct dv_structure *structure, const char *text, size_
 const struct dv_span *dv_structure_plain(const struct dv_structure *structure, size_t *ret_count);
 
 /* To be called after the tagger, if there is one: adds what keys in running text say and was not found, and the rest of each column of the text last read whose values are mostly of one type in `spans`, which has room for
- * `max`; they may be those of dv_structure_find() or what the tagger made of them. Returns their number. */
+ * `max`; they may be those of dv_structure_find() or what the tagger made of them. Returns their number. Where spans ran out before, the rest is covered and does not vote. */
 size_t dv_structure_vote(struct dv_structure *structure, struct dv_span *spans, size_t count, size_t max);
 
 #endif

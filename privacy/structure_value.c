@@ -196,6 +196,19 @@ static bool fits_net(const struct makeup *made)
     return made->words == 1 && (made->digits >= 4 || made->colon) && (made->dot || made->colon || made->others >= 5);
 }
 
+/* An '@' as URLs, HTML and JSON write it. */
+static bool has_written_at(const struct dv_structure *structure, struct dv_range value)
+{
+    static const char *const forms[] = { "%40", "&#64;", "&#x40;", "&commat;", "\\u0040" };
+    for (uint32_t at = value.start; at < value.end; at++)
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+            size_t length = strlen(forms[i]);
+            if (value.end - at >= length && memcmp(structure->text + at, forms[i], length) == 0)
+                return true;
+        }
+    return false;
+}
+
 bool dv_value_fits(const struct dv_structure *structure, const struct dv_key_hint *hint, struct dv_range *value)
 {
     const struct makeup made = makeup_of(structure, *value);
@@ -206,7 +219,7 @@ bool dv_value_fits(const struct dv_structure *structure, const struct dv_key_hin
     case DV_FORM_NUMBER: return fits_number(&made, sure, *value);
     case DV_FORM_DATE: return fits_date(structure, &made, sure, *value);
     case DV_FORM_PHONE: return made.digits >= PHONE_DIGITS_MIN && made.digits >= made.letters;
-    case DV_FORM_EMAIL: return made.at && made.words <= 4;
+    case DV_FORM_EMAIL: return (made.at || has_written_at(structure, *value)) && made.words <= 4;
     case DV_FORM_NET: return fits_net(&made);
     case DV_FORM_URL: return made.words == 1 && made.dot && made.letters > 3;
     case DV_FORM_USER: return fits_user(&made, sure, *value);

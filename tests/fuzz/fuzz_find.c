@@ -48,6 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t one = dv_find(finder, text, size, b, 1);
     DV_ASSERT(one == (count != 0));
     if (count > 1)
-        DV_ASSERT(b[0].start <= a[0].start && b[0].end == size);
+        DV_ASSERT(b[0].end == size && (patterns == 0 || b[0].start <= found[0].start)); /* votes see less, too */
     return 0;
 }

@@ -81,6 +81,7 @@ static void json_values_are_typed_by_their_keys(void **state)
         { "{\"a\":1}\n{\"city\":\"Minot\"", "{\"a\":1}\n{\"city\":\"<LOCATION>\"" },
         { "{\"email\": null, \"phone\": \"\", \"lastName\": \"N/A\"}",
           "{\"email\": null, \"phone\": \"\", \"lastName\": \"N/A\"}" },
+        { "{\"email\": \"ann\\u0040x.org\"}", "{\"email\": \"<EMAIL>\"}" },
         { "{\"last_name\": \"O\\\"Neil\"}", "{\"last_name\": \"<PERSON>\"}" },
     };
     (void)state;
@@ -146,7 +147,7 @@ static void pairs_in_running_text(void **state)
 {
     static const struct row rows[] = {
         { "user=alee9 port=51122 status=ok", "user=<USERNAME> port=51122 status=ok" },
-        { "GET /s?first=Ann&mail=ann%40x.org&page=2", "GET /s?first=<PERSON>&mail=ann%40x.org&page=2" },
+        { "GET /s?first=Ann&mail=ann%40x.org&page=2", "GET /s?first=<PERSON>&mail=<EMAIL>&page=2" },
         { "Name: Ann Lee   DOB: 19510912", "Name: <PERSON>   DOB: <DATE>" },
         { "Dictated by: Ann Lee, MD", "Dictated by: <PERSON>, MD" },
         { "MRN#: 88123, NASS: 34 78567058 15.", "MRN#: <MRN>, NASS: <ID>." },
