@@ -26,13 +26,23 @@ static void print_row(const struct dv_proof_row *row)
                  dv_label_text(row->label, label, sizeof label), row->why);
 }
 
+/* What looks at the values themselves, where the labels cannot. */
+static void print_guard(const struct dv_node *node)
+{
+    const struct dv_guard_account account = dv_node_guard(node);
+    (void)printf(table_row, dv_node_name(node), "guard", account.fields, account.word, account.why);
+}
+
 static void print_proof(const struct dv_graph *graph, struct dv_arena *arena)
 {
     uint32_t count = 0;
     const struct dv_proof_row *rows = dv_proof_rows(graph, arena, &count);
     (void)printf(table_row, "EXIT", "KIND", "FIELD", "LABEL", "WHY IT MAY");
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         print_row(&rows[i]);
+        if (i + 1 == count || rows[i + 1].node != rows[i].node)
+            print_guard(rows[i].node);
+    }
     bool kept = dv_graph_settings(graph)->keyring != NULL;
     (void)printf(table_row, "(every node)", "dead letter", kept ? "(whole record)" : "(none)", kept ? "sealed" : "not kept",
                  kept ? "rejected records are sealed before they are written"

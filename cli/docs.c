@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "engine/graph.h"
 #include "engine/option_docs.h"
+#include "operators/exit_guard.h"
 #include "operators/registry.h"
 
 static void title(const struct dv_operator *op, char *text, size_t size)
@@ -36,6 +37,9 @@ static void print_page(void)
     (void)printf("# Reference\n\nMade by `datavault docs --markdown` from the tables that parse the files.\n\n"
                  "## The graph file\n\n");
     dv_options_print_markdown(dv_graph_options(), stdout);
+    (void)printf("\n## The guard of an exit\n\nEvery exit looks at the text columns that leave it unsealed: `guard: { do: redact }` at its "
+                 "node.\n\n");
+    dv_options_print_markdown(dv_guard_of_texts.options, stdout);
     for (const struct dv_operator *const *op = dv_operators; *op != NULL; op++) {
         char name[64];
         title(*op, name, sizeof name);
@@ -54,6 +58,10 @@ static int print_named(const struct dv_command *self, const char *name)
     bool found = false;
     if (strcmp(name, "graph") == 0) {
         dv_options_print_docs(dv_graph_options(), stdout);
+        return DV_EXIT_OK;
+    }
+    if (strcmp(name, "guard") == 0) {
+        dv_options_print_docs(dv_guard_of_texts.options, stdout);
         return DV_EXIT_OK;
     }
     for (const struct dv_operator *const *op = dv_operators; *op != NULL; op++) {
@@ -94,6 +102,7 @@ const struct dv_command dv_command_docs = {
     .help = "examples:\n"
             "  datavault docs anonymize\n"
             "  datavault docs graph                       the settings at the top of a file\n"
+            "  datavault docs guard                       what every exit looks for\n"
             "  datavault docs --markdown > docs/reference.md\n\n"
             "usage: datavault docs OPERATOR | --markdown\n",
     .run = run,

@@ -15,8 +15,13 @@ static void node_members(const struct dv_operator *op, char *members, size_t siz
     if (op->from != NULL)
         length += snprintf(members + length, size - (size_t)length, ",\"from\":{\"const\":\"%s\"}", op->from);
     if (!op->source)
-        (void)snprintf(members + length, size - (size_t)length,
+        length += snprintf(members + length, size - (size_t)length,
                        ",\"after\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}");
+    if (op->sink)
+        length += snprintf(members + length, size - (size_t)length,
+                           ",\"order\":{\"type\":\"string\",\"enum\":[\"key\",\"none\"]},\"order_by\":{\"type\":\"string\"}");
+    if (op->guard != NULL)
+        (void)snprintf(members + length, size - (size_t)length, ",\"guard\":{\"type\":\"object\"}");
     (void)snprintf(required, required_size, "\"op\"%s%s", op->from != NULL ? ",\"from\"" : "",
                    op->source ? "" : ",\"after\"");
 }

@@ -3,7 +3,8 @@
  *
  * A maker (source or window) has at most `credits` batches out. From each, copies are made where an operator writes to
  * a batch that others may still read, and where one splits it. Branches that join again meet the nodes behind the join
- * once for each way, so the count goes over paths, not over nodes. A sink needs one more for halving a failed batch. */
+ * once for each way, so the count goes over paths, not over nodes. A sink needs one more for halving a failed batch, and one if its
+ * guard may change what others read. */
 #include "engine/node.h"
 
 enum { DV_RECEIPTS = 16384 };
@@ -75,7 +76,7 @@ bool dv_graph_count_bound(struct dv_graph *graph)
         for (int shared = 0; shared < 2; shared++)
             copies[i].of[shared] = copies_at(node, copies, shared);
         if (node->op->sink)
-            batches = add(batches, 1);
+            batches = add(batches, 1u + dv_exit_guard_edits(node));
         if (!node->op->makes)
             continue;
         uint64_t each = add(1, behind(node, copies, false));

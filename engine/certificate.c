@@ -47,6 +47,17 @@ static void write_row(struct dv_json *json, const struct dv_proof_row *row)
     dv_json_close(json, '}');
 }
 
+static void write_guard(struct dv_json *json, const struct dv_node *exit)
+{
+    const struct dv_guard_account account = dv_node_guard(exit);
+    dv_json_key(json, "guard");
+    dv_json_open(json, '{');
+    member(json, "do", account.word);
+    member(json, "fields", account.fields);
+    member(json, "why", account.why);
+    dv_json_close(json, '}');
+}
+
 /* All rows of one exit follow each other. */
 static void write_exits(struct dv_json *json, const struct dv_proof_row *rows, uint32_t count)
 {
@@ -60,6 +71,7 @@ static void write_exits(struct dv_json *json, const struct dv_proof_row *rows, u
         for (; i < count && rows[i].node == exit; i++)
             write_row(json, &rows[i]);
         dv_json_close(json, ']');
+        write_guard(json, exit);
         member(json, "kind", dv_exit_name(exit->op->exit));
         dv_json_close(json, '}');
     }

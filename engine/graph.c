@@ -18,7 +18,9 @@ dv_rc dv_node_open(struct dv_node *node, struct dv_error *error)
     dv_timer_init(graph->loop, &node->retry_timer, dv_retry_timer, node);
     node->opened = true;
     dv_order_reset(node);
-    dv_rc rc = node->op->open != NULL ? node->op->open(node) : DV_OK;
+    dv_rc rc = dv_exit_guard_open(node);
+    if (!dv_is_error(rc) && node->op->open != NULL)
+        rc = node->op->open(node);
     if (!dv_is_error(rc))
         return DV_OK;
     const char *text = node->error.text[0] != '\0' ? node->error.text : dv_rc_text(rc);
@@ -43,6 +45,7 @@ void dv_node_close(struct dv_node *node)
         return;
     if (node->op->close != NULL)
         node->op->close(node);
+    dv_exit_guard_close(node);
     dv_timer_close(&node->retry_timer);
     node->opened = false;
 }

@@ -16,6 +16,7 @@
 
 #include "engine/breaker.h"
 #include "engine/error.h"
+#include "engine/exit_guard.h"
 #include "engine/service.h"
 #include "engine/stats.h"
 
@@ -144,6 +145,12 @@ struct dv_stall {
     uint64_t total;    /* stalls so far */
 };
 struct dv_stall dv_graph_stall(const struct dv_graph *graph);
+
+/* What guards an exit, for `check`. */
+struct dv_guard_account dv_node_guard(const struct dv_node *node);
+
+/* The name of a type that the guard of an exit counts, and how often it was found; NULL behind the last. */
+const char *dv_node_guarded(const struct dv_node *node, uint32_t type, uint64_t *ret_count);
 
 /* Why the run stopped, when done() was given an error. */
 const struct dv_error *dv_graph_error(const struct dv_graph *graph);

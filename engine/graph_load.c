@@ -36,7 +36,7 @@ static const struct dv_option settings_options[] = {
     { "stall_exit", DV_BOOL, offsetof(struct dv_graph_settings, stall_exit), .flags = DV_LIVE, .initial = "false",
       .help = "Whether a stall ends the process, with exit code 5, so that a supervisor starts it again." },
     { "graph", DV_TREE, offsetof(struct dv_graph_settings, graph), .flags = DV_REQUIRED,
-      .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`." },
+      .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`, an exit `guard: { do: block }`." },
     { 0 },
 };
 
@@ -45,7 +45,7 @@ const struct dv_option *dv_graph_options(void)
     return settings_options;
 }
 
-static const char *const node_keys[] = { "op", "from", "after", "order", "order_by", NULL };
+static const char *const node_keys[] = { "op", "from", "after", "order", "order_by", "guard", NULL };
 
 static void finding(struct dv_graph *graph, const struct dv_yaml *at, const char *code, const char *help,
                     const char *format, ...) DV_FORMAT(5, 6);
@@ -319,6 +319,7 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     if (!dv_facts_load(graph, node, &shape))
         (void)dv_refuse(node, NULL, "C007", NULL, "no memory for what the conditions before '%s' tell", node->name);
     dv_order_load(node);
+    dv_exit_guard_load(node);
     for (uint32_t output = 0; output < node->output_count; output++)
         DV_ASSERT(node->out[output] != NULL);
 }

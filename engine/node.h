@@ -10,6 +10,7 @@
 #include "engine/breaker.h"
 #include "engine/dead_letter.h"
 #include "engine/diag.h"
+#include "engine/exit_guard.h"
 #include "engine/fact.h"
 #include "engine/graph.h"
 #include "engine/operator.h"
@@ -113,6 +114,11 @@ struct dv_node {
     uint64_t answers;  /* batches finished or rejected, and a source's that were settled */
     struct dv_watch watch;
     struct dv_order *order; /* a sink with `order: key`, or NULL */
+    void *guard_blank;      /* of its guard, what the file says; NULL: it has none */
+    void *guard;            /* the same at work; NULL: there is nothing to look at */
+    const struct dv_batch *guard_seen; /* the batch it has looked at, at the head of the edge; or NULL */
+    const struct dv_batch *guard_copy; /* what it changed last, as long as the node has it */
+    bool guard_hit; /* there was something in guard_seen */
     bool opened, wants, ended, flushed, finished, stopping;
     bool spent; /* dv_note_spent() */
     bool in_process;
@@ -225,11 +231,22 @@ uint64_t dv_retry_backoff_ms(struct dv_node *node, uint32_t tries);
 void dv_reject_all(struct dv_node *node, struct dv_batch *batch, dv_rc rc);
 
 /* order.c: what the file says of the order of keys, after transfer(); whether the batch at the head of the edge may be
- * offered; that it was, as `batch`; and that nothing is here yet. */
+ * offered; that it was, as `batch`; that nothing is here yet; and whether the node still has to answer for a batch. */
 void dv_order_load(struct dv_node *node);
 bool dv_order_admits(const struct dv_node *node);
 void dv_order_reset(const struct dv_node *node);
+bool dv_node_has(const struct dv_node *node, const struct dv_batch *batch);
 void dv_order_took(const struct dv_node *node, const struct dv_batch *batch);
+
+/* exit_guard.c: what the file says of an exit's guard, after transfer(); its start and end; whether it may change batches;
+ * whether the batch at the head of the edge may be offered now; and that batch as the exit may have it, perhaps a copy,
+ * perhaps empty. */
+void dv_exit_guard_load(struct dv_node *node);
+DV_CHECKED dv_rc dv_exit_guard_open(struct dv_node *node);
+void dv_exit_guard_close(struct dv_node *node);
+bool dv_exit_guard_edits(const struct dv_node *node);
+bool dv_exit_guard_admits(struct dv_node *node);
+struct dv_batch *dv_exit_guard_pass(struct dv_node *node, struct dv_batch *batch);
 
 /* watchdog.c: looks on while there is something to see; wake() after anything has happened. */
 void dv_watchdog_init(struct dv_graph *graph);

@@ -52,6 +52,7 @@ enum { DV_OUTPUTS_MAX = 8 };
 
 struct dv_node;
 struct dv_batch;
+struct dv_exit_guard;
 struct dv_gauge;
 
 /* What it tells about a record that it leaves by an output: something about this column of the input. */
@@ -93,6 +94,7 @@ struct dv_operator {
     uint8_t held_max;    /* batches it may hold at a time; 0 means 1 */
     uint8_t credits;     /* batches of its own it may have out at a time; 0 means 4 */
     enum dv_exit exit;
+    const struct dv_exit_guard *guard; /* an exit: what looks at the records that reach it */
     dv_rc (*transfer)(struct dv_node *node, struct dv_shape *shape); /* NULL: a sink that takes any columns */
     dv_rc (*open)(struct dv_node *node);
     dv_rc (*process)(struct dv_node *node, struct dv_batch *batch);

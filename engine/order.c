@@ -65,7 +65,7 @@ static bool share_a_key(const struct keys *a, const struct keys *b)
     return false;
 }
 
-static bool is_here(const struct dv_node *node, const struct dv_batch *batch)
+bool dv_node_has(const struct dv_node *node, const struct dv_batch *batch)
 {
     if (batch == NULL || node->bisect.batch == batch)
         return batch != NULL;
@@ -84,7 +84,7 @@ bool dv_order_admits(const struct dv_node *node)
     if (order->head.batch != batch)
         read_keys(&order->head, batch, order->column);
     for (uint32_t i = 0; i < SETS; i++)
-        if (is_here(node, order->taken[i].batch) && share_a_key(&order->head, &order->taken[i]))
+        if (dv_node_has(node, order->taken[i].batch) && share_a_key(&order->head, &order->taken[i]))
             return false;
     return true;
 }
@@ -96,7 +96,7 @@ void dv_order_took(const struct dv_node *node, const struct dv_batch *batch)
         return;
     struct keys *place = NULL; /* that of an earlier batch in the same memory, or a free one */
     for (uint32_t i = 0; i < SETS; i++)
-        if (order->taken[i].batch == batch || (place == NULL && !is_here(node, order->taken[i].batch)))
+        if (order->taken[i].batch == batch || (place == NULL && !dv_node_has(node, order->taken[i].batch)))
             place = &order->taken[i];
     DV_ASSERT(place != NULL);
     *place = order->head;

@@ -43,7 +43,7 @@ static struct dv_node *twin_of(const struct dv_node *node)
                               .files = node->files, .generation = node->generation, .in = node->in,
                               .cleared = node->cleared, .output_count = node->output_count,
                               .link_first = node->link_first, .link_count = node->link_count,
-                              .upstream_open = node->upstream_open, .receipts_spared = node->receipts_spared, .order = node->order,
+                              .upstream_open = node->upstream_open, .receipts_spared = node->receipts_spared, .order = node->order, .guard_blank = node->guard_blank,
                               .stats = node->stats, .finished = node->finished, .ended = node->finished,
                               .flushed = node->finished };
     memcpy(twin->out, node->out, sizeof twin->out);

@@ -75,7 +75,7 @@ static bool can_keep(const struct dv_node *node)
     return node->op->source || !node->op->makes || receipts->live_links < receipts->link_capacity;
 }
 
-static enum offer next_offer(const struct dv_node *node)
+static enum offer next_offer(struct dv_node *node)
 {
     if (node->bisect.batch != NULL)
         return node->bisect.view == NULL && dv_now_ns(node->graph->loop) >= node->bisect.due_ns ? OFFER_VIEW : OFFER_NONE;
@@ -86,7 +86,7 @@ static enum offer next_offer(const struct dv_node *node)
     if (wants_own(node))
         return OFFER_OWN;
     if (node->edge.count > 0)
-        return can_keep(node) && dv_order_admits(node) ? OFFER_QUEUED : OFFER_NONE;
+        return can_keep(node) && dv_order_admits(node) && dv_exit_guard_admits(node) ? OFFER_QUEUED : OFFER_NONE;
     if (node->op->makes && !node->op->source && !node->flushed && (node->upstream_open == 0 || node->flushing))
         return OFFER_FLUSH;
     return OFFER_NONE;
@@ -204,7 +204,7 @@ static struct dv_batch *take_queued(struct dv_node *node)
     struct dv_batch *batch = dv_edge_pop(&node->edge);
     node->stats.queued = node->edge.count;
     count_in(node, batch);
-    batch = writable(node, batch);
+    batch = dv_exit_guard_pass(node, writable(node, batch));
     node->flushed = false; /* a source may have filled the batch it held after the window behind it was heard for a reload */
     dv_order_took(node, batch);
     return batch;
@@ -264,7 +264,8 @@ static bool offer(struct dv_node *node)
         dv_slots_release(node, 0);
         return false;
     }
-    dv_rc rc = call(node, batch);
+    bool emptied = kind == OFFER_QUEUED && batch->rows == 0; /* by the guard of an exit */
+    dv_rc rc = emptied ? DV_PASS : call(node, batch);
     if (rc == DV_HOLD)
         hold(node, batch, tries);
     else if (dv_retry_is_view(node, batch))

@@ -9,12 +9,16 @@
 #include "engine/error.h"
 #include "engine/histogram.h"
 
+/* Types that an exit's guard can count. */
+enum { DV_GUARDED_MAX = 32 };
+
 /* A node's counters since the start. */
 struct dv_node_stats {
     uint64_t batches_in, records_in;
     uint64_t batches_out, records_out;
     uint64_t rejected;                  /* records sent to the dead letters */
     uint64_t rejected_for[DV_RC_COUNT]; /* of these, by the code */
+    uint64_t guarded[DV_GUARDED_MAX];   /* findings of its guard, by type */
     uint64_t retries;                   /* batches tried again after a RETRY error */
     uint64_t withheld;                  /* answers kept back: the privacy budget is spent */
     uint64_t left_out;                  /* records that no answer counts: a share used up, no room */

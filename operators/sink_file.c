@@ -12,6 +12,7 @@
 #include "engine/operator.h"
 #include "operators/blob_row.h"
 #include "operators/blob_schema.h"
+#include "operators/exit_guard.h"
 
 enum { HELD_MAX = 4 };
 enum form { AS_JSONL, AS_MSGPACK, AS_BASE64 };
@@ -236,6 +237,7 @@ const struct dv_operator dv_operator_sink_file = {
     .sink = true,
     .held_max = HELD_MAX,
     .exit = DV_EXIT_FILE,
+    .guard = &dv_guard_of_texts,
     .transfer = transfer,
     .open = open_node,
     .process = process,

@@ -3,6 +3,7 @@
 #include "operators/sink_pg.h"
 
 #include "engine/breaker.h"
+#include "operators/exit_guard.h"
 #include "operators/pg_option.h"
 #include "operators/store_sink.h"
 
@@ -88,6 +89,7 @@ const struct dv_operator dv_operator_sink_pg = {
     .sink = true,
     .held_max = HELD_MAX,
     .exit = DV_EXIT_STORE,
+    .guard = &dv_guard_of_texts,
     .transfer = transfer,
     .open = open_node,
     .process = process,

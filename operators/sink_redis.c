@@ -17,6 +17,7 @@
 #include "engine/operator.h"
 #include "operators/blob_row.h"
 #include "operators/blob_schema.h"
+#include "operators/exit_guard.h"
 #include "operators/redis_option.h"
 
 enum { HELD_MAX = 4, WORDS_MAX = 16, NUMBER_TEXT = 24, REPLY_BYTES = 64 * 1024 };
@@ -311,6 +312,7 @@ const struct dv_operator dv_operator_sink_redis = {
     .sink = true,
     .held_max = HELD_MAX,
     .exit = DV_EXIT_FILE,
+    .guard = &dv_guard_of_texts,
     .transfer = transfer,
     .open = open_node,
     .process = process,

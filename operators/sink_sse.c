@@ -7,6 +7,7 @@
 #include "engine/json.h"
 #include "engine/log.h"
 #include "engine/operator.h"
+#include "operators/exit_guard.h"
 
 #define WINDOW_COLUMN "window_start_ms"
 
@@ -99,6 +100,7 @@ const struct dv_operator dv_operator_sink_sse = {
     .size = sizeof(struct sink_sse),
     .sink = true,
     .exit = DV_EXIT_SSE,
+    .guard = &dv_guard_of_texts,
     .transfer = transfer,
     .open = open_node,
     .process = process,

@@ -3,6 +3,7 @@
 #include "connectors/sqlite.h"
 #include "engine/breaker.h"
 #include "engine/operator.h"
+#include "operators/exit_guard.h"
 #include "operators/store_sink.h"
 
 enum { HELD_MAX = 4 };
@@ -60,6 +61,7 @@ const struct dv_operator dv_operator_sink_store = {
     .sink = true,
     .held_max = HELD_MAX,
     .exit = DV_EXIT_STORE,
+    .guard = &dv_guard_of_texts,
     .transfer = dv_store_sink_transfer,
     .open = open_node,
     .process = process,

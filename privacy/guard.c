@@ -51,11 +51,10 @@ struct dv_guard {
 dv_rc dv_guard_rules_open(struct dv_guard_rules *rules, const struct dv_guard_options *options)
 {
     bool full = options->strength == DV_GUARD_FULL;
-    DV_ASSERT(full || (options->types & ~DV_PII_PATTERNS) == 0);
     *rules = (struct dv_guard_rules){ .types = options->types | 1u << DV_PII_OTHER, .action = options->action,
                                       .strength = options->strength };
     DV_TRY(dv_secrets_open(&rules->secrets, options->secrets, options->secret_count));
-    dv_rc rc = dv_finder_open(&rules->finder, options->types);
+    dv_rc rc = dv_finder_open(&rules->finder, options->types | (full ? 0 : DV_PII_NO_TAGGER));
     rules->piece = dv_memory_zeroed(DECIDED_MAX, sizeof *rules->piece);
     if (!dv_is_error(rc) && rules->piece == NULL)
         rc = DV_E_MEMORY;

@@ -43,7 +43,7 @@ struct dv_guard_out {
 
 /* How rules are made. */
 struct dv_guard_options {
-    uint32_t types; /* bits 1u << type; secrets count always. Types without patterns need DV_GUARD_FULL */
+    uint32_t types; /* bits 1u << type; secrets count always. Names and the like need DV_GUARD_FULL */
     enum dv_guard_action action;
     enum dv_guard_strength strength;
     const struct dv_secret *secrets; /* lent for the call */

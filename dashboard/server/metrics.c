@@ -128,6 +128,24 @@ static void add_letters(struct dv_expo *expo, const struct dv_graph *graph)
     }
 }
 
+/* What the guards of exits found. A type that none found has no sample. */
+static void add_guards(struct dv_expo *expo, const struct dv_graph *graph)
+{
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_guard_findings", NULL, "Personal data that an exit's guard found, by node and type.");
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
+        const struct dv_node *node = dv_graph_node(graph, i);
+        char labels[LABELS_BYTES];
+        uint64_t count = 0;
+        const char *name = NULL;
+        for (uint32_t type = 0; (name = dv_node_guarded(node, type, &count)) != NULL; type++) {
+            if (count == 0)
+                continue;
+            (void)snprintf(labels, sizeof labels, "node=\"%s\",type=\"%s\"", dv_node_name(node), name);
+            dv_expo_uint(expo, labels, count);
+        }
+    }
+}
+
 static void gauge(struct dv_expo *expo, const char *name, const char *unit, const char *help, uint64_t value)
 {
     dv_expo_family(expo, DV_EXPO_GAUGE, name, unit, help);
@@ -210,6 +228,7 @@ static void write_all(struct dv_expo *expo, const struct dv_server *server)
     add_breakers(expo, server->graph);
     add_gauges(expo, server->graph);
     add_letters(expo, server->graph);
+    add_guards(expo, server->graph);
     add_http(expo, server);
     add_streams(expo, &server->hub);
     add_process(expo);

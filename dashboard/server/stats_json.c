@@ -42,6 +42,23 @@ static void write_gauges(struct dv_json *json, const struct dv_node *node)
     dv_json_close(json, '}');
 }
 
+/* Findings of an exit's guard, by type; those it never had are left out. */
+static void write_guard(struct dv_json *json, const struct dv_node *node)
+{
+    const char *name = NULL;
+    uint64_t count = 0;
+    if (dv_node_operator(node)->guard == NULL)
+        return;
+    dv_json_key(json, "guard");
+    dv_json_open(json, '{');
+    dv_json_key(json, "do");
+    dv_json_string(json, dv_node_guard(node).word);
+    for (uint32_t type = 0; (name = dv_node_guarded(node, type, &count)) != NULL; type++)
+        if (count > 0)
+            number(json, name, count);
+    dv_json_close(json, '}');
+}
+
 static void write_node(struct dv_json *json, const struct dv_server *server, struct dv_node *node)
 {
     const struct dv_node_stats *stats = dv_node_stats(node);
@@ -67,6 +84,7 @@ static void write_node(struct dv_json *json, const struct dv_server *server, str
     number(json, "hold_p99_ns", dv_histogram_percentile(&stats->hold, 99));
     dv_circuit_json(json, server, node);
     write_gauges(json, node);
+    write_guard(json, node);
     dv_json_close(json, '}');
 }
 
