@@ -108,7 +108,7 @@ static int compare(const struct word *a, const struct word *b)
     return order != 0 ? order : (int)a->folded_length - (int)b->folded_length;
 }
 
-/* The words that make the person, sorted, once each. */
+/* The words that make the person, sorted. */
 static void sort_key(struct name *name)
 {
     bool two = has_two_words(name);
@@ -184,7 +184,8 @@ static const struct dv_person *find_person(struct name *name, const struct dv_pe
         if (!match(name, person, found))
             continue;
         for (size_t k = 0; k < name->key_count; k++)
-            memcpy(name->key[k]->name, person->name[found[k]], DV_NAME_BYTES);
+            if (name->key[k]->role != INITIAL)
+                memcpy(name->key[k]->name, person->name[found[k]], DV_NAME_BYTES);
         return person;
     }
     return NULL;
@@ -278,6 +279,8 @@ static void draw_names(struct dv_making *making, struct name *name, const char *
         struct word *word = name->key[i];
         enum dv_name_list list = word->role == LAST ? DV_NAMES_LAST : gender;
         choose(name, word, list, dv_draw_below(&making->draw, dv_names_count(list)));
+        if (i > 0 && compare(name->key[i - 1], word) == 0)
+            memcpy(word->name, name->key[i - 1]->name, DV_NAME_BYTES);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * surrogate_number.c - telephone numbers, ids, cards, addresses of machines: the same shape, and nobody's. */
 #include <string.h>
+#include <strings.h>
 
 #include "privacy/detect_rows.h"
 #include "privacy/surrogate_draw.h"
@@ -23,16 +24,24 @@ static char draw_letter(struct dv_draw *draw, uint32_t code, bool hex)
     return (char)(first + (int)dv_draw_below(draw, hex ? 6 : 26));
 }
 
+static bool is_all_hex(const struct dv_making *making)
+{
+    for (size_t i = 0; i < making->folded_length; i++)
+        if (!dv_is_hex((unsigned char)making->folded[i]))
+            return false;
+    for (size_t i = 0; i < making->length; i++)
+        if ((unsigned char)making->value[i] >= 0x80)
+            return false;
+    return true;
+}
+
 /* Hexadecimal with letters and digits: a UUID or a hash keeps looking like one. */
 static bool is_hex(const struct dv_making *making)
 {
     size_t letters = 0;
-    for (size_t i = 0; i < making->folded_length; i++) {
-        if (!dv_is_hex((unsigned char)making->folded[i]))
-            return false;
+    for (size_t i = 0; i < making->folded_length; i++)
         letters += dv_is_letter((unsigned char)making->folded[i]);
-    }
-    return letters != 0 && making->folded_length >= 12;
+    return letters != 0 && making->folded_length >= 12 && is_all_hex(making);
 }
 
 static void put_shaped(struct dv_making *making)
@@ -63,21 +72,39 @@ struct number {
     size_t count;
 };
 
-/* Copies the value and finds its digits up to the first letter; those behind are drawn at once. */
+/* The bytes of a word that announces an extension, or 0: other words could be anybody's name. */
+static size_t extension_bytes(const char *text, size_t length)
+{
+    static const char *const words[] = { "extension", "ext", "x" };
+    size_t run = 0;
+    while (run < length && dv_is_letter((unsigned char)text[run]))
+        run++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (run == strlen(words[i]) && strncasecmp(text, words[i], run) == 0)
+            return run;
+    return 0;
+}
+
+/* Copies digits, drawn anew, and what may stand between them: ASCII marks, and an extension, whose digits are not counted. */
 static bool copy_digits(struct dv_making *making, struct number *number)
 {
     bool tail = false;
     if (making->folded_length > DIGITS_MAX)
         return false;
-    for (size_t i = 0; i < making->length; i++) {
-        unsigned char byte = (unsigned char)making->value[i];
+    for (size_t i = 0; i < making->length;) {
+        const char *at = making->value + i;
+        unsigned char byte = (unsigned char)*at;
+        size_t word = dv_is_letter(byte) ? extension_bytes(at, making->length - i) : 1;
+        if (word == 0 || byte >= 0x80)
+            return false;
         tail |= dv_is_letter(byte);
         if (dv_is_digit(byte) && !tail)
             number->at[number->count++] = making->out->text + making->out->length;
         if (dv_is_digit(byte))
             dv_put_digits(&making->draw, making->out, 1);
         else
-            dv_put_byte(making->out, (char)byte);
+            dv_put(making->out, at, word);
+        i += word;
     }
     return true;
 }
@@ -211,7 +238,7 @@ dv_rc dv_make_ip(struct dv_making *making)
 /* Hexadecimal in the same form, beginning with 02: locally administered, so no maker's. */
 dv_rc dv_make_mac(struct dv_making *making)
 {
-    if (making->folded_length != 12)
+    if (making->folded_length != 12 || !is_all_hex(making))
         return DV_E_DATA;
     static const char hex[] = "0123456789abcdef";
     size_t seen = 0;

@@ -133,6 +133,7 @@ static void other_forms_are_refused(void **state)
         { DV_PII_PERSON, "" },       { DV_PII_PERSON, "???" },     { DV_PII_PERSON, "Mr." },   { DV_PII_PERSON, "John 3:16" },
         { DV_PII_EMAIL, "nobody" },  { DV_PII_EMAIL, "@x.org" },   { DV_PII_EMAIL, "a@" },     { DV_PII_PHONE, "12" },
         { DV_PII_DATE, "in May" },   { DV_PII_SSN, "12" },         { DV_PII_ID, "--" },        { DV_PII_CREDIT_CARD, "4111" },
+        { DV_PII_PHONE, "736-5000 wife Mary" }, { DV_PII_MAC, "janet doe 42x" }, { DV_PII_PHONE, "736-5000 \xD9\xA1" },
         { DV_PII_IBAN, "DE89" },     { DV_PII_MAC, "3C:22" },      { DV_PII_LOCATION, " - " },
     };
     (void)setup(state);
