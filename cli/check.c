@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/load.h"
+#include "cli/spending.h"
 #include "engine/proof.h"
 
 /* What is asked of each file. */
@@ -118,6 +119,7 @@ static int show(struct dv_loaded *loaded, const char *path, bool json)
     } else {
         print_proof(loaded->graph, &loaded->arena);
         print_bound(loaded->graph);
+        dv_spending_print(loaded->graph);
     }
     (void)fprintf(stderr, "%s: proved: every exit receives only what it may\n", path);
     return DV_EXIT_OK;

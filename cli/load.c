@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/spending.h"
 #include "operators/registry.h"
 
 enum { GRAPH_ARENA_BYTES = 256 * 1024 * 1024 };
@@ -16,6 +17,8 @@ int dv_loaded_init(struct dv_loaded *loaded, const char *path, bool json)
     dv_diags_init(&loaded->diags, &loaded->arena);
     loaded->graph = dv_graph_load(path, dv_operators, &loaded->diags);
     dv_rc rc = loaded->graph != NULL ? dv_graph_check(loaded->graph, &loaded->diags) : DV_E_CONFIG;
+    if (rc == DV_OK)
+        rc = dv_spending_check(loaded->graph, &loaded->diags);
     if (json && loaded->diags.count > 0)
         dv_diags_print_json(&loaded->diags, stdout);
     else

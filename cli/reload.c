@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/services.h"
+#include "cli/spending.h"
 #include "engine/diag.h"
 #include "engine/log.h"
 
@@ -87,6 +88,7 @@ dv_rc dv_reloader_begin(struct dv_reloader *reloader, dv_reload_done done, void 
     bool renewed = generation_of(reloader->services) != reloader->generation;
     const struct dv_reload_request request = { .path = reloader->path,
                                                .renewed = renewed ? 1u << DV_SERVICE_KEYRING : 0,
+                                               .approve = dv_spending_check,
                                                .done = ended,
                                                .data = reloader };
     reloader->done = done;

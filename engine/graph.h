@@ -49,6 +49,7 @@ struct dv_graph_settings {
     int64_t drain_ms;         /* how long dv_graph_stop() waits before it gives up */
     int64_t stall_ms;         /* how long something may wait while nothing moves; 0: for ever */
     bool stall_exit;          /* a stall ends the run */
+    const struct dv_yaml *budget; /* what answers with noise may cost, or NULL; cli/ reads it */
     const struct dv_yaml *graph;
 };
 

@@ -35,6 +35,8 @@ static const struct dv_option settings_options[] = {
       .help = "How long records may wait while none is finished before /readyz says so; 0s: for ever." },
     { "stall_exit", DV_BOOL, offsetof(struct dv_graph_settings, stall_exit), .flags = DV_LIVE, .initial = "false",
       .help = "Whether a stall ends the process, with exit code 5, so that a supervisor starts it again." },
+    { "budget", DV_TREE, offsetof(struct dv_graph_settings, budget),
+      .help = "What noised answers may cost in a period: { epsilon: 10, delta: 1e-6, per: 1d }; a graph that could spend more is refused." },
     { "graph", DV_TREE, offsetof(struct dv_graph_settings, graph), .flags = DV_REQUIRED,
       .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`, an exit `guard: { do: block }`." },
     { 0 },

@@ -450,7 +450,8 @@ static bool load(struct dv_reload *reload, const struct dv_reload_request *reque
         reload->generation->references++;
     }
     bool can_change = dv_settings_can_change(reload->graph, reload->to);
-    return dv_graph_check(reload->to, diags) == DV_OK && can_change;
+    bool proved = dv_graph_check(reload->to, diags) == DV_OK;
+    return proved && can_change && (request->approve == NULL || request->approve(reload->to, diags) == DV_OK);
 }
 
 static void refuse(struct dv_reload *reload)

@@ -56,6 +56,7 @@ struct dv_reload_request {
     const char *text; /* its content; NULL: it is read */
     size_t length;
     uint32_t renewed; /* bits of enum dv_service: nodes that use one of these are opened anew even if they are the same */
+    dv_rc (*approve)(const struct dv_graph *to, struct dv_diags *diags); /* one check more, with findings; or NULL */
     dv_reload_done done;
     void *data;
 };

@@ -251,6 +251,8 @@ static enum dv_grpc_taken push(struct dv_grpc_source *source, struct dv_grpc_cal
         return wait_for_room(source, call);
     if (outcome == DV_INGEST_LARGE)
         dv_grpc_finish(call, DV_GRPC_RESOURCE_EXHAUSTED, "the record is longer than this server takes");
+    else if (outcome == DV_INGEST_SPENT)
+        dv_grpc_finish(call, DV_GRPC_RESOURCE_EXHAUSTED, "the privacy budget of all that the record would come to is spent");
     else
         dv_grpc_finish(call, DV_GRPC_UNAVAILABLE, "the server is shutting down");
     return DV_GRPC_TAKEN;

@@ -147,6 +147,8 @@ enum dv_ingest_outcome dv_ingest_push(struct dv_ingest *ingest, const struct dv_
     DV_ASSERT(request->callback != NULL && request->key_length <= DV_INGEST_KEY_MAX);
     if (ingest->stopping)
         return DV_INGEST_DRAINING;
+    if (dv_leads_nowhere(ingest->node))
+        return DV_INGEST_SPENT;
     if (request->length > (size_t)ingest->max_body)
         return DV_INGEST_LARGE;
     char *text = has_slot(ingest) ? dv_ingest_ring_take(&ingest->ring, request->length + DV_JSON_PADDING) : NULL;

@@ -34,6 +34,7 @@ enum dv_ingest_outcome {
     DV_INGEST_FAILED,   /* the run ended before it was durable: send it again, with the same key */
     DV_INGEST_FULL,     /* no room now: `on_room` tells when there is again */
     DV_INGEST_LARGE,    /* longer than `max_body` */
+    DV_INGEST_SPENT,    /* all it leads to has spent its privacy budget */
     DV_INGEST_DRAINING, /* the run is about to end */
 };
 

@@ -9,7 +9,7 @@
 #include "engine/operator.h"
 #include "operators/source_http.h"
 
-enum { RETRY_SOON_S = 1, RETRY_LATER_S = 5 };
+enum { RETRY_SOON_S = 1, SPENT_S = 60, RETRY_LATER_S = 5 };
 
 #define INGEST_PATH "/v1/ingest"
 
@@ -241,6 +241,10 @@ void dv_ingest_reply(const struct dv_call *call)
         return;
     case DV_INGEST_LARGE: refuse_large(&verdict); break;
     case DV_INGEST_DRAINING: refuse_draining(&verdict); break;
+    case DV_INGEST_SPENT:
+        refuse(&verdict, 429, SPENT_S, "The privacy budget of all that these records would come to is spent: `datavault "
+                                       "budget set` gives it more.");
+        break;
     default: refuse_full(&verdict); break;
     }
     dv_routes_refuse(call->request, &verdict);

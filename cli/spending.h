@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * spending.h - what a graph's answers can cost in privacy at most, before it runs: `budget:` at the top of its file.
+ *
+ * Nodes that charge an account release at most one answer in each of their windows. Over a period the ε of all of them add
+ * up, or, at a δ, their ρ do (zero-concentrated composition, Bun and Steinke 2016: an answer of ε is ε²/2-concentrated);
+ * the smaller counts. What a stop or a reload ends early comes on top, and is charged like the rest. */
+#ifndef DV_CLI_SPENDING_H
+#define DV_CLI_SPENDING_H
+
+#include "engine/error.h"
+
+struct dv_diags;
+struct dv_graph;
+
+/* Whether the graph stays within its `budget:`, if it has one: DV_E_CONFIG (it is wrong) or DV_E_LEAK (the graph would spend
+ * more) after a finding. */
+DV_CHECKED dv_rc dv_spending_check(const struct dv_graph *graph, struct dv_diags *diags);
+
+/* Prints what each node costs, what is left on its account and how long that lasts, and the whole; nothing for a graph that
+ * spends nothing. */
+void dv_spending_print(const struct dv_graph *graph);
+
+#endif
