@@ -2,6 +2,7 @@
  * detect.c - `datavault detect`: where personal data is in texts, and why. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/detect_score.h"
@@ -12,8 +13,9 @@
 #include "engine/schema.h"
 #include "operators/thorough.h"
 #include "privacy/finder.h"
+#include "privacy/policy.h"
 
-enum { TEXT_BYTES_MAX = DV_LINE_BYTES_MAX, SPANS_MAX = 65536, SPAN_JSON_MAX = 256, COLUMN_ID = 0, COLUMN_TEXT = 1 };
+enum { TEXT_BYTES_MAX = DV_LINE_BYTES_MAX, SPANS_MAX = 65536, POLICY_BYTES_MAX = 64 * 1024 * 1024, SPAN_JSON_MAX = 256, COLUMN_ID = 0, COLUMN_TEXT = 1 };
 
 /* All that a run needs, made once. */
 struct detect {
@@ -24,6 +26,7 @@ struct detect {
     struct dv_pool pool;
     struct dv_json_reader *reader;
     const struct dv_schema *schema;
+    const struct dv_privacy_policy *policy; /* whose detectors are used; NULL: none */
     bool jsonl, explain, patterns;
     const char *parts; /* where the models are; NULL: no thorough mode */
     struct dv_thorough thorough;
@@ -52,11 +55,17 @@ static dv_rc open_thorough(struct detect *detect)
     return detect->question != NULL ? DV_OK : DV_E_MEMORY;
 }
 
+static dv_rc open_finder(struct detect *detect)
+{
+    DV_TRY(dv_finder_open(&detect->finder, detect->patterns ? DV_PII_PATTERNS : DV_PII_ALL));
+    return detect->policy != NULL && detect->policy->custom != NULL ? dv_finder_add(&detect->finder, detect->policy->custom) : DV_OK;
+}
+
 static dv_rc open_all(struct detect *detect)
 {
     if (detect->parts != NULL)
         DV_TRY(open_thorough(detect));
-    DV_TRY(dv_finder_open(&detect->finder, detect->patterns ? DV_PII_PATTERNS : DV_PII_ALL));
+    DV_TRY(open_finder(detect));
     dv_arena_init(&detect->arena, 1024 * 1024);
     detect->schema = make_schema(&detect->arena);
     detect->reader = detect->schema != NULL ? dv_json_reader_new(detect->schema, TEXT_BYTES_MAX) : NULL;
@@ -109,7 +118,7 @@ static void write_span(struct dv_json *json, const struct detect *detect, const 
     dv_json_key(json, "end");
     dv_json_uint(json, end);
     dv_json_key(json, "type");
-    dv_json_string(json, dv_pii_name(span->type));
+    dv_json_string(json, dv_span_name(span));
     dv_json_key(json, "score");
     dv_json_float(json, span->score / 1000.0);
     if (detect->explain) {
@@ -156,7 +165,7 @@ static void print_found(const struct detect *detect, const char *text)
 {
     for (size_t i = 0; i < detect->count; i++) {
         const struct dv_span *span = &detect->spans[i];
-        (void)printf("%llu:%u: %-11s %.*s", (unsigned long long)detect->line, span->start + 1, dv_pii_name(span->type),
+        (void)printf("%llu:%u: %-11s %.*s", (unsigned long long)detect->line, span->start + 1, dv_span_name(span),
                      (int)(span->end - span->start), text + span->start);
         if (detect->explain)
             (void)printf("  (%s, %.2f)", span->why, span->score / 1000.0);
@@ -204,7 +213,7 @@ static dv_rc take_line(void *context, const char *line, size_t length)
 static int score(struct detect *detect, struct dv_score_work *work)
 {
     work->finder = &detect->finder;
-    dv_rc rc = work->spans != NULL ? DV_OK : dv_finder_open(&detect->finder, detect->patterns ? DV_PII_PATTERNS : DV_PII_ALL);
+    dv_rc rc = work->spans != NULL ? DV_OK : open_finder(detect);
     int code = rc == DV_OK ? dv_detect_score(work) : dv_say_error(rc, NULL);
     dv_finder_close(&detect->finder);
     return code;
@@ -221,6 +230,28 @@ static int answer(struct detect *detect)
     return detect->failed > 0 ? DV_EXIT_FAILED : DV_EXIT_OK;
 }
 
+/* The exit code; what is wrong is told. */
+static int load_policy(const char *path, struct dv_arena *arena, const struct dv_privacy_policy **ret_policy)
+{
+    struct dv_diags diags;
+    dv_diags_init(&diags, arena);
+    *ret_policy = dv_policy_load(path, arena, &diags);
+    if (*ret_policy == NULL)
+        dv_diags_print(&diags, stderr, dv_colour(STDERR_FILENO));
+    return *ret_policy != NULL ? DV_EXIT_OK : dv_rc_exit(DV_E_CONFIG);
+}
+
+static int run_with_policy(struct detect *detect, struct dv_score_work *work, const char *policy)
+{
+    struct dv_arena arena;
+    dv_arena_init(&arena, POLICY_BYTES_MAX);
+    int code = policy != NULL ? load_policy(policy, &arena, &detect->policy) : DV_EXIT_OK;
+    if (code == DV_EXIT_OK)
+        code = work->gold != NULL ? score(detect, work) : answer(detect);
+    dv_arena_free(&arena);
+    return code;
+}
+
 static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = { { "jsonl", no_argument, NULL, 'j' },
@@ -230,10 +261,12 @@ static int run(const struct dv_command *self, int argc, char **argv)
                                              { "score", required_argument, NULL, 's' },
                                              { "spans", required_argument, NULL, 'S' },
                                              { "json", no_argument, NULL, 'J' },
+                                             { "policy", required_argument, NULL, 'P' },
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     struct detect detect = { 0 };
     struct dv_score_work work = { 0 };
+    const char *policy = NULL;
     int code = DV_EXIT_OK;
     for (int option; (option = dv_next_option(self, argc, argv, options, &code)) != -1;) {
         switch (option) {
@@ -244,6 +277,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
         case 's': work.gold = optarg; break;
         case 'S': work.spans = optarg; break;
         case 'J': work.json = true; break;
+        case 'P': policy = optarg; break;
         default: detect.patterns = true; break;
         }
     }
@@ -255,7 +289,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
         return dv_usage(self, "'--%s' does not go with --score", detect.jsonl ? "jsonl" : detect.explain ? "explain" : "thorough");
     if (detect.parts != NULL && detect.patterns)
         return dv_usage(self, "--thorough looks for names, --patterns for none");
-    return work.gold != NULL ? score(&detect, &work) : answer(&detect);
+    return run_with_policy(&detect, &work, policy);
 }
 
 const struct dv_command dv_command_detect = {
@@ -265,7 +299,7 @@ const struct dv_command dv_command_detect = {
             "  echo 'Call Ann Lee on 555-123-4567' | datavault detect --explain\n"
             "  datavault detect --jsonl < texts.jsonl > spans.jsonl\n"
             "  datavault detect --score marked.jsonl\n\n"
-            "usage: datavault detect [--jsonl] [--explain] [--patterns | --thorough[=FOLDER]] < TEXTS\n"
+            "usage: datavault detect [--jsonl] [--explain] [--patterns | --thorough[=FOLDER]] [--policy FILE] < TEXTS\n"
             "       datavault detect --score GOLD [--spans FILE] [--patterns] [--json]\n\n"
             "  --jsonl     lines of {\"id\", \"text\"}; the answers are {\"id\", \"spans\": [{start, end, type, score}]}, with offsets in\n"
             "              code points. Without it each line is a text, and what is found is shown: it is personal data\n"
@@ -273,6 +307,7 @@ const struct dv_command dv_command_detect = {
             "  --patterns  numbers and addresses only, no names\n"
             "  --thorough  asks a small neural model, too, about parts with words that are not of every day: finds half of the names\n"
             "              that are left, at a hundredth of the speed. FOLDER (parts) is where tools/parts brought the models\n"
+            "  --policy    the detectors of this policy, too\n"
             "  --score     how well it finds what is marked in lines of {\"id\", \"text\", \"spans\", \"source\"}: the share of personal\n"
             "              letters and digits that is left (leak) and of others that is covered (over-redaction), precision, recall,\n"
             "              F1 and F2 by strict and by overlapping places, by type and by source\n"

@@ -108,7 +108,7 @@ static dv_rc find(struct scorer *scorer, const struct dv_score_line *line, struc
         marks[i].end = marks[i].start + code_points(text->text, span->start, span->end);
         marks[i].score = span->score / 1000.0;
         marks[i].order = i;
-        dv_mark_name(&marks[i], dv_pii_name(span->type));
+        dv_mark_name(&marks[i], dv_span_name(span));
         points = (uint32_t)marks[i].end;
         at = span->end;
     }

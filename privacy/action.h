@@ -14,7 +14,8 @@ struct dv_yaml;
 struct dv_policy_reading {
     struct dv_arena *arena;
     struct dv_diags *diags;
-    const char *path; /* of the policy's file: what it names is looked up beside it */
+    const struct dv_custom *custom; /* the detectors of the policy; may be NULL */
+    const char *path;               /* of the policy's file: what it names is looked up beside it */
 };
 
 /* Reads the options of an action into the rule. Errors are told with their place. */

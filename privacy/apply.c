@@ -203,13 +203,22 @@ dv_rc dv_apply_redact(const struct dv_applier *applier, const struct dv_apply_ro
     return DV_OK;
 }
 
+static dv_rc open_finder(struct dv_applier *applier, const struct dv_rule *rule)
+{
+    DV_TRY(dv_finder_open(&applier->finder, rule->types));
+    dv_rc rc = rule->custom != NULL ? dv_finder_add(&applier->finder, rule->custom) : DV_OK;
+    if (rc != DV_OK)
+        dv_finder_close(&applier->finder);
+    return rc;
+}
+
 dv_rc dv_applier_open(struct dv_applier *applier, const struct dv_rule *rule, const char *column, enum dv_type type)
 {
     DV_ASSERT(dv_action_kinds[rule->action].apply != NULL && dv_rule_fits(rule, type));
     *applier = (struct dv_applier){ .rule = rule, .type = type, .reason = dv_action_kinds[rule->action].reason };
     if (rule->action == DV_ACTION_SURROGATE)
         applier->pii = rule->surrogate.type != DV_PII_OTHER ? rule->surrogate.type : dv_surrogate_type(column);
-    return rule->action == DV_ACTION_REDACT ? dv_finder_open(&applier->finder, rule->types) : DV_OK;
+    return rule->action == DV_ACTION_REDACT ? open_finder(applier, rule) : DV_OK;
 }
 
 dv_rc dv_applier_key(struct dv_applier *applier, struct dv_pseudonym *makers, const unsigned char *key,

@@ -12,7 +12,8 @@
 static const struct dv_detector_row rows[] = {
     { "ipv4", DV_PII_IP, DV_TRIGGER_DIGIT, 4, 3, false, dv_verify_ipv4, NULL },
     { "iban", DV_PII_IBAN, DV_TRIGGER_DIGIT, 2, 0, true, dv_verify_iban, dv_reach_iban },
-    { "mrn", DV_PII_MRN, DV_TRIGGER_DIGIT, 3, 0, false, dv_verify_mrn, dv_reach_mrn },
+    { "named", DV_PII_COUNT, DV_TRIGGER_DIGIT, 2, 0, false, dv_verify_named, dv_reach_named },
+    { "age", DV_PII_AGE, DV_TRIGGER_DIGIT, 2, 0, false, dv_verify_age, NULL },
     { "ssn", DV_PII_SSN, DV_TRIGGER_DIGIT, 9, 0, false, dv_verify_ssn, NULL },
     { "card", DV_PII_CREDIT_CARD, DV_TRIGGER_DIGIT, 10, 0, false, dv_verify_card, NULL },
     { "phone", DV_PII_PHONE, DV_TRIGGER_DIGIT, 7, 0, false, dv_verify_phone, dv_reach_phone },
@@ -31,7 +32,7 @@ static const char *const names[DV_PII_COUNT] = {
     [DV_PII_IP] = "IP",          [DV_PII_MAC] = "MAC",     [DV_PII_URL] = "URL",
     [DV_PII_MRN] = "MRN",        [DV_PII_PERSON] = "PERSON", [DV_PII_LOCATION] = "LOCATION",
     [DV_PII_DATE] = "DATE",      [DV_PII_ID] = "ID",       [DV_PII_ACCOUNT] = "ACCOUNT",
-    [DV_PII_USERNAME] = "USERNAME",
+    [DV_PII_USERNAME] = "USERNAME", [DV_PII_AGE] = "AGE",  [DV_PII_CUSTOM] = "CUSTOM",
 };
 
 const char *dv_pii_name(enum dv_pii type)
@@ -58,6 +59,7 @@ void dv_detector_init(struct dv_detector *detector, const struct dv_detector_opt
     if (!options->plain_c && dv_detect_has_avx2())
         detector->scan = dv_detect_scan_avx2;
     dv_id_index_init(&detector->ids);
+    dv_named_index_init(&detector->ids);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].type == DV_PII_COUNT || (options->types_off & 1u << rows[i].type) == 0)
             add_row(detector, &rows[i]);

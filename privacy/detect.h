@@ -32,6 +32,8 @@ enum dv_pii {
     DV_PII_ID,
     DV_PII_ACCOUNT,
     DV_PII_USERNAME,
+    DV_PII_AGE,    /* over 89 */
+    DV_PII_CUSTOM, /* of a user's own detector; dv_span_name() tells which */
     DV_PII_COUNT
 };
 
@@ -40,7 +42,8 @@ struct dv_span {
     uint32_t start, end;
     enum dv_pii type;
     uint16_t score;  /* 1..1000: how sure */
-    const char *why; /* the rule that found it; a literal */
+    const char *why; /* the rule that found it; lives as long as the detector */
+    const char *name; /* of a DV_PII_CUSTOM: its detector; else NULL */
 };
 
 enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4, DV_ID_WORDS = 2 };
@@ -50,6 +53,7 @@ struct dv_id_index {
     uint64_t by_run[20][DV_ID_WORDS];
     uint64_t by_letters[7][DV_ID_WORDS]; /* right before the digits */
     uint64_t by_gapped[7][DV_ID_WORDS];  /* with a separator between */
+    uint32_t word_ends[26]; /* by the last letter of words that announce a number: the letters before it; bit 26: none */
 };
 
 struct dv_detector_row;
@@ -102,5 +106,11 @@ void dv_detect_close(const struct dv_detector *detector, const char *text, size_
 
 /* "EMAIL", "CREDIT_CARD"; DV_PII_OTHER is "REDACTED". Literals. */
 const char *dv_pii_name(enum dv_pii type);
+
+/* The name of what was found: that of its type, or of the user's detector. */
+static inline const char *dv_span_name(const struct dv_span *span)
+{
+    return span->name != NULL ? span->name : dv_pii_name(span->type);
+}
 
 #endif

@@ -83,10 +83,13 @@ struct dv_detector_row {
 };
 
 dv_verify dv_verify_email, dv_verify_phone, dv_verify_ssn, dv_verify_card, dv_verify_iban, dv_verify_ipv4,
-    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_mrn, dv_verify_date, dv_verify_id;
+    dv_verify_ipv6, dv_verify_mac, dv_verify_url, dv_verify_domain, dv_verify_named, dv_verify_date, dv_verify_id, dv_verify_age;
 
 dv_reach dv_reach_email, dv_reach_phone, dv_reach_iban, dv_reach_ipv6, dv_reach_mac, dv_reach_url, dv_reach_domain,
-    dv_reach_mrn, dv_reach_date, dv_reach_id;
+    dv_reach_named, dv_reach_date, dv_reach_id;
+
+/* Adds the words of detectors/words.def. */
+void dv_named_index_init(struct dv_id_index *index);
 
 /* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
 dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/memory.h"
+#include "privacy/custom.h"
 #include "privacy/structure.h"
 #include "privacy/tagger.h"
 
@@ -35,12 +36,27 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
     return tagged ? open_tagger(finder) : DV_OK;
 }
 
+dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom)
+{
+    finder->custom_room = dv_custom_room_new(custom);
+    finder->own = dv_memory_zeroed(FOUND_MAX, sizeof *finder->own);
+    finder->both = dv_memory_zeroed(FOUND_MAX, sizeof *finder->both);
+    if (finder->custom_room == NULL || finder->own == NULL || finder->both == NULL)
+        return DV_E_MEMORY;
+    finder->custom = custom;
+    finder->types |= 1u << DV_PII_CUSTOM;
+    return DV_OK;
+}
+
 void dv_finder_close(struct dv_finder *finder)
 {
     dv_structure_free(finder->structure);
     dv_tagger_room_free(finder->room);
+    dv_custom_room_free(finder->custom_room);
     dv_memory_free(finder->tagger);
     dv_memory_free(finder->found);
+    dv_memory_free(finder->own);
+    dv_memory_free(finder->both);
     *finder = (struct dv_finder){ 0 };
 }
 
@@ -54,7 +70,44 @@ static size_t keep_types(const struct dv_finder *finder, struct dv_span *spans, 
     return kept;
 }
 
-/* Patterns, then what structure tells; the tagger works on both. */
+/* Spans in order, apart, at most `max`. */
+struct merged {
+    struct dv_span *spans;
+    size_t count, max;
+    uint32_t length; /* of the text */
+};
+
+static void merge(struct merged *merged, const struct dv_span *span)
+{
+    struct dv_span *last = merged->count > 0 ? &merged->spans[merged->count - 1] : NULL;
+    if (last != NULL && last->end > span->start) {
+        uint32_t start = last->start, end = last->end > span->end ? last->end : span->end;
+        if (span->score > last->score)
+            *last = *span;
+        last->start = start;
+        last->end = end;
+    } else if (merged->count < merged->max) {
+        merged->spans[merged->count++] = *span;
+    } else if (last != NULL) {
+        *last = (struct dv_span){ .start = last->start, .end = merged->length, .type = DV_PII_OTHER, .score = 1000,
+                                  .why = "too many findings: the rest is covered" };
+    }
+}
+
+/* Adds what the user's detectors find to the spans. */
+static size_t add_own(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+{
+    size_t own = dv_custom_scan(finder->custom, finder->custom_room, text, length, finder->own, FOUND_MAX);
+    struct merged merged = { .spans = finder->both, .max = max < FOUND_MAX ? max : FOUND_MAX, .length = (uint32_t)length };
+    for (size_t i = 0, k = 0; i < count || k < own;) {
+        bool own_first = i == count || (k < own && finder->own[k].start < spans[i].start);
+        merge(&merged, own_first ? &finder->own[k++] : &spans[i++]);
+    }
+    memcpy(spans, finder->both, merged.count * sizeof *spans);
+    return merged.count;
+}
+
+/* Patterns, then what structure tells, then what the user defines; the tagger works on all. */
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
     bool tagged = finder->tagger != NULL;
@@ -62,6 +115,8 @@ size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, 
     size_t room = tagged ? FOUND_MAX : max, plain_count = 0;
     size_t count = dv_detect(&finder->detector, text, length, found, room);
     count = dv_structure_find(finder->structure, text, length, finder->types, found, count, room);
+    if (finder->custom != NULL)
+        count = add_own(finder, text, length, found, count, room);
     if (tagged) {
         const struct dv_span *plain = dv_structure_plain(finder->structure, &plain_count);
         count = dv_tag(finder->tagger, finder->room, text, length, found, count, plain, plain_count, spans, max);

@@ -9,6 +9,8 @@
 #include "engine/error.h"
 #include "privacy/detect.h"
 
+struct dv_custom;
+struct dv_custom_room;
 struct dv_structure;
 struct dv_tagger;
 struct dv_tagger_room;
@@ -28,11 +30,17 @@ struct dv_finder {
     struct dv_tagger *tagger; /* NULL: no names in running text */
     struct dv_tagger_room *room;
     struct dv_span *found; /* of patterns and structure, while the tagger works */
+    const struct dv_custom *custom; /* NULL: none */
+    struct dv_custom_room *custom_room;
+    struct dv_span *own, *both; /* of the user's detectors, and with all found before */
     uint32_t types;
 };
 
 /* Makes a finder of the given types, bits 1u << type, and perhaps DV_PII_NO_TAGGER. DV_E_MEMORY. Close it with dv_finder_close(). */
 DV_CHECKED dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types);
+
+/* Adds a user's own detectors, which must stay; their findings are given whatever the types. DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom);
 
 /* Wipes the scratch and gives it back; accepts a zeroed one. */
 void dv_finder_close(struct dv_finder *finder);

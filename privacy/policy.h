@@ -16,6 +16,9 @@
  *
  * The actions are rows of one table in action.c: a name, a parser, a label, a function.
  *
+ *   detectors:              # of one's own, for redactions: see policy_detectors.h
+ *     - { name: STUDY_ID, pattern: '\bST-[0-9]{6}\b' }
+ *
  * It fails closed: a field that no rule matches has no transform, and the caller rejects it. */
 #ifndef DV_PRIVACY_POLICY_H
 #define DV_PRIVACY_POLICY_H
@@ -80,12 +83,14 @@ struct dv_rule {
     int64_t since; /* days from 1970-01-01 */
     uint32_t types; /* bits 1u << enum dv_pii */
     bool thorough;  /* a model is asked, too: the caller's part (operators/thorough.h) */
+    const struct dv_custom *custom; /* the user's own detectors; may be NULL */
     struct dv_place place; /* where it stands in the file */
 };
 
 /* A policy: read-only once made; everything lives in the arena it was made in. */
 struct dv_privacy_policy {
     const char *name;
+    const struct dv_custom *custom; /* the user's own detectors; may be NULL */
     uint32_t rule_count;
     struct dv_rule *rules;
     const struct dv_rule *by_class[DV_POLICY_CLASSES]; /* NULL: no rule for this class */

@@ -7,6 +7,7 @@
 #include "privacy/action.h"
 #include "privacy/detect.h"
 #include "privacy/finder.h"
+#include "privacy/policy_detectors.h"
 
 /* "actions: keep, drop, ..." */
 static const char *all_actions(const struct dv_policy_reading *reading)
@@ -38,6 +39,7 @@ static dv_rc read_word_rule(const struct dv_policy_reading *reading, const struc
 {
     DV_TRY(read_action(reading, node->place, node->text, rule));
     rule->types = DV_PII_ALL;
+    rule->custom = reading->custom;
     const char *how = dv_action_kinds[rule->action].how;
     if (how == NULL)
         return DV_OK;
@@ -145,17 +147,18 @@ static bool read_fields(const struct dv_policy_reading *reading, struct dv_priva
 /* The two maps; they are read by hand since their keys are the user's. */
 struct policy_options {
     const char *name;
-    const struct dv_yaml *fields, *classes;
+    const struct dv_yaml *fields, *classes, *detectors;
 };
 
 static const struct dv_option policy_table[] = {
     { "name", DV_NAME, offsetof(struct policy_options, name), .flags = DV_REQUIRED, .help = "The policy's name." },
     { "fields", DV_TREE, offsetof(struct policy_options, fields), .help = "A rule for each field." },
+    { "detectors", DV_TREE, offsetof(struct policy_options, detectors), .help = "Detectors of one's own, for redactions." },
     { "classes", DV_TREE, offsetof(struct policy_options, classes), .help = "Rules by class, or class/type, for fields without one." },
     { 0 },
 };
 
-static struct dv_privacy_policy *read_policy(const struct dv_policy_reading *reading, const struct dv_yaml *root)
+static struct dv_privacy_policy *read_policy(struct dv_policy_reading *reading, const struct dv_yaml *root)
 {
     struct policy_options options = { 0 };
     struct dv_privacy_policy *policy = dv_arena_zeroed(reading->arena, 1, sizeof *policy);
@@ -168,9 +171,11 @@ static struct dv_privacy_policy *read_policy(const struct dv_policy_reading *rea
     if (empty)
         return NULL;
     policy->name = options.name;
+    bool detects = dv_policy_read_detectors(options.detectors, reading->arena, reading->diags, &policy->custom) == DV_OK;
+    reading->custom = policy->custom;
     bool good = options.fields == NULL || read_fields(reading, policy, options.fields);
     good &= read_classes(reading, policy, options.classes);
-    return rc == DV_OK && good ? policy : NULL;
+    return rc == DV_OK && detects && good ? policy : NULL;
 }
 
 struct dv_privacy_policy *dv_policy_load(const char *path, struct dv_arena *arena, struct dv_diags *diags)

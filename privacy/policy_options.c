@@ -246,6 +246,7 @@ dv_rc dv_read_redact(const struct dv_policy_reading *reading, const struct dv_ya
     rule->thorough = options.mode == MODE_THOROUGH;
     if (options.with != 0)
         DV_TRY(take_surrogate(reading, node, &options, rule));
+    rule->custom = reading->custom;
     rule->types = options.types.count == 0 ? DV_PII_ALL : rule->types;
     return DV_OK;
 }

@@ -42,8 +42,8 @@ static bool make_surrogate(const struct work *work, const struct dv_span *span, 
 static void make_stand_in(const struct work *work, const struct dv_span *span, struct stand_in *stand_in)
 {
     bool moves = work->how->days != 0 && span->type == DV_PII_DATE;
-    *stand_in = (struct stand_in){ .length = strlen(dv_pii_name(span->type)) + 2 };
-    if (!moves && work->surrogate.options == NULL)
+    *stand_in = (struct stand_in){ .length = strlen(dv_span_name(span)) + 2 };
+    if (!moves && (work->surrogate.options == NULL || span->type == DV_PII_CUSTOM || span->type == DV_PII_AGE))
         return;
     struct dv_buffer buffer = { .text = dv_arena_text(work->arena, DV_SURROGATE_MAX), .size = DV_SURROGATE_MAX };
     if (buffer.text == NULL)
@@ -73,9 +73,9 @@ static char *put(char *at, const char *text, size_t length)
     return at + length;
 }
 
-static char *put_stand_in(char *at, const struct stand_in *stand_in, enum dv_pii type)
+static char *put_stand_in(char *at, const struct stand_in *stand_in, const struct dv_span *span)
 {
-    const char *name = dv_pii_name(type);
+    const char *name = dv_span_name(span);
     if (stand_in->text != NULL)
         return put(at, stand_in->text, stand_in->length);
     *at++ = '[';
@@ -89,7 +89,7 @@ static void write_redacted(const struct work *work, size_t length, char *at)
     size_t done = 0;
     for (size_t i = 0; i < work->count; i++) {
         at = put(at, work->text + done, work->spans[i].start - done);
-        at = put_stand_in(at, &work->stand_ins[i], work->spans[i].type);
+        at = put_stand_in(at, &work->stand_ins[i], &work->spans[i]);
         done = work->spans[i].end;
     }
     put(at, work->text + done, length - done);

@@ -207,7 +207,7 @@ static bool continues(uint8_t label, uint8_t before)
 static struct dv_span found_span(const struct dv_span *found, enum dv_pii tagged)
 {
     struct dv_span span = *found;
-    if (tagged != DV_PII_COUNT && found->score < SURE_SCORE) {
+    if (tagged != DV_PII_COUNT && found->score < SURE_SCORE && found->name == NULL) {
         span.type = tagged;
         span.why = "the tagger, on a pattern";
     }
