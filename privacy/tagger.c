@@ -10,6 +10,8 @@
 
 enum { OUTSIDE = 0, TYPES = 15, SURE_SCORE = 900, TAGGED_SCORE = 600, AGAIN_SCORE = 550, NEVER = -(1 << 28), AHEAD = 3 };
 
+#define TOO_MANY "too many findings: the rest is covered"
+
 /* Names that a text is searched for again; a power of two. */
 enum { NAMES_SLOTS = 256, NAMES_MAX = NAMES_SLOTS / 2, NAME_CHARS_MIN = 3 };
 
@@ -187,7 +189,7 @@ static void put_span(struct output *out, const struct dv_span *span)
     if (out->count == out->max) {
         struct dv_span *last = &out->spans[out->max - 1];
         *last = (struct dv_span){ .start = last->start, .end = out->length, .type = DV_PII_OTHER, .score = 1000,
-                                  .why = "too many findings: the rest is covered" };
+                                  .why = TOO_MANY };
         return;
     }
     out->spans[out->count++] = *span;
@@ -267,9 +269,17 @@ static void note_names(struct dv_tagger_room *room, uint32_t count)
             note_name(room, &room->tokens[at]);
 }
 
-/* Puts a span where it belongs; there is room. */
+/* Puts a span where it belongs. There is no room: everything from it on is covered. */
 static void insert_span(struct output *out, size_t at, const struct dv_span *span)
 {
+    if (out->count == out->max) {
+        at = at < out->count ? at : out->count - 1;
+        uint32_t start = out->spans[at].start < span->start ? out->spans[at].start : span->start;
+        out->spans[at] = (struct dv_span){ .start = start, .end = out->length, .type = DV_PII_OTHER, .score = 1000,
+                                           .why = TOO_MANY };
+        out->count = at + 1;
+        return;
+    }
     memmove(&out->spans[at + 1], &out->spans[at], (out->count - at) * sizeof *out->spans);
     out->spans[at] = *span;
     out->count++;
@@ -281,7 +291,7 @@ static void find_again(struct dv_tagger_room *room, const char *text, size_t len
     struct dv_cutter cutter = { .text = (const unsigned char *)text, .length = length };
     struct dv_token token;
     size_t next = 0;
-    while (out->count < out->max && dv_token_next(&cutter, &token)) {
+    while (dv_token_next(&cutter, &token)) {
         while (next < out->count && out->spans[next].end <= token.start)
             next++;
         bool covered = next < out->count && out->spans[next].start < token.end;
