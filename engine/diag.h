@@ -70,7 +70,7 @@ void dv_diags_add(struct dv_diags *diags, struct dv_place place, const char *cod
                   const char *format, ...) DV_FORMAT(6, 7);
 
 /* "did you mean 'x'?" for the candidate nearest to `word`, in the list's arena, or NULL if none is near.
- * Distance: Damerau-Levenshtein, at most a third of the word's length (and at least 1). */
+ * Distance: Damerau-Levenshtein whatever the letters' cases, at most a third of the word's length (and at least 1). */
 const char *dv_diags_suggest(struct dv_diags *diags, const char *word, const char *const *candidates, size_t count);
 
 /* True if any finding is a privacy violation (code Pnnn). */

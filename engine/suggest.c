@@ -12,6 +12,13 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Nobody errs because of a letter's case. */
+static bool is_same(char a, char b)
+{
+    bool letter = (a | 0x20) >= 'a' && (a | 0x20) <= 'z';
+    return a == b || (letter && (a | 0x20) == (b | 0x20));
+}
+
 /* Three rows of the table are enough: a swap of neighbours looks two back. */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
@@ -25,8 +32,8 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
         const size_t *two_above = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            row[j] = least(above[j - 1] + !is_same(a[i - 1], b[j - 1]), least(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]))
                 row[j] = least(row[j], two_above[j - 2] + 1);
         }
     }

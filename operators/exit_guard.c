@@ -13,7 +13,7 @@
 #include "engine/stats.h"
 #include "privacy/redact.h"
 
-enum { REASON_MIN = 10, TYPE_WORD_MAX = 32 };
+enum { REASON_MIN = 10 };
 enum act { ACT_BLOCK, ACT_REDACT, ACT_ALERT, ACT_OFF };
 
 /* What an exit keeps of its guard. */
@@ -49,10 +49,7 @@ static dv_rc read_type(struct dv_node *node, struct guard *guard, const char *wo
         guard->types |= 1u << type;
         return DV_OK;
     }
-    char loud[TYPE_WORD_MAX] = "";
-    for (size_t i = 0; word[i] != '\0' && i + 1 < sizeof loud; i++)
-        loud[i] = (char)(word[i] >= 'a' && word[i] <= 'z' ? word[i] - 0x20 : word[i]);
-    const char *help = dv_diags_suggest(dv_node_diags(node), loud, names, DV_PII_COUNT - 1);
+    const char *help = dv_diags_suggest(dv_node_diags(node), word, names, DV_PII_COUNT - 1);
     return dv_refuse(node, "guard", "C036", help, "the guard of '%s' names no type of personal data: '%s'", dv_node_name(node), word);
 }
 

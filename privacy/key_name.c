@@ -7,7 +7,7 @@
 #include "engine/error.h"
 #include "privacy/unicode.h"
 
-enum { WORDS_MAX = 12, RUN_MAX = 5, KEPT_MAX = 2 * DV_KEY_BYTES_MAX, COMBINED_SCORE = 950, TURNED_SCORE = 900 };
+enum { LITTLE_MAX = 4, WORDS_MAX = 12, RUN_MAX = 5, KEPT_MAX = 2 * DV_KEY_BYTES_MAX, COMBINED_SCORE = 950, TURNED_SCORE = 900 };
 
 /* How a row of keys.def is to be read; the words stand there. */
 enum row_kind { VALUE, ROLE, THING, FREE, NAME, NUMBER, DATE, PLAIN, CARRIER, LABEL, SOFT };
@@ -79,6 +79,8 @@ static const struct dv_key_row *row_of(const struct dv_key_names *names, const c
 static bool is_little(const char *word, uint32_t length)
 {
     static const char little[] = " de del la el los las of the da do di du des y e and for to my your his her su n ";
+    if (length > LITTLE_MAX)
+        return false;
     for (const char *at = little + 1; *at != '\0'; at += strcspn(at, " ") + 1)
         if (strcspn(at, " ") == length && memcmp(at, word, length) == 0)
             return true;

@@ -106,9 +106,9 @@ struct dv_key_hint dv_structure_hint(struct dv_structure *structure, struct dv_r
         around.end = around.start;
     uint32_t hash = hash_of(structure, around, hash_of(structure, key, 2166136261u));
     struct dv_kept_hint *kept = &structure->kept[hash % DV_HINTS_KEPT];
-    if (kept->key.end == 0 || !is_same(structure, kept->key, key) || !is_same(structure, kept->around, around)) {
+    if (kept->turn != structure->turn || !is_same(structure, kept->key, key) || !is_same(structure, kept->around, around)) {
         const char *text = (const char *)structure->text;
-        *kept = (struct dv_kept_hint){ .key = key, .around = around };
+        *kept = (struct dv_kept_hint){ .turn = structure->turn, .key = key, .around = around };
         kept->hint = dv_key_names_find(&structure->names, text + key.start, length, text + around.start,
                                        around.end - around.start);
     }
@@ -167,14 +167,14 @@ uint32_t dv_column_number(uint32_t table, uint32_t column)
 static struct dv_column *column_of(struct dv_structure *structure, uint32_t hash)
 {
     uint32_t at = hash % DV_COLUMNS_MAX;
-    while (structure->columns[at].hash != 0 && structure->columns[at].hash != hash)
+    while (structure->columns[at].turn == structure->turn && structure->columns[at].hash != hash)
         at = (at + 1) % DV_COLUMNS_MAX;
-    if (structure->columns[at].hash == hash)
+    if (structure->columns[at].turn == structure->turn)
         return &structure->columns[at];
     if (structure->column_count == DV_COLUMNS_MAX / 2)
         return NULL;
     structure->column_count++;
-    structure->columns[at].hash = hash;
+    structure->columns[at] = (struct dv_column){ .turn = structure->turn, .hash = hash };
     return &structure->columns[at];
 }
 
@@ -302,13 +302,39 @@ void dv_read_inline(struct dv_structure *structure, uint32_t from, uint32_t to)
     }
 }
 
-/* One line, or what begins in it and goes on; gives where to go on. */
-static uint32_t read_line(struct dv_structure *structure, uint32_t at)
+/* What a text must hold for a reader to be worth asking; a set. */
+enum sight {
+    SIGHT_OPENS = 1,    /* { [ < = : ( begin something within a line */
+    SIGHT_MARKS = 2,    /* what parts the fields of a row: , ; | tab */
+    SIGHT_LINES = 4,    /* a row alone is no table */
+    SIGHT_SEGMENTS = 8, /* | ^ * ~ and other marks of messages; MLLP's frame */
+};
+
+static const uint8_t sights[256] = {
+    ['{'] = SIGHT_OPENS,    ['['] = SIGHT_OPENS,    ['<'] = SIGHT_OPENS,    ['='] = SIGHT_OPENS,
+    [':'] = SIGHT_OPENS,    ['('] = SIGHT_OPENS,    [','] = SIGHT_MARKS,    [';'] = SIGHT_MARKS,
+    ['\t'] = SIGHT_MARKS,   ['\n'] = SIGHT_LINES,   ['|'] = SIGHT_MARKS | SIGHT_SEGMENTS,
+    ['^'] = SIGHT_SEGMENTS, ['*'] = SIGHT_SEGMENTS, ['~'] = SIGHT_SEGMENTS, ['\v'] = SIGHT_SEGMENTS,
+};
+
+/* What is seen in a text at a glance: most prose holds nothing of interest, and is read no further. */
+static uint8_t look_over(const unsigned char *text, uint32_t length)
 {
-    uint32_t next = dv_read_hl7(structure, at);
-    if (next == at)
+    uint8_t seen = 0;
+    for (uint32_t at = 0; at < length; at++)
+        seen |= sights[text[at]];
+    return seen;
+}
+
+/* One line, or what begins in it and goes on; gives where to go on. */
+static uint32_t read_line(struct dv_structure *structure, uint32_t at, uint8_t seen)
+{
+    uint32_t next = at;
+    if (seen & SIGHT_SEGMENTS)
+        next = dv_read_hl7(structure, at);
+    if (next == at && (seen & SIGHT_SEGMENTS))
         next = dv_read_x12(structure, at);
-    if (next == at)
+    if (next == at && (seen & SIGHT_MARKS) && (seen & SIGHT_LINES))
         next = dv_read_rows(structure, at);
     return next;
 }
@@ -316,8 +342,10 @@ static uint32_t read_line(struct dv_structure *structure, uint32_t at)
 /* The readers within a line may go on behind it: a JSON object on many lines. */
 static void read_text(struct dv_structure *structure)
 {
-    for (uint32_t at = 0; at < structure->length;) {
-        uint32_t next = read_line(structure, at);
+    uint8_t seen = look_over(structure->text, structure->length);
+    bool worth = (seen & (SIGHT_OPENS | SIGHT_SEGMENTS)) != 0 || (seen & (SIGHT_MARKS | SIGHT_LINES)) == (SIGHT_MARKS | SIGHT_LINES);
+    for (uint32_t at = 0; worth && at < structure->length;) {
+        uint32_t next = read_line(structure, at, seen);
         if (next > at) {
             at = next;
             continue;
@@ -338,6 +366,8 @@ static void read_text(struct dv_structure *structure)
             }
             begin = next > at ? next : begin;
             at = next > at ? next : at + 1;
+            while (at < end && (sights[structure->text[at]] & SIGHT_OPENS) == 0)
+                at++;
             if (at > end)
                 end = dv_text_find(structure, at, structure->length, '\n');
         }
@@ -345,61 +375,21 @@ static void read_text(struct dv_structure *structure)
     }
 }
 
-static bool is_stronger(const struct dv_span *a, const struct dv_span *b)
+/* A new text: nothing of the last one counts. Numbers of turns come round after four thousand million texts. */
+static void begin_turn(struct dv_structure *structure)
 {
-    return a->score != b->score ? a->score > b->score : a->end - a->start > b->end - b->start;
+    if (++structure->turn != 0)
+        return;
+    memset(structure->columns, 0, sizeof structure->columns);
+    memset(structure->kept, 0, sizeof structure->kept);
+    structure->turn = 1;
 }
 
-/* Joins spans that overlap, in place: `spans` is sorted by start. */
-static size_t join(struct dv_span *spans, size_t count)
+static void close_table(struct dv_table *table)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct dv_span next = spans[i];
-        if (kept > 0 && spans[kept - 1].end > next.start) {
-            struct dv_span *last = &spans[kept - 1];
-            struct dv_span joined = is_stronger(&next, last) ? next : *last;
-            joined.start = last->start;
-            joined.end = last->end > next.end ? last->end : next.end;
-            *last = joined;
-        } else {
-            spans[kept++] = next;
-        }
-    }
-    return kept;
-}
-
-/* Puts `more` among spans[0..count), by start; there is room. */
-static void interleave(struct dv_span *spans, size_t count, const struct dv_span *more, size_t more_count)
-{
-    size_t to = count + more_count;
-    for (size_t i = count, j = more_count; j > 0;)
-        spans[--to] = i > 0 && spans[i - 1].start > more[j - 1].start ? spans[--i] : more[--j];
-}
-
-/* Merges `more` into spans[0..count), which has room for max. What is too much is covered by the last. */
-static size_t merge(struct dv_span *spans, size_t count, size_t max, const struct dv_span *more, size_t more_count,
-                    uint32_t length)
-{
-    if (count + more_count <= max) {
-        interleave(spans, count, more, more_count);
-        return join(spans, count + more_count);
-    }
-    size_t i = 0, j = 0;
-    while (i + j < max - 1) {
-        bool from_more = i == count || (j < more_count && more[j].start < spans[i].start);
-        i += !from_more;
-        j += from_more;
-    }
-    uint32_t cut = i < count ? spans[i].start : more[j].start;
-    cut = j < more_count && more[j].start < cut ? more[j].start : cut;
-    interleave(spans, i, more, j);
-    spans[max - 1] = (struct dv_span){ .start = cut,
-                                       .end = length,
-                                       .type = DV_PII_OTHER,
-                                       .score = 1000,
-                                       .why = "too many findings: the rest is covered" };
-    return join(spans, max);
+    table->columns = table->number = 0;
+    table->mark = 0;
+    table->headed = table->people = false;
 }
 
 static void begin(struct dv_structure *structure, const char *text, size_t length, uint32_t types)
@@ -409,13 +399,14 @@ static void begin(struct dv_structure *structure, const char *text, size_t lengt
     structure->types = types | 1u << DV_PII_OTHER;
     structure->span_count = structure->later_count = structure->plain_count = structure->cell_count = 0;
     structure->column_count = structure->depth = structure->nested = 0;
-    structure->table = structure->html = structure->sql = (struct dv_table){ 0 };
+    close_table(&structure->table);
+    close_table(&structure->html);
+    close_table(&structure->sql);
     structure->html_column = structure->html_heads = structure->block_indent = 0;
     structure->html_label = structure->block = (struct dv_range){ 0 };
     structure->hl7_mark = structure->x12_mark = 0;
     structure->x12_person = false;
-    memset(structure->columns, 0, sizeof structure->columns);
-    memset(structure->kept, 0, sizeof structure->kept);
+    begin_turn(structure);
 }
 
 size_t dv_structure_find(struct dv_structure *structure, const char *text, size_t length, uint32_t types,
@@ -424,7 +415,7 @@ size_t dv_structure_find(struct dv_structure *structure, const char *text, size_
     DV_ASSERT(max > 0 && count <= max && length <= UINT32_MAX);
     begin(structure, text, length, types);
     read_text(structure);
-    return merge(spans, count, max, structure->spans, structure->span_count, structure->length);
+    return dv_spans_merge(spans, count, max, structure->spans, structure->span_count, structure->length);
 }
 
 const struct dv_span *dv_structure_plain(const struct dv_structure *structure, size_t *ret_count)
@@ -480,7 +471,7 @@ static bool agrees(const struct dv_structure *structure, enum dv_pii type, struc
 
 size_t dv_structure_vote(struct dv_structure *structure, struct dv_span *spans, size_t count, size_t max)
 {
-    count = merge(spans, count, max, structure->later, structure->later_count, structure->length);
+    count = dv_spans_merge(spans, count, max, structure->later, structure->later_count, structure->length);
     if (structure->cell_count < VOTE_CELLS_MIN)
         return count;
     count_votes(structure, spans, count);
@@ -496,5 +487,5 @@ size_t dv_structure_vote(struct dv_structure *structure, struct dv_span *spans, 
                                                       .score = VOTE_SCORE,
                                                       .why = "most values of its column are" };
     }
-    return merge(spans, count, max, structure->spans, added, structure->length);
+    return dv_spans_merge(spans, count, max, structure->spans, added, structure->length);
 }

@@ -40,7 +40,8 @@ struct dv_cell {
 
 /* Values of one key or column. */
 struct dv_column {
-    uint32_t hash; /* 0: free */
+    uint32_t turn; /* the text it is of; of another: free */
+    uint32_t hash;
     uint32_t cells;
     uint32_t votes[DV_PII_COUNT];
 };
@@ -62,6 +63,7 @@ struct dv_table {
 
 /* A key's hint, kept: keys repeat. */
 struct dv_kept_hint {
+    uint32_t turn; /* the text it is of */
     struct dv_range key, around;
     struct dv_key_hint hint;
 };
@@ -69,6 +71,7 @@ struct dv_kept_hint {
 struct dv_structure {
     const unsigned char *text;
     uint32_t length, types;
+    uint32_t turn;   /* counts texts: what is kept of another counts as empty, and nothing large is cleared */
     uint32_t nested; /* readers within a value */
     struct dv_span spans[DV_STRUCTURE_SPANS];
     size_t span_count;
@@ -174,5 +177,10 @@ uint32_t dv_read_access_log(struct dv_structure *structure, uint32_t at, uint32_
 
 /* Everything that may stand in a line, in from..to: what is in a value, too. */
 void dv_read_inline(struct dv_structure *structure, uint32_t from, uint32_t to);
+
+/* Merges `more` into spans[0..count), both sorted by start; `spans` has room for max ≥ 1. Of findings that overlap the
+ * surer, then the longer names the whole. What is too much is covered by the last, to the text's end at `length`. */
+size_t dv_spans_merge(struct dv_span *spans, size_t count, size_t max, const struct dv_span *more, size_t more_count,
+                      uint32_t length);
 
 #endif
