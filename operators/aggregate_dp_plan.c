@@ -179,10 +179,11 @@ static void share_test(struct dv_dp_plan *plan)
     plan->test_nano = 0;
     if (!dv_tally_has_table(&plan->tally) || !(delta > 0) || plan->continual)
         return;
-    double margin = ceil(-log(delta) / ((double)(plan->epsilon_nano / TEST_SHARE) / DV_DP_NANO)) + 1;
+    int64_t test_nano = plan->epsilon_nano / TEST_SHARE;
+    double margin = ceil(-log(delta) / ((double)test_nano / DV_DP_NANO)) + 1;
     if (margin > (double)plan->tally.subjects_max / 2)
         return;
-    plan->test_nano = plan->epsilon_nano / TEST_SHARE;
+    plan->test_nano = test_nano;
     plan->test_margin = (int64_t)margin;
     plan->choice_delta = plan->delta - delta;
 }
