@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_leaks.py - every graph in this folder leaks: `datavault check` must refuse it and show the path of the leak.
 
-`# leaks:` names the column that would leave, `# tells:` the one that a condition would tell of.
+`# leaks:` names the column that would leave, `# tells:` the one that a condition would tell of, `# unguarded:` the exit that nobody
+watches and nobody says why.
 
 shows: ANO-6 PRV-15 ING-13 MIS-3
 """
@@ -14,7 +15,9 @@ import subprocess
 import pytest
 
 HERE = pathlib.Path(__file__).parent
-LEAKS = sorted(HERE.glob("*.yaml"))
+GRAPHS = sorted(HERE.glob("*.yaml"))
+UNGUARDED = [path for path in GRAPHS if "\n# unguarded: " in path.read_text()]
+LEAKS = [path for path in GRAPHS if path not in UNGUARDED]
 DATAVAULT = os.environ["DATAVAULT"]
 
 
@@ -42,7 +45,22 @@ def test_leak_is_refused_with_its_path(graph):
     assert "help:" in done.stderr
 
 
-@pytest.mark.parametrize("graph", LEAKS[:3], ids=lambda path: path.stem)
+@pytest.mark.parametrize("graph", UNGUARDED, ids=lambda path: path.stem)
+def test_guard_is_not_switched_off_for_no_reason(graph, tmp_path):
+    text = graph.read_text()
+    done = subprocess.run([DATAVAULT, "check", str(graph)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert f"error[P110]: the guard of '{said(text, 'unguarded')}' is off for no reason" in done.stderr
+    assert done.stderr.count("error[") == 1 and "help:" in done.stderr
+    reasoned = tmp_path / graph.name
+    reasoned.write_text(re.sub(r"do: off(, reason: [^}]*)?", "do: off, reason: the reader is the clinic itself", text))
+    for folder in ("schemas", "policies"):
+        (tmp_path / folder).symlink_to(HERE / folder)
+    done = subprocess.run([DATAVAULT, "check", str(reasoned)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("graph", LEAKS[:3] + UNGUARDED[:1], ids=lambda path: path.stem)
 def test_leaking_graph_does_not_start(graph, tmp_path):
     done = subprocess.run([DATAVAULT, "run", "--once", str(graph)], capture_output=True, text=True, timeout=60, cwd=HERE,
                           stdin=subprocess.DEVNULL)
