@@ -50,8 +50,8 @@ void dv_json_raw(struct dv_json *json, const char *text, size_t length); /* alre
 /* The bytes dv_json_record() must have for one row of `batch`: more than it will need, since it copies by blocks. */
 size_t dv_json_record_bound(const struct dv_batch *batch, uint32_t row);
 
-/* One row as an object without newline, columns in schema order, missing ones left out; `_extra`'s members are put at
- * the end. Bytes are written as base64. `out` has room for the bound; returns the length. */
+/* One row as an object without newline, columns in schema order under their whole names ("patient.name.family"), missing
+ * ones left out; `_extra`'s members are put at the end. Bytes are written as base64. `out` has room for the bound; returns the length. */
 size_t dv_json_record(const struct dv_batch *batch, uint32_t row, char *out);
 
 /* The parser: one per source, reused for every record. NULL when memory is short. */
@@ -64,7 +64,12 @@ enum { DV_JSON_PADDING = 64 };
 /* Reads one JSON object into row `row` of `batch`, whose cells then point into a copy of `text` in the batch's arena.
  * `text` is followed by DV_JSON_PADDING readable bytes. A null is a missing field; a float may be given as a whole
  * number, an int not as a fraction; bytes are given as base64. Fields no schema names become members of the `_extra`
- * object as they stand, or are refused if there is no such column. Errors, each with a literal in *ret_reason:
+ * object as they stand, or are refused if there is no such column.
+ * A column whose name is a path (schema_path.h) takes what stands there: in lists all values but nulls, as a JSON list in
+ * their order. It takes a member of that whole name, too, so that what dv_json_record() wrote reads back; both in one
+ * record are refused. What no path names inside such objects and lists stays in them in `_extra`, elements at their places.
+ * A null, an empty object and an empty list are nothing; anything else that is not what a path leads into is DV_E_DATA.
+ * Errors, each with a literal in *ret_reason:
  * DV_E_SYNTAX (malformed, not UTF-8, NUL, duplicate key, too deep), DV_E_DATA (wrong type, out of range, required field
  * missing), DV_E_LIMIT, DV_E_MEMORY. After an error the row's cells mean nothing. */
 DV_CHECKED dv_rc dv_json_reader_record(struct dv_json_reader *reader, const char *text, size_t length,

@@ -82,11 +82,13 @@ static const char *path_text(struct dv_arena *arena, const struct dv_node *const
 static const char *mend(struct dv_arena *arena, const struct dv_node *const *path, uint32_t count, const char *column)
 {
     const char *drop = "or drop the field: { op: project, drop:";
+    const char *quote = strchr(column, '[') != NULL ? "\"" : ""; /* YAML would take a bracket for one of its own */
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(path[i]->op->name, "anonymize") == 0)
-            return dv_arena_printf(arena, "let the policy of `%s` transform it, %s [%s] }", path[i]->name, drop, column);
+            return dv_arena_printf(arena, "let the policy of `%s` transform it, %s [%s%s%s] }", path[i]->name, drop, quote,
+                                   column, quote);
     const char *before = path[count >= 2 ? count - 2 : 0]->name;
-    return dv_arena_printf(arena, "put `anonymize` before `%s`, %s [%s] }", before, drop, column);
+    return dv_arena_printf(arena, "put `anonymize` before `%s`, %s [%s%s%s] }", before, drop, quote, column, quote);
 }
 
 static void report(const struct dv_node *exit, const struct dv_column *column, struct dv_diags *diags, const char *why)

@@ -7,6 +7,8 @@
  *   fields:
  *     patient_id: { type: text, class: direct-id, required: true }
  *     age:        { type: int, class: quasi-id, min: 0, max: 130 }
+ *     patient.name.family: { type: text, class: direct-id }   # a field of an object in an object
+ *     contacts[].phone:    { type: json, class: direct-id }   # of all objects of a list: a list of values
  *
  * Fields that no schema names land in one last column, `_extra` (type json, direct-id plain): it fails closed. */
 #ifndef DV_ENGINE_SCHEMA_H

@@ -7,6 +7,7 @@
 #include "engine/diag.h"
 #include "engine/option.h"
 #include "engine/schema.h"
+#include "engine/schema_path.h"
 #include "engine/yaml.h"
 
 /* A schema file's top, and one field of it. */
@@ -68,14 +69,33 @@ static void set_bounds(struct dv_column *column, const struct field *field, cons
         dv_diags_add(diags, node->key_place, "C006", NULL, NULL, "field '%s' has a min over its max", node->key);
 }
 
+/* Whether the name, or the first step of it, is the engine's own column. */
+static bool is_extra(const char *name)
+{
+    struct dv_path_step step;
+    (void)dv_path_step(name, &step);
+    return step.length == strlen(DV_EXTRA_COLUMN) && memcmp(step.name, DV_EXTRA_COLUMN, step.length) == 0;
+}
+
 static void check_name(const struct dv_yaml *node, struct dv_diags *diags)
 {
-    if (strcmp(node->key, DV_EXTRA_COLUMN) == 0)
+    if (is_extra(node->key))
         dv_diags_add(diags, node->key_place, "C006", NULL, "it holds what no schema names",
                      "field '%s' is the engine's own", node->key);
-    else if (!dv_is_name(node->key))
-        dv_diags_add(diags, node->key_place, "C006", NULL, NULL,
-                     "a field's name has at most 128 letters, digits, '_', '.' and '-'");
+    else if (!dv_is_path(node->key))
+        dv_diags_add(diags, node->key_place, "C006", NULL,
+                     "a dot leads into an object, '[].' into each object of a list: patient.name.family, contacts[].phone",
+                     "a field's name has at most 128 letters, digits, '_', '-' and '.', which parts at most %d names",
+                     DV_PATH_DEPTH_MAX);
+}
+
+/* What stands in a list is many values: one cell holds them as a JSON list. */
+static void check_list(const struct dv_column *column, const struct dv_yaml *node, struct dv_diags *diags)
+{
+    if (dv_path_is_list(column->name) && column->type != DV_TYPE_JSON)
+        dv_diags_add(diags, node->key_place, "C006", NULL, "write type: json",
+                     "field '%s' lies in a list, so it holds a list of values, but its type is %s", node->key,
+                     dv_type_name(column->type));
 }
 
 static void add_field(struct dv_schema *schema, const struct dv_yaml *node, struct dv_arena *arena,
@@ -88,14 +108,19 @@ static void add_field(struct dv_schema *schema, const struct dv_yaml *node, stru
     struct dv_label label = dv_label((enum dv_class)field.class, DV_FORM_PLAIN);
     struct dv_column *column = dv_schema_add(schema, node->key, (enum dv_type)field.type, label);
     column->required = field.required;
-    if (rc == DV_OK)
-        set_bounds(column, &field, node, diags);
+    if (rc != DV_OK)
+        return;
+    set_bounds(column, &field, node, diags);
+    check_list(column, node, diags);
 }
 
 static void set_subject(struct dv_schema *schema, const char *subject, const struct dv_yaml *root,
                         struct dv_diags *diags)
 {
     schema->subject = dv_schema_find(schema, subject);
+    if (schema->subject >= 0 && dv_path_is_list(subject))
+        dv_diags_add(diags, dv_yaml_get(root, "subject")->place, "C006", NULL, "name one field that each record has once",
+                     "the subject '%s' lies in a list", subject);
     if (schema->subject >= 0)
         return;
     const char *names[DV_COLUMNS_MAX];
@@ -119,6 +144,33 @@ static bool fields_fit(const struct dv_yaml *fields, struct dv_diags *diags)
     return false;
 }
 
+/* Field `index` beside those before it. */
+static void check_beside(const struct dv_schema *schema, uint32_t index, const struct dv_yaml *node,
+                         struct dv_diags *diags)
+{
+    const char *name = schema->columns[index].name;
+    for (uint32_t i = 0; i < index; i++) {
+        const char *other = schema->columns[i].name;
+        bool nested = dv_path_is_nested(name) || dv_path_is_nested(other);
+        const char *conflict = nested ? dv_path_conflict(other, name) : NULL;
+        if (conflict == NULL)
+            continue;
+        dv_diags_add(diags, node->key_place, "C006", NULL, "name what is inside, or the whole with type: json, not both",
+                     "fields '%s' and '%s' cannot both be: %s", other, name, conflict);
+        return;
+    }
+}
+
+static void check_paths(const struct dv_schema *schema, const struct dv_yaml *fields, struct dv_diags *diags)
+{
+    uint32_t index = 0;
+    for (const struct dv_yaml *node = fields->first; node != NULL; node = node->next)
+        check_beside(schema, index++, node, diags);
+    if (dv_path_steps(schema) > DV_PATH_STEPS_MAX)
+        dv_diags_add(diags, fields->place, "C007", NULL, "name an inner object as a whole, with type: json",
+                     "the fields that lie in others have more than %d steps together", DV_PATH_STEPS_MAX);
+}
+
 static struct dv_schema *build(const struct top *top, const struct dv_yaml *root, struct dv_arena *arena,
                                struct dv_diags *diags)
 {
@@ -130,6 +182,7 @@ static struct dv_schema *build(const struct top *top, const struct dv_yaml *root
     }
     for (const struct dv_yaml *node = top->fields->first; node != NULL; node = node->next)
         add_field(schema, node, arena, diags);
+    check_paths(schema, top->fields, diags);
     if (top->subject != NULL)
         set_subject(schema, top->subject, root, diags);
     schema->extra = (int32_t)schema->column_count;

@@ -11,7 +11,10 @@
 #include "engine/batch.h"
 #include "engine/schema.h"
 
-enum { ID, COUNT, AMOUNT, ACTIVE, BLOB, TREE, LONG_NAME, AGE, EXTRA, FIXTURE_COLUMNS, FIXTURE_LIMIT = 1 << 20 };
+enum {
+    ID, COUNT, AMOUNT, ACTIVE, BLOB, TREE, LONG_NAME, AGE, FAMILY, YEARS, PHONES, STREETS, CITIES, EXTRA, FIXTURE_COLUMNS,
+    FIXTURE_LIMIT = 1 << 20
+};
 
 struct json_fixture {
     struct dv_column columns[FIXTURE_COLUMNS];
@@ -33,6 +36,11 @@ static inline void fixture_open(struct json_fixture *fixture)
         [TREE] = { .name = "tree", .type = DV_TYPE_JSON },
         [LONG_NAME] = { .name = "a_name_that_is_longer_than_the_words_compared", .type = DV_TYPE_TEXT },
         [AGE] = { .name = "age_of_the_person", .type = DV_TYPE_INT, .bounded = true, .min = 0, .max = 130 },
+        [FAMILY] = { .name = "patient.name.family", .type = DV_TYPE_TEXT },
+        [YEARS] = { .name = "patient.years_of_age_when_it_was_seen_last", .type = DV_TYPE_INT },
+        [PHONES] = { .name = "contacts[].phone", .type = DV_TYPE_JSON },
+        [STREETS] = { .name = "contacts[].at.home[].street", .type = DV_TYPE_JSON },
+        [CITIES] = { .name = "contacts[].at.home[].city", .type = DV_TYPE_JSON },
         [EXTRA] = { .name = DV_EXTRA_COLUMN, .type = DV_TYPE_JSON },
     };
     *fixture = (struct json_fixture){ .reason = "" };

@@ -300,11 +300,16 @@ static void set_random_row(struct json_fixture *fixture, struct dv_random *rando
         [ACTIVE] = { .integer = dv_random_chance(random, 50), .present = 1 },
         [TREE] = { .text = tree, .length = (uint32_t)strlen(tree), .present = 1 },
         [AGE] = { .integer = (int64_t)dv_random_below(random, 131), .present = 1 },
+        [YEARS] = { .integer = (int64_t)dv_random_u64(random), .present = 1 },
+        [PHONES] = { .text = "[1,\"2\"]", .length = 7, .present = 1 },
+        [STREETS] = { .text = "[null]", .length = 6, .present = 1 },
+        [CITIES] = { .text = "[]", .length = 2, .present = 1 },
         [EXTRA] = { .text = extra, .length = (uint32_t)strlen(extra), .present = 1 },
     };
     set_text(&row[ID], random, arena);
     set_text(&row[BLOB], random, arena);
     set_text(&row[LONG_NAME], random, arena);
+    set_text(&row[FAMILY], random, arena);
     for (int column = 0; column < FIXTURE_COLUMNS; column++) {
         fixture->batch.cells[column][0] = row[column];
         fixture->batch.cells[column][0].present = (uint32_t)dv_random_chance(random, 80);

@@ -128,6 +128,25 @@ static void wrong_schemas_are_refused(void **state)
         { "{ name: s, subject: aa, fields: { ab: " FIELD " } }", "help: did you mean 'ab'?" },
         { "{ name: s, fields: { a: " FIELD ", a: " FIELD " } }", "key 'a' stands already in line 1" },
         { "[]", "a schema needs a map of options" },
+        { "{ name: s, fields: { a..b: { type: text, class: public } } }", "which parts at most 16 names" },
+        { "{ name: s, fields: { a.: { type: text, class: public } } }", "a field's name has at most 128 letters" },
+        { "{ name: s, fields: { 'a[]': { type: json, class: public } } }", "a field's name has at most 128 letters" },
+        { "{ name: s, fields: { 'a[.b': { type: json, class: public } } }", "a field's name has at most 128 letters" },
+        { "{ name: s, fields: { 'a[][].b': { type: json, class: public } } }", "a field's name has at most 128 letters" },
+        { "{ name: s, fields: { '[].b': { type: json, class: public } } }", "a field's name has at most 128 letters" },
+        { "{ name: s, fields: { a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q: { type: text, class: public } } }",
+          "which parts at most 16 names" },
+        { "{ name: s, fields: { _extra.a: { type: text, class: public } } }", "field '_extra.a' is the engine's own" },
+        { "{ name: s, fields: { 'a[].b': { type: text, class: public } } }",
+          "field 'a[].b' lies in a list, so it holds a list of values, but its type is text" },
+        { "{ name: s, fields: { a: { type: json, class: public }, a.b: { type: text, class: public } } }",
+          "fields 'a' and 'a.b' cannot both be: one lies inside the other" },
+        { "{ name: s, fields: { a.b.c: { type: json, class: public }, a.b: { type: text, class: public } } }",
+          "fields 'a.b.c' and 'a.b' cannot both be: one lies inside the other" },
+        { "{ name: s, fields: { 'a[].b': { type: json, class: public }, a.c: { type: text, class: public } } }",
+          "one takes for a list what the other takes for an object" },
+        { "{ name: s, subject: 'a[].b', fields: { 'a[].b': { type: json, class: direct-id } } }",
+          "the subject 'a[].b' lies in a list" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct world world;
@@ -269,6 +288,28 @@ static void memory_may_run_out(void **state)
     end_world(&world);
 }
 
+/* Four steps in each of 127 fields fit, five do not. */
+static void bounds_the_steps_of_paths(void **state)
+{
+    (void)state;
+    for (int steps = 4; steps <= 5; steps++) {
+        struct world world;
+        char text[16384] = "{ name: s, fields: {";
+        start_world(&world);
+        for (int i = 0; i < 127; i++)
+            (void)sprintf(text + strlen(text), " a%s.x.y.f%d: { type: text, class: public },", steps == 5 ? ".b" : "", i);
+        const struct dv_schema *schema = parse(&world, strcat(text, " } }"));
+        if (steps == 4) {
+            assert_non_null(schema);
+            assert_int_equal(schema->column_count, DV_COLUMNS_MAX);
+        } else {
+            assert_null(schema);
+            assert_finds(&world, "the fields that lie in others have more than 512 steps together");
+        }
+        end_world(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +318,7 @@ int main(void)
         cmocka_unit_test(all_mistakes_at_once),          cmocka_unit_test(too_many_fields_are_refused),
         cmocka_unit_test(missing_file_is_told),          cmocka_unit_test(picked_records_share_less), cmocka_unit_test(schemas_are_made_and_compared),
         cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(bounds_the_steps_of_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
