@@ -61,6 +61,7 @@ static dv_rc load_library(struct dv_onnx *onnx, const char *path, struct dv_erro
 static dv_rc make_options(struct dv_onnx *onnx, OrtSessionOptions **ret_options, struct dv_error *error)
 {
     const OrtApi *api = onnx->api;
+    DV_ASSERT(api != NULL);
     const char *doing = "ONNX Runtime does not start";
     DV_TRY(said(onnx, api->CreateEnvWithCustomLogger(no_log, NULL, ORT_LOGGING_LEVEL_FATAL, "datavault", &onnx->env),
                 DV_E_FAILED, doing, error));
@@ -99,6 +100,7 @@ static bool is_known(const char *name)
 static dv_rc name_inputs(struct dv_onnx *onnx, const char *path, struct dv_error *error)
 {
     size_t count = 0;
+    DV_ASSERT(onnx->api != NULL && onnx->session != NULL);
     DV_TRY(said(onnx, onnx->api->SessionGetInputCount(onnx->session, &count), DV_E_DATA, path, error));
     for (size_t i = 0; i < count && i < INPUTS_MAX; i++) {
         DV_TRY(said(onnx, onnx->api->SessionGetInputName(onnx->session, i, onnx->allocator, &onnx->inputs[i]), DV_E_DATA, path,

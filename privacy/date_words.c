@@ -5,6 +5,7 @@
  * weekday is followed; everything else must be known to tell nothing, or the text is no date. */
 #include <string.h>
 
+#include "engine/error.h"
 #include "privacy/date.h"
 #include "privacy/detect_rows.h"
 
@@ -152,6 +153,7 @@ static bool order_words(struct words *words, struct part *const fields[3], size_
 {
     struct part *first = fields[month == 0 ? 1 : 0];
     struct part *second = fields[month == 2 ? 1 : 2];
+    DV_ASSERT(first != NULL && second != NULL);
     bool year_first = first->length == 4;
     words->month = fields[month];
     words->year = year_first ? first : second;
@@ -171,6 +173,7 @@ static bool find_fields(struct words *words)
         month = part->kind == MONTH ? count : month;
         fields[count++] = part;
     }
+    DV_ASSERT(fields[0] != NULL && fields[1] != NULL && fields[2] != NULL); /* split() counted three */
     return month < 3 ? order_words(words, fields, month) : order_numbers(words, fields);
 }
 
@@ -185,6 +188,7 @@ static bool read_words(struct words *words, const char *text, size_t length, str
 {
     if (!split(words, text, length) || !find_fields(words))
         return false;
+    DV_ASSERT(words->year != NULL && words->month != NULL && words->day != NULL);
     words->padded = is_padded(words);
     uint32_t year = words->year->value;
     bool two = words->year->length == 2;

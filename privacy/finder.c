@@ -119,7 +119,8 @@ size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, 
         count = add_own(finder, text, length, found, count, room);
     if (tagged) {
         const struct dv_span *plain = dv_structure_plain(finder->structure, &plain_count);
-        count = dv_tag(finder->tagger, finder->room, text, length, found, count, plain, plain_count, spans, max);
+        const struct dv_known known = { .found = found, .found_count = count, .plain = plain, .plain_count = plain_count };
+        count = dv_tag(finder->tagger, finder->room, text, length, &known, spans, max);
     }
     count = dv_structure_vote(finder->structure, spans, count, max);
     return finder->types == DV_PII_ALL ? count : keep_types(finder, spans, count);

@@ -323,22 +323,23 @@ static uint32_t read_tokens(const struct dv_tagger *tagger, struct dv_tagger_roo
 }
 
 /* Takes the labels off what is nobody's; *next is the first of `plain` not behind the tokens before. */
-static void clear_plain(struct dv_tagger_room *room, uint32_t count, const struct dv_span *plain, size_t plain_count, size_t *next)
+static void clear_plain(struct dv_tagger_room *room, uint32_t count, const struct dv_known *known, size_t *next)
 {
+    const struct dv_span *plain = known->plain;
     for (uint32_t at = 0; at < count; at++) {
-        while (*next < plain_count && plain[*next].end <= room->tokens[at].start)
+        while (*next < known->plain_count && plain[*next].end <= room->tokens[at].start)
             (*next)++;
-        if (*next < plain_count && plain[*next].start <= room->tokens[at].start && room->tokens[at].end <= plain[*next].end)
+        if (*next < known->plain_count && plain[*next].start <= room->tokens[at].start && room->tokens[at].end <= plain[*next].end)
             room->labels[at] = OUTSIDE;
     }
 }
 
 size_t dv_tag(const struct dv_tagger *tagger, struct dv_tagger_room *room, const char *text, size_t length,
-              const struct dv_span *found, size_t found_count, const struct dv_span *plain, size_t plain_count,
-              struct dv_span *spans, size_t max)
+              const struct dv_known *known, struct dv_span *spans, size_t max)
 {
     DV_ASSERT(max > 0 && length <= UINT32_MAX);
-    struct dv_cutter cutter = { .text = (const unsigned char *)text, .length = length, .spans = found, .span_count = found_count };
+    struct dv_cutter cutter = { .text = (const unsigned char *)text, .length = length, .spans = known->found,
+                                .span_count = known->found_count };
     struct output out = { .spans = spans, .max = max, .length = (uint32_t)length };
     size_t next = 0, next_plain = 0;
     memset(room->names, 0, sizeof room->names);
@@ -354,9 +355,9 @@ size_t dv_tag(const struct dv_tagger *tagger, struct dv_tagger_room *room, const
             decode(tagger, room, count);
         else
             memset(room->labels, OUTSIDE, count);
-        clear_plain(room, count, plain, plain_count, &next_plain);
+        clear_plain(room, count, known, &next_plain);
         note_names(room, count);
-        write_spans(room, count, found, found_count, &next, &out);
+        write_spans(room, count, known->found, known->found_count, &next, &out);
     }
     if (room->name_count > 0)
         find_again(room, text, length, &out);

@@ -54,12 +54,17 @@ uint8_t dv_tagger_lists(const struct dv_tagger *tagger, const struct dv_token *t
 struct dv_tagger_room *dv_tagger_room_new(void);
 void dv_tagger_room_free(struct dv_tagger_room *room);
 
-/* Tags text[0..length), length ≤ UINT32_MAX, given the spans that are found already; in `plain` (sorted) it
- * guesses nothing. Writes at most `max` spans, sorted, apart
- * from each other, with every byte that was in `found` still covered; past `max` the rest of the text is covered, as by
- * dv_detect(). Returns their number. */
+/* What is known of a text before it is tagged; both sorted. */
+struct dv_known {
+    const struct dv_span *found; /* stays covered, whatever the tagger thinks */
+    size_t found_count;
+    const struct dv_span *plain; /* is nobody's: the tagger guesses nothing there */
+    size_t plain_count;
+};
+
+/* Tags text[0..length), length ≤ UINT32_MAX. Writes at most `max` spans, sorted, apart from each other; past `max` the rest
+ * of the text is covered, as by dv_detect(). Returns their number. */
 size_t dv_tag(const struct dv_tagger *tagger, struct dv_tagger_room *room, const char *text, size_t length,
-              const struct dv_span *found, size_t found_count, const struct dv_span *plain, size_t plain_count,
-              struct dv_span *spans, size_t max);
+              const struct dv_known *known, struct dv_span *spans, size_t max);
 
 #endif
