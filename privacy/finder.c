@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * finder.c - patterns, then the tagger, then what was asked for. */
+ * finder.c - patterns, in disguise or not, then the tagger, then what was asked for. */
 #include "privacy/finder.h"
 
 #include <string.h>
 
 #include "engine/memory.h"
 #include "privacy/custom.h"
+#include "privacy/fold.h"
 #include "privacy/structure.h"
 #include "privacy/tagger.h"
 
@@ -31,8 +32,12 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
     *finder = (struct dv_finder){ .types = (types & DV_PII_ALL) | 1u << DV_PII_OTHER };
     dv_detector_init(&finder->detector, &options);
     finder->structure = dv_structure_new();
-    if (finder->structure == NULL)
+    finder->fold = dv_fold_new();
+    finder->both = dv_memory_zeroed(FOUND_MAX, sizeof *finder->both);
+    if (finder->structure == NULL || finder->fold == NULL || finder->both == NULL) {
+        dv_finder_close(finder);
         return DV_E_MEMORY;
+    }
     return tagged ? open_tagger(finder) : DV_OK;
 }
 
@@ -40,8 +45,7 @@ dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom)
 {
     finder->custom_room = dv_custom_room_new(custom);
     finder->own = dv_memory_zeroed(FOUND_MAX, sizeof *finder->own);
-    finder->both = dv_memory_zeroed(FOUND_MAX, sizeof *finder->both);
-    if (finder->custom_room == NULL || finder->own == NULL || finder->both == NULL)
+    if (finder->custom_room == NULL || finder->own == NULL)
         return DV_E_MEMORY;
     finder->custom = custom;
     finder->types |= 1u << DV_PII_CUSTOM;
@@ -51,6 +55,7 @@ dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom)
 void dv_finder_close(struct dv_finder *finder)
 {
     dv_structure_free(finder->structure);
+    dv_fold_free(finder->fold);
     dv_tagger_room_free(finder->room);
     dv_custom_room_free(finder->custom_room);
     dv_memory_free(finder->tagger);
@@ -94,26 +99,54 @@ static void merge(struct merged *merged, const struct dv_span *span)
     }
 }
 
-/* Adds what the user's detectors find to the spans. */
-static size_t add_own(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+/* Adds more findings to the spans; both are sorted. */
+static size_t add_spans(const struct dv_finder *finder, size_t length, const struct dv_span *more, size_t more_count,
+                        struct dv_span *spans, size_t count, size_t max)
 {
-    size_t own = dv_custom_scan(finder->custom, finder->custom_room, text, length, finder->own, FOUND_MAX);
     struct merged merged = { .spans = finder->both, .max = max < FOUND_MAX ? max : FOUND_MAX, .length = (uint32_t)length };
-    for (size_t i = 0, k = 0; i < count || k < own;) {
-        bool own_first = i == count || (k < own && finder->own[k].start < spans[i].start);
-        merge(&merged, own_first ? &finder->own[k++] : &spans[i++]);
+    for (size_t i = 0, k = 0; i < count || k < more_count;) {
+        bool more_first = i == count || (k < more_count && more[k].start < spans[i].start);
+        merge(&merged, more_first ? &more[k++] : &spans[i++]);
     }
     memcpy(spans, finder->both, merged.count * sizeof *spans);
     return merged.count;
 }
 
-/* Patterns, then what structure tells, then what the user defines; the tagger works on all. */
+/* "ann.lee at example.org": the name of a host is found, who is there is not. */
+static bool is_host_said(const char *text, const struct dv_span *spans, size_t count)
+{
+    static const char at[4] = { ' ', 'a', 't', ' ' };
+    for (size_t i = 0; i < count; i++)
+        if (spans[i].type == DV_PII_URL && spans[i].start > sizeof at && memcmp(text + spans[i].start - sizeof at, at, sizeof at) == 0)
+            return true;
+    return false;
+}
+
+/* Adds what patterns find in the folded text. */
+static size_t add_folded(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+{
+    size_t folded = 0;
+    if (!dv_fold_wanted(text, length) && !is_host_said(text, spans, count))
+        return count;
+    const struct dv_span *more = dv_fold_find(finder->fold, &finder->detector, text, length, &folded);
+    return folded > 0 ? add_spans(finder, length, more, folded, spans, count, max) : count;
+}
+
+/* Adds what the user's detectors find. */
+static size_t add_own(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+{
+    size_t own = dv_custom_scan(finder->custom, finder->custom_room, text, length, finder->own, FOUND_MAX);
+    return add_spans(finder, length, finder->own, own, spans, count, max);
+}
+
+/* Patterns, in the text as it stands and in its folded form, then what structure tells, then what the user defines; the tagger works on all. */
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
     bool tagged = finder->tagger != NULL;
     struct dv_span *found = tagged ? finder->found : spans;
     size_t room = tagged ? FOUND_MAX : max, plain_count = 0;
     size_t count = dv_detect(&finder->detector, text, length, found, room);
+    count = add_folded(finder, text, length, found, count, room);
     count = dv_structure_find(finder->structure, text, length, finder->types, found, count, room);
     if (finder->custom != NULL)
         count = add_own(finder, text, length, found, count, room);

@@ -11,6 +11,7 @@
 
 struct dv_custom;
 struct dv_custom_room;
+struct dv_fold;
 struct dv_structure;
 struct dv_tagger;
 struct dv_tagger_room;
@@ -27,12 +28,13 @@ struct dv_tagger_room;
 struct dv_finder {
     struct dv_detector detector;
     struct dv_structure *structure;
+    struct dv_fold *fold;
     struct dv_tagger *tagger; /* NULL: no names in running text */
     struct dv_tagger_room *room;
     struct dv_span *found; /* of patterns and structure, while the tagger works */
     const struct dv_custom *custom; /* NULL: none */
     struct dv_custom_room *custom_room;
-    struct dv_span *own, *both; /* of the user's detectors, and with all found before */
+    struct dv_span *own, *both; /* of the user's detectors; two rows of spans in one */
     uint32_t types;
 };
 
