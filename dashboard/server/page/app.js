@@ -406,6 +406,19 @@ function drawBars({ shown, hidden }) {
   return list;
 }
 
+/* Insights bring a sentence each; the largest groups are what the bars show, so they come last and quietly. */
+function drawInsights(rows) {
+  const list = html("ul", "insights");
+  for (const row of rows.slice(0, 12)) {
+    const item = html("li");
+    item.dataset.severity = String(row.severity ?? "info");
+    item.append(html("span", "badge", `${row.kind ?? "insight"} · ${row.severity ?? "info"}`), html("p", "", row.sentence));
+    if (typeof row.recommendation === "string") item.append(html("p", "advice", row.recommendation));
+    list.append(item);
+  }
+  return list;
+}
+
 function showTrend(node, data) {
   state.trends.set(node, data);
   const clock = (ms) => new Date(ms).toLocaleTimeString();
@@ -414,8 +427,13 @@ function showTrend(node, data) {
   const end = data.window?.end_ms ?? first.window_end_ms;
   byId("window").textContent = [start, end].filter(Number.isFinite).map(clock).join(" – ");
   byId("trends").replaceChildren(...[...state.trends].map(([name, trend]) => {
-    const rows = rowsOf(trend);
     const box = html("div", "trend");
+    const told = trend.rows.filter((row) => row && typeof row.sentence === "string");
+    if (told.length) {
+      box.append(html("h3", "", name), drawInsights(told));
+      return box;
+    }
+    const rows = rowsOf(trend);
     box.append(html("h3", "", rows.label ? `${name} · top ${rows.label}` : name));
     box.append(rows.shown.length || rows.hidden ? drawBars(rows) : html("p", "empty", "Nobody in this window."));
     return box;

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * insights_say.c - the templates, and the rules that are built in. */
+#include "operators/insights_say.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/operator.h"
+#include "engine/yaml.h"
+
+enum { SEVERITY_INFO, SEVERITY_NOTICE, SEVERITY_WARNING, SEVERITY_CRITICAL };
+
+#define KINDS "emerging|anomaly|drift|top"
+#define SEVERITIES "info|notice|warning|critical"
+
+/* One item of `rules`. */
+struct item {
+    int kind;
+    double from;
+    int severity;
+    const char *say;
+};
+
+static const struct dv_option item_options[] = {
+    { "kind", DV_ENUM, offsetof(struct item, kind), .initial = "emerging", .values = KINDS, .help = "What it is for." },
+    { "from", DV_FLOAT, offsetof(struct item, from), .flags = DV_REQUIRED, .help = "The size from which it holds." },
+    { "severity", DV_ENUM, offsetof(struct item, severity), .initial = "notice", .values = SEVERITIES,
+      .help = "How urgent it is." },
+    { "say", DV_STR, offsetof(struct item, say), .flags = DV_REQUIRED, .help = "What to do." },
+    { 0 },
+};
+
+static const struct dv_insights_rule built_in[] = {
+    { DV_INSIGHT_EMERGING, 0, SEVERITY_NOTICE, "Watch the next windows; look whether other groups grow with it." },
+    { DV_INSIGHT_EMERGING, 2, SEVERITY_WARNING, "Ask who records it for a known cause; plan for as many again." },
+    { DV_INSIGHT_EMERGING, 4, SEVERITY_CRITICAL, "Tell whoever is on duty now, and review the sealed records of this window." },
+    { DV_INSIGHT_ANOMALY, 0, SEVERITY_NOTICE, "Compare with the same hour of other days." },
+    { DV_INSIGHT_ANOMALY, 1.5, SEVERITY_WARNING, "Review the sealed records of this group and window." },
+    { DV_INSIGHT_ANOMALY, 3, SEVERITY_CRITICAL, "Have the group's records of this window reviewed now; look for errors of units and for misuse." },
+    { DV_INSIGHT_DRIFT, 0, SEVERITY_NOTICE, "Look which groups gained and lost; models and plans made before may no longer fit." },
+    { DV_INSIGHT_DRIFT, 0.5, SEVERITY_WARNING, "Look for a changed source or coding before trusting figures across this change." },
+    { DV_INSIGHT_TOP, 0, SEVERITY_INFO, "" },
+};
+
+static dv_rc read_item(struct dv_node *node, const struct dv_yaml *at, struct dv_insights_rules *ret, bool named[])
+{
+    struct item item = { 0 };
+    DV_TRY(dv_options_parse(item_options, &item, at, NULL, "option 'rules'", dv_node_arena(node), dv_node_diags(node)));
+    named[item.kind] = true;
+    ret->rule[ret->count++] = (struct dv_insights_rule){ item.kind, item.from, item.severity, item.say };
+    return DV_OK;
+}
+
+dv_rc dv_insights_rules_read(struct dv_node *node, const struct dv_yaml *list, struct dv_insights_rules *ret)
+{
+    enum { BUILT_IN = sizeof built_in / sizeof built_in[0], ITEMS_MAX = DV_INSIGHTS_RULES_MAX - BUILT_IN };
+    bool named[DV_INSIGHT_KINDS] = { false };
+    dv_rc rc = DV_OK;
+    ret->count = 0;
+    if (list != NULL && (list->kind != DV_YAML_LIST || list->count > ITEMS_MAX))
+        return dv_refuse(node, "rules", "C211", "rules: [{ kind: emerging, from: 2, severity: warning, say: \"…\" }]",
+                         "`rules` is a list of at most %d rules", ITEMS_MAX);
+    for (const struct dv_yaml *at = list != NULL ? list->first : NULL; at != NULL; at = at->next) {
+        dv_rc read = read_item(node, at, ret, named);
+        rc = dv_is_error(read) ? read : rc;
+    }
+    for (uint32_t i = 0; i < BUILT_IN; i++)
+        if (!named[built_in[i].kind])
+            ret->rule[ret->count++] = built_in[i];
+    return rc;
+}
+
+const struct dv_insights_rule *dv_insights_rule(const struct dv_insights_rules *rules, const struct dv_insight *insight)
+{
+    const struct dv_insights_rule *best = NULL;
+    for (uint32_t i = 0; i < rules->count; i++) {
+        const struct dv_insights_rule *rule = &rules->rule[i];
+        if (rule->kind == (int)insight->kind && dv_insight_size(insight) >= rule->from && (best == NULL || rule->from > best->from))
+            best = rule;
+    }
+    return best;
+}
+
+const char *dv_insight_kind_name(enum dv_insight_kind kind)
+{
+    static const char *const names[DV_INSIGHT_KINDS] = { "emerging", "anomaly", "drift", "top" };
+    DV_ASSERT((unsigned)kind < DV_INSIGHT_KINDS);
+    return names[kind];
+}
+
+const char *dv_insight_severity_name(int severity)
+{
+    static const char *const names[] = { "info", "notice", "warning", "critical" };
+    DV_ASSERT(severity >= SEVERITY_INFO && severity <= SEVERITY_CRITICAL);
+    return names[severity];
+}
+
+const char *dv_insight_test_name(const struct dv_insights_plan *plan, const struct dv_insight *insight)
+{
+    static const char *const names[DV_INSIGHT_KINDS] = { "", "robust-z", "chi-square", "" };
+    if (insight->kind == DV_INSIGHT_EMERGING)
+        return plan->test == DV_INSIGHTS_SHARE ? "beta-binomial" : "negative-binomial";
+    return names[insight->kind];
+}
+
+static const char *when(const struct dv_insights_plan *plan)
+{
+    static const char *const names[] = { "", " at this hour of the day", " at this hour of the week" };
+    return names[plan->baseline.season];
+}
+
+static int describe(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
+                    const char *of, const char *measure, uint32_t rank, char *buffer)
+{
+    const size_t size = DV_INSIGHTS_SENTENCE_MAX;
+    switch (insight->kind) {
+    case DV_INSIGHT_EMERGING:
+        return snprintf(buffer, size, "%s is rising: %.0f records, %.1f times the %.1f that are usual%s", group,
+                        insight->observed, insight->effect, insight->expected, when(plan));
+    case DV_INSIGHT_ANOMALY:
+        return snprintf(buffer, size, "%s: the %s is %.6g, %.2f times the %.6g that is usual%s", group, measure,
+                        insight->observed, insight->effect, insight->expected, when(plan));
+    case DV_INSIGHT_DRIFT:
+        return snprintf(buffer, size, "The mix of %s has changed: stability index %.2f over %.0f records, against what is usual%s",
+                        of, insight->effect, insight->observed, when(plan));
+    default:
+        return snprintf(buffer, size, "%s is number %u: %.0f records, %.0f %% of the window.", group, rank,
+                        insight->observed, 100 * insight->effect);
+    }
+}
+
+uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
+                             const char *of, const char *measure, uint32_t rank, char buffer[DV_INSIGHTS_SENTENCE_MAX])
+{
+    int length = describe(plan, insight, group, of, measure, rank, buffer);
+    DV_ASSERT(length > 0);
+    if (insight->kind != DV_INSIGHT_TOP && length < DV_INSIGHTS_SENTENCE_MAX)
+        length += snprintf(buffer + length, (size_t)(DV_INSIGHTS_SENTENCE_MAX - length),
+                           " (%s, p = %.2g, q = %.2g, %u windows).", dv_insight_test_name(plan, insight), insight->p,
+                           insight->q, insight->windows);
+    return (uint32_t)(length < DV_INSIGHTS_SENTENCE_MAX ? length : DV_INSIGHTS_SENTENCE_MAX - 1);
+}

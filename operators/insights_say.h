@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * insights_say.h - words for an insight: a sentence from a template, and what to do about it from a table of rules. */
+#ifndef DV_OPERATORS_INSIGHTS_SAY_H
+#define DV_OPERATORS_INSIGHTS_SAY_H
+
+#include "operators/insights_find.h"
+
+struct dv_node;
+struct dv_yaml;
+
+enum { DV_INSIGHTS_RULES_MAX = 64, DV_INSIGHTS_SENTENCE_MAX = 1024 };
+
+/* From this size on: emerging and anomaly, how many times the usual, or below it (2 is double or half); drift, the index;
+ * top, the share. Of the rules of a kind the one with the largest `from` that is reached holds. */
+struct dv_insights_rule {
+    int kind; /* enum dv_insight_kind */
+    double from;
+    int severity;
+    const char *say;
+};
+
+struct dv_insights_rules {
+    struct dv_insights_rule rule[DV_INSIGHTS_RULES_MAX];
+    uint32_t count;
+};
+
+/* During transfer(): reads the option `rules` (may be NULL). Kinds that it does not name keep the rules that are built in.
+ * Findings as usual. */
+DV_CHECKED dv_rc dv_insights_rules_read(struct dv_node *node, const struct dv_yaml *list, struct dv_insights_rules *ret);
+
+/* The rule that holds for an insight, or NULL. */
+const struct dv_insights_rule *dv_insights_rule(const struct dv_insights_rules *rules, const struct dv_insight *insight);
+
+/* "emerging", "critical", "negative-binomial" ("" without a test): literals. */
+const char *dv_insight_kind_name(enum dv_insight_kind kind);
+const char *dv_insight_severity_name(int severity);
+const char *dv_insight_test_name(const struct dv_insights_plan *plan, const struct dv_insight *insight);
+
+/* Writes the sentence, NUL-terminated; returns its length. `group` names the row, `of` the columns that groups are made of,
+ * `measure` the insight's measure; `rank` from 1, for the top. */
+uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
+                             const char *of, const char *measure, uint32_t rank, char buffer[DV_INSIGHTS_SENTENCE_MAX]);
+
+#endif
