@@ -41,6 +41,9 @@ static const struct dv_option options[] = {
       .help = "How many groups are shown, the largest first; the rest is pooled as `other`." },
     { "groups", DV_INT, offsetof(struct aggregate, spec.groups), .initial = "4096", .min = 1, .max = 65536,
       .help = "How many groups are counted apart in a window; records of further ones are counted in `other`." },
+    { "margins", DV_BOOL, offsetof(struct aggregate, spec.margins), .initial = "false",
+      .help = "With two columns in `by`: the totals of their values, too, and of all. What would make a small group computable is "
+              "hidden; at most 512 groups are counted apart, and there is no row of the rest." },
     { "dp", DV_TREE, offsetof(struct aggregate, dp_options),
       .help = "Noised answers instead of groups of k: { epsilon: 0.5, groups: { ward: [A, B] } }, charged to a budget; "
               "docs/privacy.md has its options." },
@@ -52,6 +55,9 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     struct aggregate *aggregate = dv_state(node);
     if (aggregate->dp_options != NULL) {
         DV_TRY(dv_aggregate_read(node, shape, &aggregate->spec));
+        if (aggregate->spec.margins)
+            return dv_refuse(node, "margins", "C113", "leave it out: totals with noise are an aggregate of their own",
+                             "`margins` hides numbers, and with `dp` none is hidden");
         aggregate->dp_plan = dv_aggregate_dp_transfer(node, shape, aggregate->dp_options, &aggregate->spec, aggregate->window_ms);
         return aggregate->dp_plan != NULL ? DV_OK : DV_E_CONFIG;
     }

@@ -24,7 +24,7 @@ size_t dv_group_bytes(const struct dv_window *window)
     return sizeof(struct dv_group) + marks_bytes(window) + sketch + sums + plan->by_count * DV_WINDOW_KEY_MAX + 64;
 }
 
-static bool init_subjects(struct dv_subjects *subjects, const struct dv_window *window, struct dv_arena *arena)
+bool dv_subjects_init(struct dv_subjects *subjects, const struct dv_window *window, struct dv_arena *arena)
 {
     subjects->marks = dv_arena_zeroed(arena, window->mark_mask + 1, sizeof *subjects->marks);
     return subjects->marks != NULL;
@@ -33,15 +33,15 @@ static bool init_subjects(struct dv_subjects *subjects, const struct dv_window *
 bool dv_group_init(struct dv_group *group, const struct dv_window *window, struct dv_arena *arena)
 {
     const struct dv_window_plan *plan = window->plan;
-    bool complete = init_subjects(&group->subjects, window, arena);
+    bool complete = dv_subjects_init(&group->subjects, window, arena);
     group->sums = dv_arena_zeroed(arena, plan->sum_count, sizeof *group->sums);
     complete = complete && group->sums != NULL;
     for (uint32_t i = 0; complete && i < plan->sum_count; i++)
-        complete = init_subjects(&group->sums[i].subjects, window, arena);
+        complete = dv_subjects_init(&group->sums[i].subjects, window, arena);
     if (!complete || plan->quantile < 0)
         return complete;
     group->sketch = dv_arena_zeroed(arena, 1, sizeof *group->sketch);
-    return group->sketch != NULL && init_subjects(&group->sketched, window, arena);
+    return group->sketch != NULL && dv_subjects_init(&group->sketched, window, arena);
 }
 
 bool dv_group_name(struct dv_group *group, struct dv_window *window, const struct dv_batch *batch, uint32_t row)
@@ -117,7 +117,7 @@ static void add_mark(struct dv_subjects *subjects, const struct dv_window *windo
     subjects->count++;
 }
 
-static void merge_subjects(struct dv_subjects *subjects, const struct dv_subjects *from, const struct dv_window *window)
+void dv_subjects_merge(struct dv_subjects *subjects, const struct dv_subjects *from, const struct dv_window *window)
 {
     for (uint32_t slot = 0; slot <= window->mark_mask; slot++) {
         if (from->marks[slot] != 0)
@@ -178,16 +178,16 @@ void dv_group_merge(struct dv_group *group, const struct dv_group *from, const s
 {
     DV_ASSERT(group != from);
     group->count += from->count;
-    merge_subjects(&group->subjects, &from->subjects, window);
+    dv_subjects_merge(&group->subjects, &from->subjects, window);
     for (uint32_t i = 0; i < window->plan->sum_count; i++) {
         add_to_sum(&group->sums[i], from->sums[i].integer, from->sums[i].number);
         group->sums[i].spilled = group->sums[i].spilled || from->sums[i].spilled;
-        merge_subjects(&group->sums[i].subjects, &from->sums[i].subjects, window);
+        dv_subjects_merge(&group->sums[i].subjects, &from->sums[i].subjects, window);
     }
     if (group->sketch == NULL)
         return;
     dv_sketch_merge(group->sketch, from->sketch);
-    merge_subjects(&group->sketched, &from->sketched, window);
+    dv_subjects_merge(&group->sketched, &from->sketched, window);
 }
 
 static void clear_subjects(struct dv_subjects *subjects, const struct dv_window *window)

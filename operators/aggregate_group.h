@@ -19,6 +19,10 @@ uint64_t dv_group_hash(const struct dv_window *window, const struct dv_batch *ba
 bool dv_group_is(const struct dv_group *group, const struct dv_window *window, const struct dv_batch *batch,
                  uint32_t row);
 
+/* Gives zeroed subjects their marks, in the arena; false: it is full. Merging counts those of `from`, too. */
+bool dv_subjects_init(struct dv_subjects *subjects, const struct dv_window *window, struct dv_arena *arena);
+void dv_subjects_merge(struct dv_subjects *subjects, const struct dv_subjects *from, const struct dv_window *window);
+
 /* Counts a row. */
 void dv_group_add(struct dv_group *group, struct dv_window *window, const struct dv_batch *batch, uint32_t row);
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "operators/aggregate_margins.h"
 #include "operators/columns.h"
 
 /* `quantiles: { column: age, of: [0.5, 0.95] }` */
@@ -162,7 +163,22 @@ static dv_rc make_schema(struct dv_node *node, const struct dv_schema *in, struc
         const struct dv_column *column = &in->columns[spec->plan.by[i]];
         DV_TRY(add(node, spec->schema, column->name, column->type, aggregate(spec, column->label.class)));
     }
+    if (spec->margins)
+        DV_TRY(add(node, spec->schema, "total", DV_TYPE_TEXT, aggregate(spec, DV_CLASS_PUBLIC)));
     return add_measures(node, in, spec);
+}
+
+static dv_rc plan_margins(struct dv_node *node, struct dv_aggregate_spec *spec)
+{
+    spec->plan.margins = spec->margins;
+    if (!spec->margins)
+        return DV_OK;
+    if (spec->plan.by_count != DV_WINDOW_BY_MAX)
+        return dv_refuse(node, "margins", "C113", "name two columns in `by`, or leave `margins` out",
+                         "a table with totals has two columns, and `by` names %u", spec->plan.by_count);
+    if (spec->plan.groups_max > DV_MARGINS_CELLS_MAX)
+        spec->plan.groups_max = DV_MARGINS_CELLS_MAX;
+    return DV_OK;
 }
 
 dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec)
@@ -181,6 +197,7 @@ dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, stru
     dv_rc sums = plan_sums(node, shape, spec);
     DV_TRY(plan_quantiles(node, shape, spec));
     DV_TRY(by);
+    DV_TRY(plan_margins(node, spec));
     return sums;
 }
 
@@ -208,18 +225,24 @@ static void put_int(struct cursor *cursor, int64_t value)
     *next(cursor) = (struct dv_cell){ .integer = value, .present = 1 };
 }
 
+/* A value of a group's name, or nothing. */
+static dv_rc put_value(struct cursor *cursor, struct dv_cell *cell, const struct dv_cell *value, enum dv_type type)
+{
+    *cell = *value;
+    if (!value->present || type != DV_TYPE_TEXT)
+        return DV_OK;
+    cell->text = dv_arena_copy(&cursor->batch->arena, value->text, value->length);
+    return cell->text != NULL ? DV_OK : DV_E_MEMORY;
+}
+
 static dv_rc put_by(struct cursor *cursor, const struct dv_window *window, const struct dv_group *group)
 {
     for (uint32_t i = 0; i < window->plan->by_count; i++) {
         struct dv_cell *cell = next(cursor);
-        if (group == NULL || group == &window->pool)
+        if (group == &window->pool)
             continue;
-        *cell = group->by[i];
-        if (!cell->present || window->plan->schema->columns[window->plan->by[i]].type != DV_TYPE_TEXT)
-            continue;
-        cell->text = dv_arena_copy(&cursor->batch->arena, group->by[i].text, group->by[i].length);
-        if (cell->text == NULL)
-            return DV_E_MEMORY;
+        enum dv_type type = window->plan->schema->columns[window->plan->by[i]].type;
+        DV_TRY(put_value(cursor, cell, &group->by[i], type));
     }
     return DV_OK;
 }
@@ -246,22 +269,48 @@ static void put_measures(struct cursor *cursor, const struct dv_aggregate_spec *
     }
 }
 
+/* The value that names a line, and of which column it is. */
+static dv_rc put_total(struct cursor *cursor, const struct dv_window *window, const struct dv_total *total)
+{
+    const struct dv_column *columns = window->plan->schema->columns;
+    for (uint32_t i = 0; i < window->plan->by_count; i++) {
+        struct dv_cell *cell = next(cursor);
+        if (i == total->axis)
+            DV_TRY(put_value(cursor, cell, &total->value, columns[window->plan->by[i]].type));
+    }
+    const char *name = total->axis < window->plan->by_count ? columns[window->plan->by[total->axis]].name : "all";
+    struct dv_cell said = { .text = name, .length = (uint32_t)strlen(name), .present = 1 };
+    DV_TRY(put_value(cursor, next(cursor), &said, DV_TYPE_TEXT));
+    put_int(cursor, (int64_t)total->count);
+    return DV_OK;
+}
+
+static dv_rc put_what(struct cursor *cursor, const struct dv_aggregate_spec *spec, const struct dv_window *window,
+                      struct dv_window_report report)
+{
+    uint32_t groups = report.shown + report.pooled;
+    if (cursor->row >= groups)
+        return report.totals > 0 ? put_total(cursor, window, window->totals[cursor->row - groups]) : DV_OK;
+    const struct dv_group *group = cursor->row < report.shown ? window->groups[cursor->row] : &window->pool;
+    DV_TRY(put_by(cursor, window, group));
+    cursor->column += window->plan->margins;
+    put_measures(cursor, spec, window, group);
+    return DV_OK;
+}
+
 dv_rc dv_aggregate_fill(const struct dv_aggregate_spec *spec, const struct dv_window *window,
                         struct dv_window_report report, struct dv_aggregate_span span, struct dv_batch *batch)
 {
-    uint32_t groups = report.shown + report.pooled;
-    batch->rows = groups > 0 ? groups : 1;
+    uint32_t rows = report.shown + report.pooled + report.totals;
+    batch->rows = rows > 0 ? rows : 1;
     DV_ASSERT(batch->rows <= DV_BATCH_ROWS && batch->schema->column_count == spec->schema->column_count);
     for (uint32_t row = 0; row < batch->rows; row++) {
-        const struct dv_group *group = row < report.shown ? window->groups[row] : report.pooled ? &window->pool : NULL;
         struct cursor cursor = { .batch = batch, .row = row };
         put_int(&cursor, span.start_ms);
         put_int(&cursor, span.end_ms);
-        DV_TRY(put_by(&cursor, window, group));
-        if (group != NULL)
-            put_measures(&cursor, spec, window, group);
+        DV_TRY(put_what(&cursor, spec, window, report));
         cursor.column = spec->schema->column_count - 2;
-        put_int(&cursor, group == &window->pool);
+        put_int(&cursor, row == report.shown && report.pooled);
         put_int(&cursor, report.suppressed);
     }
     return DV_OK;

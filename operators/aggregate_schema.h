@@ -3,11 +3,12 @@
  *
  *   window_start_ms, window_end_ms   int, public
  *   the columns of `by`              class kept, aggregate(k); missing in the row of the pool
+ *   total                            text, with margins: the column whose value this row is the total of, "all", or missing
  *   count                            int, of records
  *   sum_<column>                     int or float; missing where fewer than k subjects have a value
  *   p50_<column>, p99_9_<column>     float; missing where fewer than k values lie on either side
  *   other                            bool: this row pools the groups that are not shown
- *   suppressed                       int: groups of this window with fewer than k subjects */
+ *   suppressed                       int: groups of this window with fewer than k subjects; with margins, all that are hidden */
 #ifndef DV_OPERATORS_AGGREGATE_SCHEMA_H
 #define DV_OPERATORS_AGGREGATE_SCHEMA_H
 
@@ -24,6 +25,7 @@ struct dv_aggregate_spec {
     int64_t k;
     int64_t top;
     int64_t groups;
+    bool margins;
 
     struct dv_window_plan plan;
     double q[DV_AGGREGATE_QUANTILES_MAX];

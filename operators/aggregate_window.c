@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "operators/aggregate_group.h"
+#include "operators/aggregate_margins.h"
 
 /* The least power of two that is not below `count`. */
 static uint32_t power_of_two(uint32_t count)
@@ -26,10 +27,11 @@ dv_rc dv_window_init(struct dv_window *window, const struct dv_window_plan *plan
     window->mark_mask = power_of_two(2 * plan->k) - 1;
     window->groups = dv_arena_zeroed(arena, plan->groups_max, sizeof(struct dv_group *));
     window->slots = dv_arena_zeroed(arena, window->slot_mask + 1, sizeof *window->slots);
-    if (window->groups == NULL || window->slots == NULL || !dv_group_init(&window->pool, window, arena))
+    window->totals = dv_arena_zeroed(arena, plan->margins ? plan->top : 1, sizeof *window->totals);
+    if (window->totals == NULL || window->groups == NULL || window->slots == NULL || !dv_group_init(&window->pool, window, arena))
         return DV_E_MEMORY;
     /* A chunk's end may go to waste, which is what the quarter is for. */
-    size_t bytes = plan->groups_max * dv_group_bytes(window);
+    size_t bytes = plan->groups_max * dv_group_bytes(window) + (plan->margins ? dv_margins_bytes(window) : 0);
     dv_arena_init(&window->arena, bytes + bytes / 4 + DV_ARENA_CHUNK);
     return DV_OK;
 }
@@ -94,6 +96,8 @@ struct dv_window_report dv_window_close(struct dv_window *window)
     const struct dv_window_plan *plan = window->plan;
     struct dv_window_report report = { 0 };
     qsort(window->groups, window->group_count, sizeof(struct dv_group *), compare);
+    if (plan->margins)
+        return dv_margins_close(window);
     for (uint32_t i = 0; i < window->group_count; i++) {
         struct dv_group *group = window->groups[i];
         bool small = group->subjects.count < plan->k;

@@ -29,6 +29,7 @@ struct dv_window_plan {
     uint32_t k;
     uint32_t top;        /* shown groups, at most DV_WINDOW_TOP_MAX */
     uint32_t groups_max; /* tracked groups */
+    bool margins;        /* with totals: aggregate_margins.h */
     const struct dv_schema *schema;
 };
 
@@ -58,6 +59,8 @@ struct dv_group {
     struct dv_subjects sketched;
 };
 
+struct dv_total;
+
 /* A window. Zero it and call dv_window_init(). */
 struct dv_window {
     const struct dv_window_plan *plan;
@@ -65,6 +68,7 @@ struct dv_window {
     struct dv_group pool;
     struct dv_group **groups; /* groups_max */
     uint32_t group_count;
+    const struct dv_total **totals; /* with margins: `top` of them */
     uint32_t *slots; /* hash table of indices into groups, plus 1 */
     uint32_t slot_mask;
     uint32_t mark_mask; /* of every dv_subjects */
@@ -73,11 +77,12 @@ struct dv_window {
     uint64_t records;
 };
 
-/* What may be shown at the end. The first `shown` of window->groups, in order, then the pool if `pooled`. */
+/* What may be shown at the end. The first `shown` of window->groups, in order, then the pool if `pooled`, then `totals`. */
 struct dv_window_report {
     uint32_t shown;
     bool pooled;
-    uint32_t suppressed; /* groups with fewer than k subjects */
+    uint32_t totals;     /* with margins; then there is no pool */
+    uint32_t suppressed; /* groups with fewer than k subjects; with margins those that are hidden, for whichever reason */
 };
 
 /* Takes all tables from `arena`, so that later windows cannot fail. `plan` stays the caller's; `seed` keeps the hash

@@ -373,7 +373,7 @@ function drawSpark(rates) {
 /* ---- aggregates: the first text column names a group, `count` is its size ---- */
 
 function rowsOf(data) {
-  const rows = data.rows.filter((row) => row && row.suppressed !== true);
+  const rows = data.rows.filter((row) => row && row.suppressed !== true && !row.total);
   const keys = [...new Set(rows.flatMap(Object.keys))];
   const label = keys.find((key) => rows.some((row) => typeof row[key] === "string"));
   const value = keys.includes("count") ? "count" : keys.find((key) => !/_ms$/.test(key) && rows.some((row) => typeof row[key] === "number"));
