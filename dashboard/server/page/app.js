@@ -304,14 +304,15 @@ function showNode(node, before, seconds) {
   const rates = { in: rateOf(node, before, "records_in", seconds), out: rateOf(node, before, "records_out", seconds) };
   const rate = mark.node.kind === "source" ? rates.out : rates.in;
   mark.rate.textContent = number(rate) + " /s";
-  const extras = [node.breaker && node.breaker !== "closed" && "circuit " + node.breaker, node.queued && node.queued + " queued", node.held && node.held + " held", node.rejected && number(node.rejected) + " rejected"];
+  const extras = [node.breaker && node.breaker !== "closed" && "circuit " + node.breaker, node.queued && node.queued + " queued", node.held && node.held + " held", node.rejected && number(node.rejected) + " rejected", node.figures?.k >= 0 && "k " + node.figures.k];
   mark.more.textContent = extras.filter(Boolean).slice(0, 2).join(" · ");
   const stalled = before && node.stalls > before.stalls && node.queued > 0;
   mark.group.dataset.lamp = node.status ? "bad" : stalled ? "busy" : rate > 0 ? "work" : "idle";
   const words = node.status || (rate > 0 ? "working" : "idle");
   mark.group.dataset.breaker = node.breaker ?? "";
   const since = node.breaker_since_ms ? `\ncircuit ${node.breaker} since ${new Date(node.breaker_since_ms).toLocaleTimeString()}: ${node.breaker_reason}` : "";
-  mark.title.textContent = mark.node.summary + "\n" + words + since;
+  const figures = Object.entries(node.figures ?? {}).map(([name, value]) => `\n${name}: ${Number(value.toPrecision(3))}`).join("");
+  mark.title.textContent = mark.node.summary + "\n" + words + since + figures;
   mark.group.setAttribute("aria-label", `${node.name}, ${mark.node.op}: ${number(rate)} records per second, ${words}`);
   for (const link of state.links) if (link.from === node.name) link.pulse.classList.toggle("on", rates.out > 0);
   showRow(node, mark, rates);
