@@ -493,15 +493,8 @@ static void secrets_are_found_in_every_writing(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(corpus_is_the_same_at_every_cut),
-        cmocka_unit_test(invented_texts_are_the_same_however_cut),
-        cmocka_unit_test(holds_no_more_than_it_must),
-        cmocka_unit_test(long_texts_are_the_same_at_every_cut),
-        cmocka_unit_test(full_strength_is_the_same_at_every_cut),
-        cmocka_unit_test(actions_do_what_they_say),
-        cmocka_unit_test(long_matches_are_covered),
-        cmocka_unit_test(secrets_are_found_in_every_writing),
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(corpus_is_the_same_at_every_cut), cmocka_unit_test(invented_texts_are_the_same_however_cut), cmocka_unit_test(holds_no_more_than_it_must),
+        cmocka_unit_test(long_texts_are_the_same_at_every_cut), cmocka_unit_test(full_strength_is_the_same_at_every_cut), cmocka_unit_test(actions_do_what_they_say),
+        cmocka_unit_test(long_matches_are_covered), cmocka_unit_test(secrets_are_found_in_every_writing) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
