@@ -191,8 +191,19 @@ static bool fits_user(const struct makeup *made, bool sure, struct dv_range valu
     return made->letters > 0 || (sure && made->digits >= 3);
 }
 
-static bool fits_net(const struct makeup *made)
+/* A port behind a dotted address is nobody's. */
+static void drop_port(const struct dv_structure *structure, struct dv_range *value)
 {
+    uint32_t colon = dv_text_find(structure, value->start, value->end, ':'), digits = colon + 1;
+    while (digits < value->end && dv_is_digit(structure->text[digits]))
+        digits++;
+    if (digits == value->end && dv_text_find(structure, value->start, colon, '.') < colon)
+        value->end = colon;
+}
+
+static bool fits_net(const struct dv_structure *structure, const struct makeup *made, struct dv_range *value)
+{
+    drop_port(structure, value);
     return made->words == 1 && (made->digits >= 4 || made->colon) && (made->dot || made->colon || made->others >= 5);
 }
 
@@ -220,7 +231,7 @@ bool dv_value_fits(const struct dv_structure *structure, const struct dv_key_hin
     case DV_FORM_DATE: return fits_date(structure, &made, sure, *value);
     case DV_FORM_PHONE: return made.digits >= PHONE_DIGITS_MIN && made.digits >= made.letters;
     case DV_FORM_EMAIL: return (made.at || has_written_at(structure, *value)) && made.words <= 4;
-    case DV_FORM_NET: return fits_net(&made);
+    case DV_FORM_NET: return fits_net(structure, &made, value);
     case DV_FORM_URL: return made.words == 1 && made.dot && made.letters > 3;
     case DV_FORM_USER: return fits_user(&made, sure, *value);
     case DV_FORM_CONTACT: return fits_contact(&made) && made.words <= 6;
