@@ -7,6 +7,8 @@
 #include "engine/memory.h"
 #include "privacy/custom.h"
 #include "privacy/fold.h"
+#include "privacy/hidden.h"
+#include "privacy/standard_url.h"
 #include "privacy/structure.h"
 #include "privacy/tagger.h"
 
@@ -33,8 +35,9 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
     dv_detector_init(&finder->detector, &options);
     finder->structure = dv_structure_new();
     finder->fold = dv_fold_new();
+    finder->hidden = dv_hidden_new();
     finder->both = dv_memory_zeroed(FOUND_MAX, sizeof *finder->both);
-    if (finder->structure == NULL || finder->fold == NULL || finder->both == NULL) {
+    if (finder->structure == NULL || finder->fold == NULL || finder->hidden == NULL || finder->both == NULL) {
         dv_finder_close(finder);
         return DV_E_MEMORY;
     }
@@ -56,6 +59,7 @@ void dv_finder_close(struct dv_finder *finder)
 {
     dv_structure_free(finder->structure);
     dv_fold_free(finder->fold);
+    dv_hidden_free(finder->hidden);
     dv_tagger_room_free(finder->room);
     dv_custom_room_free(finder->custom_room);
     dv_memory_free(finder->tagger);
@@ -65,13 +69,16 @@ void dv_finder_close(struct dv_finder *finder)
     *finder = (struct dv_finder){ 0 };
 }
 
-/* Leaves only spans of the types asked for. */
-static size_t keep_types(const struct dv_finder *finder, struct dv_span *spans, size_t count)
+/* Leaves only spans of the types asked for, and of addresses only those that may be somebody's. */
+static size_t keep_wanted(const struct dv_finder *finder, const char *text, struct dv_span *spans, size_t count)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if ((finder->types >> spans[i].type & 1u) != 0)
-            spans[kept++] = spans[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct dv_span *span = &spans[i];
+        bool nobodys = span->type == DV_PII_URL && dv_url_is_standard(text + span->start, span->end - span->start);
+        if ((finder->types >> span->type & 1u) != 0 && !nobodys)
+            spans[kept++] = *span;
+    }
     return kept;
 }
 
@@ -140,7 +147,7 @@ static size_t add_own(const struct dv_finder *finder, const char *text, size_t l
 }
 
 /* Patterns, in the text as it stands and in its folded form, then what structure tells, then what the user defines; the tagger works on all. */
-size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
+size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
     bool tagged = finder->tagger != NULL;
     struct dv_span *found = tagged ? finder->found : spans;
@@ -156,5 +163,11 @@ size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, 
         count = dv_tag(finder->tagger, finder->room, text, length, &known, spans, max);
     }
     count = dv_structure_vote(finder->structure, spans, count, max);
-    return finder->types == DV_PII_ALL ? count : keep_types(finder, spans, count);
+    return keep_wanted(finder, text, spans, count);
+}
+
+size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
+{
+    size_t count = dv_find_plain(finder, text, length, spans, max);
+    return dv_hidden_find(finder->hidden, finder, text, length, spans, count, max);
 }

@@ -2,7 +2,8 @@
  * finder.h - everything that finds personal data in a text, as one thing: patterns first, then the tagger.
  *
  * Without the types that the tagger knows better (names, places, ids of any look) it is the patterns alone, which are
- * some ten times faster. A finder has scratch of its own and serves one thread. */
+ * some ten times faster. What a text holds in escapes or base64 is looked for, too (hidden.h), and addresses that name a standard
+ * are nobody's (standard_url.h). A finder has scratch of its own and serves one thread. */
 #ifndef DV_PRIVACY_FINDER_H
 #define DV_PRIVACY_FINDER_H
 
@@ -12,6 +13,7 @@
 struct dv_custom;
 struct dv_custom_room;
 struct dv_fold;
+struct dv_hidden;
 struct dv_structure;
 struct dv_tagger;
 struct dv_tagger_room;
@@ -29,6 +31,7 @@ struct dv_finder {
     struct dv_detector detector;
     struct dv_structure *structure;
     struct dv_fold *fold;
+    struct dv_hidden *hidden;
     struct dv_tagger *tagger; /* NULL: no names in running text */
     struct dv_tagger_room *room;
     struct dv_span *found; /* of patterns and structure, while the tagger works */
@@ -47,7 +50,10 @@ DV_CHECKED dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom 
 /* Wipes the scratch and gives it back; accepts a zeroed one. */
 void dv_finder_close(struct dv_finder *finder);
 
-/* Finds what dv_detect() would, and more; its contract holds here, too. */
+/* Finds what dv_detect() would but for addresses of standards, and more; otherwise its contract holds here, too. */
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max);
+
+/* The same without what is written in escapes or base64. */
+size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max);
 
 #endif
