@@ -29,7 +29,7 @@ struct detect {
     const struct dv_privacy_policy *policy; /* whose detectors are used; NULL: none */
     bool jsonl, explain, patterns;
     const char *parts; /* where the models are; NULL: no thorough mode */
-    struct dv_thorough thorough;
+    struct dv_thorough *thorough;
     struct dv_thorough_question *question; /* NULL: no thorough mode */
     struct dv_error error;
     uint64_t line, failed;
@@ -50,8 +50,8 @@ static const struct dv_schema *make_schema(struct dv_arena *arena)
 
 static dv_rc open_thorough(struct detect *detect)
 {
-    DV_TRY(dv_thorough_open(&detect->thorough, NULL, detect->parts, &detect->error));
-    detect->question = dv_thorough_question_new(&detect->thorough);
+    DV_TRY(dv_thorough_open(&detect->thorough, &detect->arena, NULL, detect->parts, &detect->error));
+    detect->question = dv_thorough_question_new(detect->thorough);
     return detect->question != NULL ? DV_OK : DV_E_MEMORY;
 }
 
@@ -63,10 +63,10 @@ static dv_rc open_finder(struct detect *detect)
 
 static dv_rc open_all(struct detect *detect)
 {
+    dv_arena_init(&detect->arena, 1024 * 1024);
     if (detect->parts != NULL)
         DV_TRY(open_thorough(detect));
     DV_TRY(open_finder(detect));
-    dv_arena_init(&detect->arena, 1024 * 1024);
     detect->schema = make_schema(&detect->arena);
     detect->reader = detect->schema != NULL ? dv_json_reader_new(detect->schema, TEXT_BYTES_MAX) : NULL;
     detect->spans = dv_memory_zeroed(SPANS_MAX, sizeof *detect->spans);
@@ -78,7 +78,7 @@ static dv_rc open_all(struct detect *detect)
 static void close_all(struct detect *detect)
 {
     dv_thorough_question_free(detect->question);
-    dv_thorough_close(&detect->thorough);
+    dv_thorough_close(detect->thorough);
     dv_json_reader_free(detect->reader);
     dv_finder_close(&detect->finder);
     dv_memory_free(detect->spans);

@@ -25,7 +25,10 @@ struct dv_score_line {
     size_t count;
 };
 
+/* Makes a reader; DV_E_MEMORY. Close it with dv_score_reader_close(), which accepts a zeroed one. */
 DV_CHECKED dv_rc dv_score_reader_open(struct dv_score_reader *reader);
+
+/* Gives back what the reader took; its lines are gone with it. */
 void dv_score_reader_close(struct dv_score_reader *reader);
 
 /* Reads line[0..length), behind which DV_JSON_PADDING bytes can be read. After an error *ret_reason is a literal that says

@@ -90,12 +90,14 @@ struct dv_json_scope {
     uint64_t kept;  /* of them in `extra` */
 };
 
+/* The step of an id from DV_JSON_STEPS on. */
 static inline struct dv_json_step *dv_json_step_of(struct dv_json_reader *reader, uint32_t id)
 {
     DV_ASSERT(id >= DV_JSON_STEPS && id < DV_JSON_IDS);
     return &reader->steps[id - DV_JSON_STEPS];
 }
 
+/* Eight bytes, wherever they stand. */
 static inline uint64_t dv_json_load_word(const char *at)
 {
     uint64_t word = 0;
@@ -103,6 +105,7 @@ static inline uint64_t dv_json_load_word(const char *at)
     return word;
 }
 
+/* Whether the text at hand is the key, quotes and all, of eight bytes or more. */
 static inline bool dv_json_long_key_matches(const struct dv_json_record *record, const struct dv_json_key *key,
                                             const char *text)
 {

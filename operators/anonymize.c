@@ -159,7 +159,7 @@ static dv_rc open_model(struct dv_node *node)
 {
     struct anonymize *anonymize = dv_state(node);
     struct dv_error error = { 0 };
-    dv_rc rc = dv_anonymize_ask_open(&anonymize->ask, &anonymize->plan, dv_node_loop(node), anonymize->parts, &error);
+    dv_rc rc = dv_anonymize_ask_open(&anonymize->ask, &anonymize->plan, node, anonymize->parts, &error);
     return rc == DV_OK ? DV_OK : dv_fail(node, rc, "%s", error.text);
 }
 
@@ -188,12 +188,13 @@ static void run_step(struct dv_node *node, struct dv_batch *batch, uint32_t inde
                                    .labels = anonymize->labels[index] };
     if (around.labels != NULL)
         around.now_ms = (int64_t)(dv_now_ns(dv_node_loop(node)) / 1000000);
+    struct dv_found found;
     for (uint32_t row = 0; row < batch->rows; row++) {
         out[row].present = 0;
         if (!in[row].present || dv_batch_rejected(batch, row))
             continue;
         around.subject = subjects != NULL ? &subjects[row] : NULL;
-        around.found = dv_anonymize_found(&anonymize->ask, plan, index, row);
+        around.found = dv_anonymize_found(&anonymize->ask, plan, index, row, &found) ? &found : NULL;
         dv_rc rc = dv_apply(applier, &around, &in[row], &out[row]);
         if (dv_is_error(rc))
             dv_reject_row(node, batch, row, rc, applier->reason);

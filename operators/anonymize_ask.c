@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "engine/batch.h"
 #include "engine/memory.h"
+#include "operators/anonymize_plan.h"
+#include "privacy/apply.h"
 #include "privacy/redact.h"
 
 /* Which of the thorough steps it is; -1: it is none. */
@@ -23,15 +26,15 @@ static size_t text_count(const struct dv_anonymize_ask *ask)
     return (size_t)ask->steps * DV_BATCH_ROWS;
 }
 
-dv_rc dv_anonymize_ask_open(struct dv_anonymize_ask *ask, const struct dv_anonymize_plan *plan, struct dv_loop *loop,
+dv_rc dv_anonymize_ask_open(struct dv_anonymize_ask *ask, const struct dv_anonymize_plan *plan, struct dv_node *node,
                             const char *parts, struct dv_error *error)
 {
     for (uint32_t i = 0; i < plan->step_count; i++)
         ask->steps += plan->steps[i].rule->thorough;
     if (ask->steps == 0)
         return DV_OK;
-    DV_TRY(dv_thorough_open(&ask->thorough, loop, parts, error));
-    ask->question = dv_thorough_question_new(&ask->thorough);
+    DV_TRY(dv_thorough_open(&ask->thorough, dv_node_arena(node), dv_node_loop(node), parts, error));
+    ask->question = dv_thorough_question_new(ask->thorough);
     ask->texts = dv_memory_zeroed(text_count(ask), sizeof *ask->texts);
     ask->spans = dv_memory_zeroed(text_count(ask) * DV_REDACT_SPANS_MAX, sizeof *ask->spans);
     if (ask->question != NULL && ask->texts != NULL && ask->spans != NULL)
@@ -41,11 +44,11 @@ dv_rc dv_anonymize_ask_open(struct dv_anonymize_ask *ask, const struct dv_anonym
 
 void dv_anonymize_ask_close(struct dv_anonymize_ask *ask)
 {
-    dv_thorough_close(&ask->thorough);
+    dv_thorough_close(ask->thorough);
     dv_thorough_question_free(ask->question);
     dv_memory_free(ask->texts);
     dv_memory_free(ask->spans);
-    *ask = (struct dv_anonymize_ask){ .thorough = ask->thorough }; /* the worker's callback may still be on its way */
+    *ask = (struct dv_anonymize_ask){ 0 };
 }
 
 /* The texts of one step; a row without one has an empty text. */
@@ -82,13 +85,13 @@ bool dv_anonymize_ask(struct dv_anonymize_ask *ask, const struct dv_anonymize_pl
     return dv_thorough_ask(ask->question);
 }
 
-const struct dv_found *dv_anonymize_found(struct dv_anonymize_ask *ask, const struct dv_anonymize_plan *plan, uint32_t step,
-                                          uint32_t row)
+bool dv_anonymize_found(const struct dv_anonymize_ask *ask, const struct dv_anonymize_plan *plan, uint32_t step, uint32_t row,
+                        struct dv_found *ret_found)
 {
     int32_t rank = ask->question != NULL ? rank_of(plan, step) : -1;
     if (rank < 0)
-        return NULL;
+        return false;
     const struct dv_thorough_text *text = &ask->texts[(size_t)rank * DV_BATCH_ROWS + row];
-    ask->found = (struct dv_found){ .spans = text->spans, .count = text->count };
-    return &ask->found;
+    *ret_found = (struct dv_found){ .spans = text->spans, .count = text->count };
+    return true;
 }

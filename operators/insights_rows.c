@@ -120,6 +120,11 @@ dv_rc dv_insights_columns(struct dv_node *node, const struct dv_shape *shape, st
         !need(node, in, "window_end_ms", DV_TYPE_INT, &ret->end) || !need(node, in, "count", DV_TYPE_INT, &ret->count))
         return DV_E_CONFIG;
     DV_TRY(check_labels(node, ret));
+    for (uint32_t i = 0; i < in->column_count; i++) {
+        if (strcmp(in->columns[i].name, "total") == 0)
+            return dv_refuse(node, NULL, "C210", "take `margins` off, or give insights an aggregate of its own",
+                             "rows of totals would be taken for groups");
+    }
     if (!need(node, in, "other", DV_TYPE_BOOL, &ret->other) || !need(node, in, "suppressed", DV_TYPE_INT, &ret->suppressed))
         return DV_E_CONFIG;
     for (uint32_t i = 0; i < in->column_count; i++)

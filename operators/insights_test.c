@@ -128,8 +128,9 @@ static double beta_binomial_sum(double count, double total, double a, double b)
                       ln_gamma(total - count + b) - ln_gamma(total + a + b) + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b));
     double sum = term;
     double x = count;
-    for (int n = 0; n < DV_TAIL_STEPS_MAX && x < total && term > sum * exact_enough; n++, x++) {
+    for (int n = 0; n < DV_TAIL_STEPS_MAX && x < total && term > sum * exact_enough; n++) {
         term *= (total - x) / (x + 1) * (x + a) / (total - x - 1 + b);
+        x += 1;
         sum += term;
     }
     return x < total && term > sum * exact_enough ? sum + term * (total - x) : sum;

@@ -6,9 +6,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "connectors/model.h"
+#include "engine/arena.h"
 #include "engine/memory.h"
+#include "privacy/recognizer.h"
+#include "privacy/tagger.h"
 
-enum { PATH_BYTES = 4096, LABEL_BYTES = 4096 };
+enum { PATH_BYTES = 4096, LABEL_BYTES = 4096, ROWS = 8, TOKENS = 128, PIECES = TOKENS - 2 };
+
+/* The model with what its labels mean. */
+struct dv_thorough {
+    struct dv_model model;
+    struct dv_recognizer recognizer;
+    struct dv_tagger tagger;
+};
+
+/* A part of a text that fits the model. */
+struct window {
+    size_t text, pieces;
+    uint32_t from;
+    struct dv_piece piece[PIECES];
+};
+
+/* A question, where it stands, and the windows of the round. */
+struct asking {
+    struct dv_thorough_question base; /* the first: each is cast to the other */
+    struct dv_thorough *thorough;
+    size_t text, at;
+    size_t rows;
+    struct window windows[ROWS];
+    int64_t ids[ROWS * TOKENS], mask[ROWS * TOKENS];
+    struct dv_model_request request;
+    float out[];
+};
 
 static dv_rc read_labels(struct dv_thorough *thorough, const char *folder, struct dv_error *error)
 {
@@ -28,37 +58,44 @@ static dv_rc read_labels(struct dv_thorough *thorough, const char *folder, struc
     return DV_OK;
 }
 
-dv_rc dv_thorough_open(struct dv_thorough *thorough, struct dv_loop *loop, const char *folder, struct dv_error *error)
+dv_rc dv_thorough_open(struct dv_thorough **ret_thorough, struct dv_arena *arena, struct dv_loop *loop, const char *folder,
+                       struct dv_error *error)
 {
-    *thorough = (struct dv_thorough){ 0 };
+    struct dv_thorough *thorough = dv_arena_zeroed(arena, 1, sizeof *thorough);
+    *ret_thorough = NULL;
+    if (thorough == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "no memory for a model");
     dv_tagger_open_own(&thorough->tagger);
     DV_TRY(dv_model_open(&thorough->model, loop, folder, "rampart", error));
     dv_rc rc = read_labels(thorough, folder, error);
     if (dv_is_error(rc))
         dv_thorough_close(thorough);
+    else
+        *ret_thorough = thorough;
     return rc;
 }
 
 void dv_thorough_close(struct dv_thorough *thorough)
 {
-    dv_model_close(&thorough->model);
+    if (thorough != NULL)
+        dv_model_close(&thorough->model);
 }
 
 struct dv_thorough_question *dv_thorough_question_new(struct dv_thorough *thorough)
 {
-    size_t floats = (size_t)DV_THOROUGH_ROWS * DV_THOROUGH_TOKENS * dv_onnx_width(thorough->model.onnx);
-    struct dv_thorough_question *question = dv_memory_zeroed(1, sizeof *question + floats * sizeof *question->out);
-    if (question == NULL)
+    size_t floats = (size_t)ROWS * TOKENS * dv_onnx_width(thorough->model.onnx);
+    struct asking *asking = dv_memory_zeroed(1, sizeof *asking + floats * sizeof *asking->out);
+    if (asking == NULL)
         return NULL;
-    question->thorough = thorough;
-    question->request = (struct dv_model_request){ .out = question->out, .room = floats };
-    return question;
+    asking->thorough = thorough;
+    asking->request = (struct dv_model_request){ .out = asking->out, .room = floats };
+    return &asking->base;
 }
 
 void dv_thorough_question_free(struct dv_thorough_question *question)
 {
     if (question != NULL)
-        explicit_bzero(question, sizeof *question);
+        explicit_bzero(question, sizeof(struct asking));
     dv_memory_free(question);
 }
 
@@ -72,119 +109,126 @@ static size_t window_end(const char *text, size_t from, size_t to, size_t length
 }
 
 /* Cuts the next window of the text at hand; false if there is nothing to wonder about in it. */
-static bool next_window(struct dv_thorough_question *question, struct dv_thorough_window *window)
+static bool next_window(struct asking *asking, struct window *window)
 {
-    const struct dv_thorough_text *text = &question->texts[question->text];
-    const struct dv_wordpiece *words = question->thorough->model.words;
-    size_t from = question->at, used = 0;
-    (void)dv_wordpiece_cut(words, text->text + from, text->length - from, window->piece, DV_THOROUGH_PIECES, &used);
+    const struct dv_thorough_text *text = &asking->base.texts[asking->text];
+    const struct dv_wordpiece *words = asking->thorough->model.words;
+    size_t from = asking->at, used = 0;
+    (void)dv_wordpiece_cut(words, text->text + from, text->length - from, window->piece, PIECES, &used);
     size_t end = window_end(text->text, from, from + used, text->length);
-    question->at = end;
-    if (!dv_recognizer_wonders(&question->thorough->tagger, text->text, (uint32_t)from, (uint32_t)end, text->spans, text->count))
+    asking->at = end;
+    if (!dv_recognizer_wonders(&asking->thorough->tagger, text->text, (uint32_t)from, (uint32_t)end, text->spans, text->count))
         return false;
-    window->text = question->text;
+    window->text = asking->text;
     window->from = (uint32_t)from;
-    window->pieces = dv_wordpiece_cut(words, text->text + from, end - from, window->piece, DV_THOROUGH_PIECES, NULL);
+    window->pieces = dv_wordpiece_cut(words, text->text + from, end - from, window->piece, PIECES, NULL);
     return window->pieces > 0;
 }
 
 /* The windows of the next round; none: the question is answered. */
-static void cut_round(struct dv_thorough_question *question)
+static void cut_round(struct asking *asking)
 {
-    question->rows = 0;
-    while (question->rows < DV_THOROUGH_ROWS && question->text < question->count) {
-        if (question->at >= question->texts[question->text].length) {
-            question->text++;
-            question->at = 0;
-        } else if (next_window(question, &question->windows[question->rows])) {
-            question->rows++;
+    asking->rows = 0;
+    while (asking->rows < ROWS && asking->text < asking->base.count) {
+        if (asking->at >= asking->base.texts[asking->text].length) {
+            asking->text++;
+            asking->at = 0;
+        } else if (next_window(asking, &asking->windows[asking->rows])) {
+            asking->rows++;
         }
     }
 }
 
-static void number_row(struct dv_thorough_question *question, size_t row, size_t length)
+static void number_row(struct asking *asking, size_t row, size_t length)
 {
-    const struct dv_thorough_window *window = &question->windows[row];
-    struct dv_wordpiece_marks marks = dv_wordpiece_marks(question->thorough->model.words);
-    int64_t *ids = question->ids + row * length, *mask = question->mask + row * length;
+    const struct window *window = &asking->windows[row];
+    struct dv_wordpiece_marks marks = dv_wordpiece_marks(asking->thorough->model.words);
+    int64_t *ids = asking->ids + row * length, *mask = asking->mask + row * length;
     for (size_t i = 0; i < length; i++) {
         ids[i] = i == 0 ? marks.begin : i <= window->pieces ? window->piece[i - 1].id : i == window->pieces + 1 ? marks.end : marks.pad;
         mask[i] = i < window->pieces + 2;
     }
 }
 
-static bool make_round(struct dv_thorough_question *question)
+static bool make_round(struct asking *asking)
 {
-    cut_round(question);
+    cut_round(asking);
     size_t longest = 0;
-    for (size_t row = 0; row < question->rows; row++)
-        longest = question->windows[row].pieces > longest ? question->windows[row].pieces : longest;
-    for (size_t row = 0; row < question->rows; row++)
-        number_row(question, row, longest + 2);
-    question->request.tokens =
-        (struct dv_onnx_tokens){ .ids = question->ids, .mask = question->mask, .rows = question->rows, .length = longest + 2 };
-    return question->rows > 0;
+    for (size_t row = 0; row < asking->rows; row++)
+        longest = asking->windows[row].pieces > longest ? asking->windows[row].pieces : longest;
+    for (size_t row = 0; row < asking->rows; row++)
+        number_row(asking, row, longest + 2);
+    asking->request.tokens =
+        (struct dv_onnx_tokens){ .ids = asking->ids, .mask = asking->mask, .rows = asking->rows, .length = longest + 2 };
+    return asking->rows > 0;
 }
 
-static void take_round(struct dv_thorough_question *question)
+static void take_round(struct asking *asking)
 {
-    size_t length = question->request.tokens.length, width = question->thorough->recognizer.count;
-    for (size_t row = 0; row < question->rows; row++) {
-        const struct dv_thorough_window *window = &question->windows[row];
-        struct dv_thorough_text *text = &question->texts[window->text];
-        struct dv_recognized pieces[DV_THOROUGH_PIECES];
+    size_t length = asking->request.tokens.length, width = asking->thorough->recognizer.count;
+    for (size_t row = 0; row < asking->rows; row++) {
+        const struct window *window = &asking->windows[row];
+        struct dv_thorough_text *text = &asking->base.texts[window->text];
+        struct dv_recognized pieces[PIECES];
         for (size_t i = 0; i < window->pieces; i++)
             pieces[i] = (struct dv_recognized){ .start = window->from + window->piece[i].start,
                                                 .end = window->from + window->piece[i].end,
-                                                .logits = question->out + (row * length + i + 1) * width };
-        text->count = dv_recognizer_add(&question->thorough->recognizer, text->text, text->length, pieces, window->pieces,
+                                                .logits = asking->out + (row * length + i + 1) * width };
+        text->count = dv_recognizer_add(&asking->thorough->recognizer, text->text, text->length, pieces, window->pieces,
                                         text->spans, text->count, text->max);
     }
 }
 
 /* What the last round brought, kept or told. */
-static void end_round(struct dv_thorough_question *question)
+static void end_round(struct asking *asking)
 {
-    question->rc = question->request.rc;
-    if (dv_is_error(question->rc))
-        question->error = question->request.error;
+    asking->base.rc = asking->request.rc;
+    if (dv_is_error(asking->base.rc))
+        asking->base.error = asking->request.error;
     else
-        take_round(question);
+        take_round(asking);
 }
 
 static void on_answer(struct dv_model_request *request)
 {
-    struct dv_thorough_question *question = request->data;
-    end_round(question);
-    if (!dv_is_error(question->rc) && make_round(question))
-        dv_model_ask(&question->thorough->model, &question->request);
+    struct asking *asking = request->data;
+    end_round(asking);
+    if (!dv_is_error(asking->base.rc) && make_round(asking))
+        dv_model_ask(&asking->thorough->model, &asking->request);
     else
-        question->answer(question);
+        asking->base.answer(&asking->base);
 }
 
-static bool begin(struct dv_thorough_question *question)
+static bool begin(struct asking *asking)
 {
-    question->text = 0;
-    question->at = 0;
-    question->rc = DV_OK;
-    return make_round(question);
+    asking->text = 0;
+    asking->at = 0;
+    asking->base.rc = DV_OK;
+    return make_round(asking);
+}
+
+static struct asking *asking_of(struct dv_thorough_question *question)
+{
+    return (struct asking *)question;
 }
 
 bool dv_thorough_ask(struct dv_thorough_question *question)
 {
-    question->request.answer = on_answer;
-    question->request.data = question;
-    if (!begin(question))
+    struct asking *asking = asking_of(question);
+    asking->request.answer = on_answer;
+    asking->request.data = asking;
+    if (!begin(asking))
         return false;
-    dv_model_ask(&question->thorough->model, &question->request);
+    dv_model_ask(&asking->thorough->model, &asking->request);
     return true;
 }
 
 dv_rc dv_thorough_now(struct dv_thorough_question *question)
 {
-    for (bool more = begin(question); more && !dv_is_error(question->rc); more = !dv_is_error(question->rc) && make_round(question)) {
-        (void)(dv_model_run(&question->thorough->model, &question->request) == DV_OK); /* end_round() reads it */
-        end_round(question);
+    struct asking *asking = asking_of(question);
+    for (bool more = begin(asking); more && !dv_is_error(asking->base.rc); more = !dv_is_error(asking->base.rc) && make_round(asking)) {
+        (void)(dv_model_run(&asking->thorough->model, &asking->request) == DV_OK); /* end_round() reads it */
+        end_round(asking);
     }
-    return question->rc;
+    return asking->base.rc;
 }

@@ -6,18 +6,16 @@
 #ifndef DV_OPERATORS_THOROUGH_H
 #define DV_OPERATORS_THOROUGH_H
 
-#include "connectors/model.h"
-#include "privacy/recognizer.h"
-#include "privacy/tagger.h"
+#include <stdbool.h>
 
-enum { DV_THOROUGH_ROWS = 8, DV_THOROUGH_TOKENS = 128, DV_THOROUGH_PIECES = DV_THOROUGH_TOKENS - 2 };
+#include "engine/error.h"
+#include "privacy/detect.h"
 
-/* The model with what its labels mean. Lives in memory that stays until the loop has run dry after close(). */
-struct dv_thorough {
-    struct dv_model model;
-    struct dv_recognizer recognizer;
-    struct dv_tagger tagger;
-};
+struct dv_arena;
+struct dv_loop;
+struct dv_thorough;
+struct dv_thorough_question;
+typedef void (*dv_thorough_answer)(struct dv_thorough_question *question);
 
 /* A text and its findings, which grow. */
 struct dv_thorough_text {
@@ -27,36 +25,22 @@ struct dv_thorough_text {
     size_t count, max;
 };
 
-struct dv_thorough_question;
-typedef void (*dv_thorough_answer)(struct dv_thorough_question *question);
-
-/* A question about some texts; from dv_thorough_question_new(). The caller sets `texts`, `count`, `answer` and `data`. */
+/* A question about some texts; from dv_thorough_question_new(). The caller sets the first four members. */
 struct dv_thorough_question {
-    struct dv_thorough *thorough;
     struct dv_thorough_text *texts;
     size_t count;
     dv_thorough_answer answer; /* on the loop */
     void *data;
     dv_rc rc; /* the result */
     struct dv_error error;
-    /* private: where it stands, and the windows of the round */
-    size_t text, at;
-    size_t rows;
-    struct dv_thorough_window {
-        size_t text, pieces;
-        uint32_t from;
-        struct dv_piece piece[DV_THOROUGH_PIECES];
-    } windows[DV_THOROUGH_ROWS];
-    int64_t ids[DV_THOROUGH_ROWS * DV_THOROUGH_TOKENS], mask[DV_THOROUGH_ROWS * DV_THOROUGH_TOKENS];
-    struct dv_model_request request;
-    float out[];
 };
 
-/* Loads FOLDER/rampart, its labels.txt too; errors as dv_model_open(). `loop` NULL: only for dv_thorough_now(). */
-DV_CHECKED dv_rc dv_thorough_open(struct dv_thorough *thorough, struct dv_loop *loop, const char *folder,
-                                  struct dv_error *error);
+/* Loads FOLDER/rampart, its labels.txt too, into the arena, which must stay until the loop has run dry after close().
+ * `loop` NULL: only for dv_thorough_now(). Errors as dv_model_open(). */
+DV_CHECKED dv_rc dv_thorough_open(struct dv_thorough **ret_thorough, struct dv_arena *arena, struct dv_loop *loop,
+                                  const char *folder, struct dv_error *error);
 
-/* Waits for the worker; no answer comes any more. Accepts a zeroed one. */
+/* Waits for the worker; no answer comes any more. Accepts NULL. */
 void dv_thorough_close(struct dv_thorough *thorough);
 
 /* NULL when memory is short. Free it when no answer is due. */

@@ -14,12 +14,14 @@ struct dv_draft {
     size_t length;
 };
 
+/* Adds a byte; there must be room. */
 static inline void dv_draft_add(struct dv_draft *draft, char byte)
 {
     DV_ASSERT(draft->length < sizeof draft->text);
     draft->text[draft->length++] = byte;
 }
 
+/* Adds a number in decimal digits; there must be room. */
 static inline void dv_draft_number(struct dv_draft *draft, int64_t number)
 {
     DV_ASSERT(draft->length + DV_JSON_INT_MAX <= sizeof draft->text);
@@ -34,6 +36,7 @@ static inline void dv_draft_digits(struct dv_draft *draft, uint32_t number, uint
     draft->length += count;
 }
 
+/* Copies the result to its place; DV_E_LIMIT: no room there. */
 static inline dv_rc dv_draft_give(const struct dv_draft *draft, struct dv_buffer *out)
 {
     out->length = 0;

@@ -149,6 +149,7 @@ static void find_base64(struct search *search, const unsigned char *text, uint32
     struct dv_hidden *hidden = search->hidden;
     struct dv_base64_run run;
     size_t count = 0;
+    DV_ASSERT(hidden != NULL);
     for (uint32_t at = 0; dv_base64_run_next(text, length, &at, &run);) {
         struct dv_span found;
         if (map != NULL && map[run.end] - map[run.start] == run.end - run.start)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/memory.h"
+#include "privacy/transform.h"
 
 enum { KEY_BYTES = 16, CODE_LETTERS = 12 };
 

@@ -27,6 +27,7 @@
 #include "engine/diag.h"
 #include "engine/label.h"
 #include "engine/schema.h"
+#include "privacy/pseudonym.h"
 #include "privacy/surrogate.h"
 #include "privacy/transform.h"
 

@@ -6,6 +6,7 @@
 #define OPENSSL_API_COMPAT 0x10101000L
 
 #include "privacy/pseudonym.h"
+#include "privacy/transform.h"
 
 #include <inttypes.h>
 #include <openssl/sha.h>

@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 #include "engine/error.h"
-#include "privacy/transform.h"
+
+struct dv_buffer;
 
 enum {
     DV_PSEUDONYM_KEY_MIN = 16, /* bytes */

@@ -191,9 +191,11 @@ static bool fits_user(const struct makeup *made, bool sure, struct dv_range valu
     return made->letters > 0 || (sure && made->digits >= 3);
 }
 
-/* A port behind a dotted address is nobody's. */
+/* A port behind a dotted address is nobody's, and neither is what ends the sentence. */
 static void drop_port(const struct dv_structure *structure, struct dv_range *value)
 {
+    while (value->end > value->start && strchr("!?.", structure->text[value->end - 1]) != NULL && structure->text[value->end - 1] != '\0')
+        value->end--;
     uint32_t colon = dv_text_find(structure, value->start, value->end, ':'), digits = colon + 1;
     while (digits < value->end && dv_is_digit(structure->text[digits]))
         digits++;

@@ -11,6 +11,7 @@
 #include "privacy/key_name.h"
 #include "privacy/labels.h"
 #include "privacy/surrogate_draw.h"
+#include "privacy/transform.h"
 
 enum { ATTEMPTS = 64, DATE_DAYS = 365, ZIP_DIGITS = 5, LONG = 64 };
 

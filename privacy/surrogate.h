@@ -21,8 +21,11 @@
 #ifndef DV_PRIVACY_SURROGATE_H
 #define DV_PRIVACY_SURROGATE_H
 
+#include "engine/error.h"
 #include "privacy/detect.h"
-#include "privacy/pseudonym.h"
+
+struct dv_buffer;
+struct dv_pseudonym;
 
 enum { DV_SURROGATE_MAX = 384, DV_SURROGATE_VALUE_MAX = 256 };
 

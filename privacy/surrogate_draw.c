@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "privacy/transform.h"
 #include "privacy/unicode.h"
 
 extern const unsigned char dv_names_data[];

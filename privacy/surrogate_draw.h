@@ -3,6 +3,7 @@
 #ifndef DV_PRIVACY_SURROGATE_DRAW_H
 #define DV_PRIVACY_SURROGATE_DRAW_H
 
+#include "privacy/pseudonym.h"
 #include "privacy/surrogate.h"
 
 /* A stream of numbers from the HMAC of a value: the same for the same key, kind, attempt and value. */

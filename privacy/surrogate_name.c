@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "privacy/surrogate_draw.h"
+#include "privacy/transform.h"
 #include "privacy/unicode.h"
 
 enum { WORDS_MAX = 16, FOLDED_MAX = 48, STRIDE = 4099 };

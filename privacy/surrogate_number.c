@@ -5,6 +5,7 @@
 
 #include "privacy/detect_rows.h"
 #include "privacy/surrogate_draw.h"
+#include "privacy/transform.h"
 #include "privacy/unicode.h"
 
 enum { DIGITS_MAX = 64, PHONE_MIN = 5 };

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "privacy/date.h"
+#include "privacy/pseudonym.h"
 #include "privacy/surrogate.h"
+#include "privacy/transform.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,6 +14,7 @@
 #include <openssl/hmac.h>
 
 #include "privacy/pseudonym.h"
+#include "privacy/transform.h"
 
 static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
 

@@ -18,6 +18,7 @@
 #include "privacy/labels.h"
 #include "privacy/surrogate.h"
 #include "privacy/surrogate_draw.h"
+#include "privacy/transform.h"
 
 enum { VALUES = 2000, PEOPLE = 3000 };
 #define FOREVER_NAME "Talia Pool"
