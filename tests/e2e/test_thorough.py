@@ -28,7 +28,7 @@ NAMES = ["thorsten", "anneliese", "giuseppe", "oluwaseun", "katarzyna", "shanice
 
 def notes(count):
     """Invented names in small letters, which the tagger alone often takes for words."""
-    return [f"hello there, my name is {NAMES[number % len(NAMES)]} and i feel well" for number in range(count)]
+    return [f"hello {NAMES[number % len(NAMES)]} how are you" for number in range(count)]
 
 
 def run_policy(world, name, parts=ROOT / "parts"):
