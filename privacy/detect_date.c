@@ -73,6 +73,25 @@ static uint16_t figures_score(struct figures a, struct figures b, struct figures
     return mark == '/' ? 800 : count(a) == 2 && count(b) == 2 ? 650 : 0;
 }
 
+/* "version 12.10.31": the word before a dotted number says that it counts versions. */
+static bool counts_versions(const struct dv_candidate *candidate, uint32_t start)
+{
+    static const char *const words[] = { "version", "release", "firmware", "build", "revision", "rev", "ver", "patch", "kernel" };
+    char word[WORD_MAX + 1];
+    uint32_t blanks = 0, length = 0;
+    while (blanks < 2 && (dv_byte_before(candidate, start, blanks + 1) == ' ' || dv_byte_before(candidate, start, blanks + 1) == ':'))
+        blanks++;
+    while (length < WORD_MAX && dv_is_letter(dv_byte_before(candidate, start, blanks + length + 1)))
+        length++;
+    for (uint32_t i = 0; i < length; i++)
+        word[length - 1 - i] = (char)dv_lower(dv_byte_before(candidate, start, blanks + i + 1));
+    word[length] = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
 static bool verify_figures(const struct dv_candidate *candidate, struct dv_span *span)
 {
     struct figures a = read_figures(candidate, candidate->at);
@@ -84,6 +103,8 @@ static bool verify_figures(const struct dv_candidate *candidate, struct dv_span 
         return false;
     struct figures c = read_figures(candidate, b.end + 1);
     uint16_t score = figures_score(a, b, c, mark);
+    if (mark == '.' && count(c) == 2 && counts_versions(candidate, a.start))
+        return false;
     return score != 0 && stands_alone(candidate, a.start, c.end) && dv_span_fill(span, a.start, c.end, score, "a date in figures");
 }
 

@@ -72,9 +72,10 @@ static bool has_disguise(const unsigned char *text, size_t length)
     return false;
 }
 
+/* A letter, or a part of one: "f\xC3\xBCnf" is one word wherever it is looked at. */
 static bool is_word_byte(unsigned char byte)
 {
-    return dv_is_letter(byte) || byte == 0xC3;
+    return dv_is_letter(byte) || byte >= 0x80;
 }
 
 /* The word around or right before `at` says a digit, and so does the one behind it. Seven such words have more than STRIDE

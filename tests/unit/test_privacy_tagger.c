@@ -176,6 +176,7 @@ static void a_name_found_once_is_found_again(void **state)
 static void finds_dates(void **state)
 {
     static const struct finding rows[] = {
+        { "version 12.10.31, on 12.10.31", "version 12.10.31, on <DATE>" },
         { "on 2024-03-18.", "on <DATE>." },           { "3/18/2024, 18.03.2024", "<DATE>, <DATE>" },
         { "on 3/18/24", "on <DATE>" },                { "March 18th, 2024", "<DATE>" },
         { "18 de marzo de 2024", "<DATE>" },          { "18-MAR-2024", "<DATE>" },
