@@ -73,6 +73,16 @@ static bool is_looked_at(const struct dv_column *column)
     return text && typed;
 }
 
+/* A sealed record: beside its ciphertext stand names and random numbers of the program's own (a key's salt may look like
+ * anybody's number), and nothing that somebody typed. */
+static bool is_sealed(const struct dv_schema *schema)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (schema->columns[i].label.form == DV_FORM_SEALED)
+            return true;
+    return false;
+}
+
 /* What `check` tells. */
 static const char *fields_of(struct dv_arena *arena, const struct guard *guard, const struct dv_schema *schema)
 {
@@ -116,7 +126,7 @@ static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *sch
     DV_TRY(check_reason(node, guard));
     for (size_t i = 0; i < guard->names.count; i++)
         DV_TRY(read_type(node, guard, guard->names.items[i]));
-    for (uint32_t i = 0; i < schema->column_count; i++)
+    for (uint32_t i = 0; !is_sealed(schema) && i < schema->column_count; i++)
         if (is_looked_at(&schema->columns[i]))
             guard->columns[guard->column_count++] = (uint8_t)i;
     guard->account = account_of(dv_node_arena(node), guard, schema);
