@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/memory.h"
 #include "privacy/spans.h"
+#include "privacy/spans.h"
 #include "privacy/structure_parts.h"
 
 enum {

@@ -178,9 +178,4 @@ uint32_t dv_read_access_log(struct dv_structure *structure, uint32_t at, uint32_
 /* Everything that may stand in a line, in from..to: what is in a value, too. */
 void dv_read_inline(struct dv_structure *structure, uint32_t from, uint32_t to);
 
-/* Merges `more` into spans[0..count), both sorted by start; `spans` has room for max ≥ 1. Of findings that overlap the
- * surer, then the longer names the whole. What is too much is covered by the last, to the text's end at `length`. */
-size_t dv_spans_merge(struct dv_span *spans, size_t count, size_t max, const struct dv_span *more, size_t more_count,
-                      uint32_t length);
-
 #endif
