@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "engine/error.h"
-#include "engine/memory.h"
 #include "privacy/spans.h"
 #include "privacy/spans.h"
 #include "privacy/structure_parts.h"
