@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/error.h"
-#include "privacy/spans.h"
+#include "engine/memory.h"
 #include "privacy/spans.h"
 #include "privacy/structure_parts.h"
 
