@@ -19,6 +19,8 @@ import time
 
 import pytest
 
+from ports import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-enough-characters-0123456789"
 GRAPH = """
@@ -57,9 +59,7 @@ class Feeder(threading.Thread):
 
 class Server:
     def __init__(self, directory, settings="", listen="127.0.0.1:%d", env=None):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.directory = directory
         self.secure = "tls_cert" in settings
         data = directory / "visits.jsonl"

@@ -8,12 +8,12 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 import oracle
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "tests" / "leaks" / "policies"
@@ -149,12 +149,6 @@ def wait_for(what, seconds, step=0.02):
         if answer or time.monotonic() > end:
             return answer
         time.sleep(step)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def get(port, path, token=None, timeout=10):
