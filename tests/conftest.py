@@ -7,14 +7,18 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
+import sys
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "tools"))
+import ports  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Workers of pytest-xdist inherit the environment, and with it the seed.
 SEED = int(os.environ.get("DATAVAULT_SEED") or random.SystemRandom().randrange(2**31))
-TOLD = []  # results that a passing test wants to be seen
+os.environ["DATAVAULT_SEED"] = str(SEED)
 PROGRAM = pathlib.Path(os.environ.get("DATAVAULT") or ROOT / "build" / "test" / "cli" / "datavault").resolve()
 
 
@@ -22,15 +26,34 @@ def pytest_report_header():
     return f"seed: DATAVAULT_SEED={SEED}; program: {os.path.relpath(PROGRAM, ROOT)}"
 
 
+# With several workers the run ends when the last file does; so those that take longest are begun first.
+LONGEST = ("test_delivery.py", "test_pg_faults.py", "test_crash_points.py", "test_redis.py", "test_pg_network.py", "test_pg_fence.py",
+           "test_redis_faults.py", "test_seal.py", "test_pg.py", "test_server_events.py", "test_redis_sentinel.py", "test_grpc_faults.py",
+           "test_pg_source.py", "test_slow_sink.py", "test_stall.py", "test_canaries.py", "test_faults.py", "test_random_graphs.py",
+           "test_reload.py", "test_dlq.py", "test_disk.py", "test_redis_cluster.py", "test_bad_input.py", "test_server.py",
+           "test_random_streams.py", "test_redis_pg.py")
+
+
+def pytest_collection_modifyitems(items):
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time, and must have the machine for itself: tools/test runs it after the others")
+
+
 def pytest_terminal_summary(terminalreporter):
-    for line in [f"seed: DATAVAULT_SEED={SEED}", *TOLD]:
+    done = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", "") == "call"]
+    told = [text for report in done for name, text in report.user_properties if name == "told"]
+    for line in [f"seed: DATAVAULT_SEED={SEED}", *told]:
         terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def tell():
+def tell(request):
     """tell("a figure") puts a line under the results of the run."""
-    return TOLD.append
+    return lambda text: request.node.user_properties.append(("told", text))
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +92,8 @@ def keyring(run, tmp_path):
 
 @pytest.fixture
 def port():
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port that nobody listens on."""
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def test_an_outage_opens_the_circuit_and_its_end_closes_it(tmp_path, world):
     assert end(process)[0] == 0
 
 
+@pytest.mark.alone
 def test_the_loop_measures_how_late_it_is(world):
     port = free_port()
     world.write("in.jsonl")

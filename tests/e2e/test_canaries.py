@@ -278,6 +278,7 @@ def test_a_leak_would_be_found_in_each_place(world):
                 other.kill()
 
 
+@pytest.mark.alone
 def test_the_loop_is_in_time_under_load(tmp_path, tell):
     """gRPC calls as fast as h2load can, each record sealed and stored before it is answered."""
     with World(tmp_path / "w", fast_program()) as world:

@@ -284,6 +284,7 @@ def test_a_kill_loses_and_doubles_nothing(tmp_path, datavault, draw, verb):
             assert [letter["id"] for letter in letters(world)] == keep
 
 
+@pytest.mark.alone
 def test_a_hundred_thousand_letters_are_listed_in_constant_memory(tmp_path):
     with World(tmp_path / "w", fast_program()) as world:
         world.graph(KEEPING)

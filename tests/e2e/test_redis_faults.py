@@ -260,6 +260,7 @@ def test_the_network_fails_and_heals(name, flow, redis, draw):
         flow.finish(process)
 
 
+@pytest.mark.alone
 def test_an_idle_connection_that_is_dead_is_noticed(flow, redis):
     """By PING, within the time for a command: `sink-redis` asks for nothing while no record comes."""
     with FaultProxy(redis.port) as proxy:
