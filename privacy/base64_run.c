@@ -2,10 +2,12 @@
  * base64_run.c - runs by sampling, four characters to three bytes. */
 #include "privacy/base64_run.h"
 
+#include <string.h>
+
 #include "privacy/detect_rows.h"
 #include "privacy/unicode.h"
 
-enum { LINE_MIN = 60, INDENT_MAX = 16, TEXT_BYTES_MIN = 12 };
+enum { LINE_MIN = 60, LINE_MAX = 128, INDENT_MAX = 16, TEXT_BYTES_MIN = 12 };
 
 static bool is_mark(unsigned char byte)
 {
@@ -26,35 +28,82 @@ static uint32_t sextet_of(unsigned char byte)
     return byte == '+' || byte == '-' ? 62 : 63;
 }
 
-/* The first byte of the next line behind its indent, if that is all of the alphabet and no longer than the line before;
- * *ret_end is where it ends. 0: the run ends here. */
+/* What stands before a line that was moved in, or quoted in a mail. */
+static bool is_indent(unsigned char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '>';
+}
+
+/* The first byte of the next line behind its indent, if that is all of the alphabet and no longer than `longest`; *ret_end is
+ * where it ends. 0: the run ends here. */
 static uint32_t next_line(const unsigned char *text, uint32_t length, uint32_t at, uint32_t longest, uint32_t *ret_end)
 {
     at += at < length && text[at] == '\r';
     if (at >= length || text[at] != '\n')
         return 0;
     uint32_t start = at + 1;
-    while (start < length && start - at <= INDENT_MAX && (text[start] == ' ' || text[start] == '\t'))
+    while (start < length && start - at <= INDENT_MAX && is_indent(text[start]))
         start++;
     uint32_t end = start;
     while (end < length && end - start <= longest && is_sextet(text[end]))
         end++;
-    bool whole = end == length || text[end] == '=' || text[end] <= ' ' || text[end] == '"' || text[end] == '\'' ||
-                 text[end] == '<';
+    bool whole = end == length || text[end] <= ' ' || strchr("=\"'<)]},;`", text[end]) != NULL;
     *ret_end = end;
     return end > start && end - start <= longest && whole ? start : 0;
 }
 
-/* Adds the lines that the run goes on in, and its '='. */
+/* Adds up to two '=' behind the run, at the start of the next line perhaps. */
+static void add_padding(const unsigned char *text, uint32_t length, struct dv_base64_run *run)
+{
+    uint32_t at = run->end;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (at < length && (text[at] == '\r' || text[at] == '\n')) {
+            at += text[at] == '\r';
+            at += at < length && text[at] == '\n';
+            for (uint32_t from = at; at < length && at - from < INDENT_MAX && is_indent(text[at]);)
+                at++;
+        }
+        if (at >= length || text[at] != '=')
+            return;
+        run->end = ++at;
+    }
+}
+
+/* Adds the lines that the run goes on in, and its '='. The second line tells how long the others are: the first may have less room
+ * for it, or a path before it. */
 static void extend(const unsigned char *text, uint32_t length, struct dv_base64_run *run)
 {
-    uint32_t longest = run->end - run->start, last = longest, end = 0, start;
-    while (last == longest && last >= LINE_MIN && (start = next_line(text, length, run->end, longest, &end)) != 0) {
-        last = end - start;
+    uint32_t first = run->end - run->line_start, end = 0, longest = first > LINE_MAX ? first : LINE_MAX;
+    uint32_t start = next_line(text, length, run->end, longest, &end);
+    if (start != 0 && (end - start <= first ? first : end - start) >= LINE_MIN) {
+        longest = end - start;
         run->end = end;
+        for (uint32_t last = longest; last == longest && last >= LINE_MIN;) {
+            start = next_line(text, length, run->end, longest, &end);
+            if (start == 0)
+                break;
+            last = end - start;
+            run->end = end;
+        }
     }
-    for (uint32_t i = 0; i < 2 && run->end < length && text[run->end] == '='; i++)
-        run->end++;
+    add_padding(text, length, run);
+}
+
+/* Adds the few letters that a key left room for in the line before. */
+static void extend_back(const unsigned char *text, uint32_t floor, struct dv_base64_run *run)
+{
+    uint32_t at = run->start;
+    while (at > floor && run->start - at < INDENT_MAX && is_indent(text[at - 1]))
+        at--;
+    if (at <= floor || text[at - 1] != '\n')
+        return;
+    at--;
+    at -= at > floor && text[at - 1] == '\r';
+    uint32_t end = at;
+    while (at > floor && end - at < DV_BASE64_RUN_MIN && is_sextet(text[at - 1]))
+        at--;
+    if (at < end)
+        run->start = at;
 }
 
 bool dv_base64_run_next(const unsigned char *text, uint32_t length, uint32_t *at, struct dv_base64_run *run)
@@ -71,7 +120,12 @@ bool dv_base64_run_next(const unsigned char *text, uint32_t length, uint32_t *at
         probe = run->end - 1; /* the byte there is no sextet, or the text ends */
         if (run->end - run->start < DV_BASE64_RUN_MIN)
             continue;
+        run->line_start = run->start;
+        run->line_end = run->end;
         extend(text, length, run);
+        if (memchr(text + run->line_end, '\n', run->end - run->line_end) == NULL)
+            run->line_end = run->end;
+        extend_back(text, floor, run);
         *at = run->end;
         return true;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base64_run.h - where a text holds base64 that may be text, and its bytes (RFC 4648, 4 and 5; RFC 2045 for lines).
  *
- * A run is DV_BASE64_RUN_MIN or more letters of either alphabet, with up to two '=' behind it; behind a long line it may go on
- * in the next one. Most runs are none: hashes, paths, long words. What they decode to tells. */
+ * A run is DV_BASE64_RUN_MIN or more letters of either alphabet, with up to two '=' behind it. It may go on in the lines behind
+ * and have begun at the end of the line before: the first line may be longer than the others by a path before it, or shorter by
+ * a key. Most runs are none: hashes, paths, long words. What they decode to tells. */
 #ifndef DV_PRIVACY_BASE64_RUN_H
 #define DV_PRIVACY_BASE64_RUN_H
 
@@ -12,10 +13,11 @@
 enum { DV_BASE64_RUN_MIN = 24 };
 
 struct dv_base64_run {
-    uint32_t start, end; /* with its '=' */
+    uint32_t start, end;           /* with its '=' */
+    uint32_t line_start, line_end; /* its first whole line, with its '=' if it is all of the run */
 };
 
-/* The next run from *at on; *at moves behind it. One byte of each DV_BASE64_RUN_MIN is looked at where there is none. */
+/* The next run from *at on; *at moves behind it, and no run begins before *at. One byte of each DV_BASE64_RUN_MIN is looked at where there is none. */
 bool dv_base64_run_next(const unsigned char *text, uint32_t length, uint32_t *at, struct dv_base64_run *run);
 
 /* Decodes from *at to `end`, at most `room` bytes (≥ 3) into `out`, which may be text + *at; line ends are passed over, and *at

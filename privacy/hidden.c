@@ -17,7 +17,9 @@ enum {
     FOUND_MAX = 4096,
     INSIDE_MAX = 256,
     PAYLOAD = 32768,
-    STARTS_MAX = 4
+    STARTS_MAX = 32,
+    STARTS_WHOLE = 4, /* of them are decoded to the end, whatever they begin with */
+    PROBE = 48
 };
 
 struct dv_hidden {
@@ -125,6 +127,13 @@ static bool search_run(const struct search *search, const unsigned char *text, u
     return false;
 }
 
+/* Whether what the run decodes to from `at` on begins as a text: images have many places to look at. */
+static bool begins_as_text(const unsigned char *text, uint32_t at, uint32_t end)
+{
+    unsigned char bytes[PROBE];
+    return dv_bytes_are_text(bytes, dv_base64_run_read(text, &at, end, bytes, PROBE));
+}
+
 /* A run that is no text from its start may be one behind a prefix: "token-", "/img/". */
 static bool is_run_personal(const struct search *search, const unsigned char *text, const struct dv_base64_run *run,
                             struct dv_span *ret_found)
@@ -132,7 +141,8 @@ static bool is_run_personal(const struct search *search, const unsigned char *te
     uint32_t at = run->start;
     for (uint32_t i = 0; i < STARTS_MAX && at < run->end; i++) {
         bool is_text = false;
-        if (search_run(search, text, at, run->end, &is_text, ret_found))
+        bool looked_at = i < STARTS_WHOLE || begins_as_text(text, at, run->end);
+        if (looked_at && search_run(search, text, at, run->end, &is_text, ret_found))
             return true;
         if (is_text)
             return false;
@@ -149,13 +159,23 @@ static void find_base64(struct search *search, const unsigned char *text, uint32
     struct dv_hidden *hidden = search->hidden;
     struct dv_base64_run run;
     size_t count = 0;
+    uint32_t joined_end = 0; /* lines before it are nothing together: each is looked at alone */
     DV_ASSERT(hidden != NULL);
     for (uint32_t at = 0; dv_base64_run_next(text, length, &at, &run);) {
         struct dv_span found;
+        if (run.line_start < joined_end) {
+            run.start = run.line_start;
+            at = run.end = run.line_end;
+        }
         if (map != NULL && map[run.end] - map[run.start] == run.end - run.start)
             continue;
-        if (!is_run_personal(search, text, &run, &found))
+        if (!is_run_personal(search, text, &run, &found)) {
+            if (run.start == run.line_start && run.line_end < run.end)
+                joined_end = run.end;
+            if (run.start < run.line_start || run.line_end < run.end) /* again without the letters before it, or line by line */
+                at = run.line_start;
             continue;
+        }
         found.start = start + (map != NULL ? map[run.start] : run.start);
         found.end = start + (map != NULL ? map[run.end] : run.end);
         found.why = "personal data in base64";

@@ -266,6 +266,50 @@ static void as_base64(const char *text, char *out, bool url)
         out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
 }
 
+/* `run` in lines of `width` letters, each moved in by `indent`; the first has room for `first`. */
+static void wrap(const char *run, size_t first, size_t width, const char *line_end, const char *indent, char *out)
+{
+    out += sprintf(out, "%.*s", (int)first, run);
+    for (size_t at = first; at < strlen(run); at += width)
+        out += sprintf(out, "%s%s%.*s", line_end, indent, (int)width, run + at);
+}
+
+/* Whatever stands before base64 and however it is cut into lines: what is personal is covered, and nothing before the line. */
+static void wrapped_base64_hides_nothing(void **state)
+{
+    static const char *const before[] = { "key: ", "jpegPhoto:: ", "/v1/users/by-id/token/", "https://h.example/a/b/c/d/e/f/g/h/i/j?t=", "a/b/c/d/e/f/g/h/k-", "\"", "The file is:\n" };
+    static const char *const indents[] = { "", " ", "\t", "> ", "        " };
+    uint64_t seed = start_seed();
+    (void)state;
+    for (int i = 0; i < 4 * TEXTS; i++) {
+        char text[TEXT_MAX], run[2 * TEXT_MAX], lines[ROOM], whole[ROOM];
+        sprintf(text, "%s", &"Nothing else to say: all is fine. There is one more thing that may be told here: " [below(&seed, 81)]);
+        append(text, "Write to maria.kowalski%u@mail.example.org or to john.andersen%u@mail.example.org, please.", below(&seed, 100), below(&seed, 100));
+        as_base64(text, run, i % 2 == 0);
+        size_t width = 60 + 4 * below(&seed, 6) + (i % 5 == 0), first = below(&seed, 3) == 0 ? width : 12 + below(&seed, (unsigned)width - 12);
+        wrap(run, first, width, i % 3 ? "\n" : "\r\n", indents[below(&seed, 5)], lines);
+        snprintf(whole, sizeof whole, "See below. %s%s\"\nThat is all.", before[below(&seed, 7)], lines);
+        expect(whole, lines);
+        struct dv_span spans[SPANS];
+        size_t count = dv_find(&finder, whole, strlen(whole), spans, SPANS);
+        assert_true(spans[0].start >= strlen("See below. ") && spans[count - 1].end <= strlen(whole) - strlen("\nThat is all."));
+    }
+}
+
+/* Tokens one below the other are no wrapped lines: each that is personal is found, whatever the length of those before. */
+static void lines_of_their_own_are_found(void **state)
+{
+    char text[ROOM] = "tokens:\n", run[512];
+    (void)state;
+    for (int i = 0; i < 9; i++) {
+        as_base64(&"...Nothing else to say: all is fine. The rest of it follows later."[i % 3], run, true);
+        sprintf(text + strlen(text), "%s\n", run);
+    }
+    as_base64("the mail is bob.stone@example.org, call him in the afternoon please", run, true);
+    sprintf(text + strlen(text), "%s\nend", run);
+    expect(text, run);
+}
+
 static void base64_hides_nothing(void **state)
 {
     uint64_t seed = start_seed();
@@ -287,8 +331,7 @@ static void base64_hides_nothing(void **state)
         snprintf(whole, sizeof whole, "data \"%s\" end", run);
         expect(whole, run);
         snprintf(whole, sizeof whole, "/v1/token/%s", run);
-        if (i % 3 != 0)
-            expect(whole, run);
+        expect(whole, run);
     }
 }
 
@@ -395,8 +438,9 @@ static void long_texts_are_read_in_windows(void **state)
     for (size_t i = 0; i + sizeof mail < BIG; i += sizeof mail - 1)
         memcpy(text + i, mail, sizeof mail - 1);
     count = dv_find(&finder, text, BIG, spans, SPANS);
-    assert_true(count > 0 && count <= SPANS);
-    assert_int_equal(spans[count - 1].end, BIG);
+    assert_int_equal(count, SPANS); /* exactly the first addresses, and then the rest */
+    for (size_t i = 0, at = 6; i < SPANS; i++, at += sizeof mail - 1)
+        assert_true(spans[i].start == at && spans[i].end == (i + 1 == SPANS ? BIG : at + 21));
     test_free(spans);
     test_free(text);
 }
@@ -447,7 +491,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read),        cmocka_unit_test(decoding_is_exact),
         cmocka_unit_test(escapes_hide_nothing),     cmocka_unit_test(base64_hides_nothing),
-        cmocka_unit_test(base64_may_be_nested),     cmocka_unit_test(no_text_is_left_alone),
+        cmocka_unit_test(base64_may_be_nested),     cmocka_unit_test(wrapped_base64_hides_nothing),
+        cmocka_unit_test(lines_of_their_own_are_found),   cmocka_unit_test(no_text_is_left_alone),
         cmocka_unit_test(runs_of_base64_are_found), cmocka_unit_test(standards_are_nobodys),
         cmocka_unit_test(long_texts_are_read_in_windows), cmocka_unit_test(time_is_linear),
     };
