@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/memory.h"
+#include "privacy/again.h"
 #include "privacy/custom.h"
 #include "privacy/fold.h"
 #include "privacy/hidden.h"
@@ -12,7 +13,7 @@
 #include "privacy/structure.h"
 #include "privacy/tagger.h"
 
-enum { FOUND_MAX = 16384 };
+enum { FOUND_MAX = 16384, AGAIN_MAX = 4096 };
 
 static dv_rc open_tagger(struct dv_finder *finder)
 {
@@ -37,7 +38,10 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
     finder->fold = dv_fold_new();
     finder->hidden = dv_hidden_new();
     finder->both = dv_memory_zeroed(FOUND_MAX, sizeof *finder->both);
-    if (finder->structure == NULL || finder->fold == NULL || finder->hidden == NULL || finder->both == NULL) {
+    finder->all = dv_memory_zeroed(FOUND_MAX, sizeof *finder->all);
+    finder->again = dv_memory_zeroed(AGAIN_MAX, sizeof *finder->again);
+    if (finder->structure == NULL || finder->fold == NULL || finder->hidden == NULL || finder->both == NULL ||
+        finder->all == NULL || finder->again == NULL) {
         dv_finder_close(finder);
         return DV_E_MEMORY;
     }
@@ -66,6 +70,8 @@ void dv_finder_close(struct dv_finder *finder)
     dv_memory_free(finder->found);
     dv_memory_free(finder->own);
     dv_memory_free(finder->both);
+    dv_memory_free(finder->all);
+    dv_memory_free(finder->again);
     *finder = (struct dv_finder){ 0 };
 }
 
@@ -146,6 +152,13 @@ static size_t add_own(const struct dv_finder *finder, const char *text, size_t l
     return add_spans(finder, length, finder->own, own, spans, count, max);
 }
 
+/* Adds the further places of what was found once. */
+static size_t add_again(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+{
+    size_t again = dv_again_find(text, length, spans, count, finder->again, AGAIN_MAX);
+    return again > 0 ? add_spans(finder, length, finder->again, again, spans, count, max) : count;
+}
+
 /* Patterns, in the text as it stands and in its folded form, then what structure tells, then what the user defines; the tagger works on all. */
 size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
@@ -163,11 +176,24 @@ size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t le
         count = dv_tag(finder->tagger, finder->room, text, length, &known, spans, max);
     }
     count = dv_structure_vote(finder->structure, spans, count, max);
+    count = add_again(finder, text, length, spans, count, max);
     return keep_wanted(finder, text, spans, count);
+}
+
+/* The first of all findings; if there is no room for one of them, it and the rest are covered by the last. */
+static size_t first_of(const struct dv_span *all, size_t count, size_t length, struct dv_span *spans, size_t max)
+{
+    size_t kept = count < max ? count : max;
+    memcpy(spans, all, kept * sizeof *spans);
+    if (kept < count)
+        spans[kept - 1] = (struct dv_span){ .start = all[kept - 1].start, .end = (uint32_t)length, .type = DV_PII_OTHER,
+                                            .score = 1000, .why = "too many findings: the rest is covered" };
+    return kept;
 }
 
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
-    size_t count = dv_find_plain(finder, text, length, spans, max);
-    return dv_hidden_find(finder->hidden, finder, text, length, spans, count, max);
+    size_t count = dv_find_plain(finder, text, length, finder->all, FOUND_MAX);
+    count = dv_hidden_find(finder->hidden, finder, text, length, finder->all, count, FOUND_MAX);
+    return first_of(finder->all, count, length, spans, max);
 }

@@ -38,6 +38,7 @@ struct dv_finder {
     const struct dv_custom *custom; /* NULL: none */
     struct dv_custom_room *custom_room;
     struct dv_span *own, *both; /* of the user's detectors; two rows of spans in one */
+    struct dv_span *all, *again;        /* what dv_find() gives the first of; further places of what was found */
     uint32_t types;
 };
 
@@ -50,7 +51,9 @@ DV_CHECKED dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom 
 /* Wipes the scratch and gives it back; accepts a zeroed one. */
 void dv_finder_close(struct dv_finder *finder);
 
-/* Finds what dv_detect() would but for addresses of standards, and more; otherwise its contract holds here, too. */
+/* Finds what dv_detect() would but for addresses of standards, and more; otherwise its contract holds here, too. `max` does not
+ * change what is found: with less room the same spans come, but for the last, which begins where it did and covers the rest. (Past
+ * 16,384 findings the rest is covered whatever the room.) */
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max);
 
 /* The same without what is written in escapes or base64. */

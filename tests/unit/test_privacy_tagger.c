@@ -162,6 +162,49 @@ static void finds_names_and_places(void **state)
     dv_finder_close(&finder);
 }
 
+/* A number that a word announced once needs no word where it stands again; nor do other numbers become one. */
+static void a_number_found_once_is_found_again(void **state)
+{
+    static const char *const cases[][2] = {
+        { "MRN: 4471203 noted.\nwell, 4471203, 44712034 and x4471203 are ours", "well, <MRN>, 44712034 and x4471203 are ours" },
+        { "ours: 4471203.\nMRN: 4471203", "ours: <MRN>.\nMRN: <MRN>" },
+        { "SSN 123456788.\nTotal (123456788), or 123456789", "Total (<SSN>), or 123456789" },
+        { "account number: AB-447.120\nsee ab-447.120.", "see <ACCOUNT>." },
+        { "MRN: 4471203\nsee %34471203, \\u0034471203!", "see <MRN>, <MRN>!" },
+        { "MRN: 44712\nall 44712 of them", "all 44712 of them" },
+    };
+    struct dv_finder finder;
+    char out[512];
+    (void)state;
+    assert_int_equal(dv_finder_open(&finder, DV_PII_PATTERNS), DV_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)mark(&finder, cases[i][0], out, sizeof out);
+        if (strstr(out, cases[i][1]) == NULL)
+            fail_msg("no \"%s\" in \"%s\"", cases[i][1], out);
+    }
+    dv_finder_close(&finder);
+}
+
+/* As many values as one likes, and a place of the first of them far behind. */
+static void many_numbers_are_found_again(void **state)
+{
+    static char text[1 << 16];
+    static struct dv_span spans[4096];
+    struct dv_finder finder;
+    size_t length = 0;
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++)
+        length += (size_t)sprintf(text + length, "MRN: %u\n", 4471203 + i);
+    size_t again = length + strlen("well, ");
+    length += (size_t)sprintf(text + length, "well, 4471203, and 4471303\n");
+    assert_int_equal(dv_finder_open(&finder, DV_PII_PATTERNS), DV_OK);
+    size_t count = dv_find(&finder, text, length, spans, 4096);
+    assert_int_equal(count, 1002);
+    assert_int_equal(spans[1000].start, again);
+    assert_int_equal(spans[1001].end, length - 1);
+    dv_finder_close(&finder);
+}
+
 static void a_name_found_once_is_found_again(void **state)
 {
     struct dv_finder finder;
@@ -227,6 +270,8 @@ int main(void)
         cmocka_unit_test(opens_only_whole_tables),
         cmocka_unit_test(finds_names_and_places),
         cmocka_unit_test(a_name_found_once_is_found_again),
+        cmocka_unit_test(a_number_found_once_is_found_again),
+        cmocka_unit_test(many_numbers_are_found_again),
         cmocka_unit_test(finds_dates),
         cmocka_unit_test(long_texts_are_covered),
     };
