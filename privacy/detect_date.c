@@ -137,14 +137,14 @@ static uint32_t word_end(const struct dv_candidate *candidate, uint32_t at)
     return end;
 }
 
-static bool word_is(const struct dv_candidate *candidate, uint32_t start, uint32_t end, const char *word)
+/* Behind the word at `at`, if it is this one; else `at`. Looks no farther than that takes. */
+static uint32_t skip_word(const struct dv_candidate *candidate, uint32_t at, const char *word)
 {
-    if (end - start != strlen(word))
-        return false;
-    for (uint32_t i = start; i < end; i++)
-        if (dv_lower(candidate->text[i]) != (unsigned char)word[i - start])
-            return false;
-    return true;
+    uint32_t end = at;
+    for (; *word != '\0'; word++, end++)
+        if (dv_lower(dv_byte(candidate, end)) != (unsigned char)*word)
+            return at;
+    return dv_is_letter(dv_byte(candidate, end)) ? at : end;
 }
 
 /* Behind "18": "th", "st", …, and "of" or "de". */
@@ -152,13 +152,15 @@ static uint32_t skip_small_words(const struct dv_candidate *candidate, uint32_t 
 {
     static const char *const endings[] = { "st", "nd", "rd", "th", NULL };
     static const char *const links[] = { "of", "de", NULL };
-    for (const char *const *ending = endings; *ending != NULL; ending++)
-        if (word_is(candidate, at, word_end(candidate, at), *ending))
-            at = word_end(candidate, at);
-    uint32_t next = skip(candidate, at, " -.");
-    for (const char *const *link = links; *link != NULL; link++)
-        if (word_is(candidate, next, word_end(candidate, next), *link))
-            return skip(candidate, word_end(candidate, next), " ");
+    uint32_t next = at;
+    for (const char *const *ending = endings; *ending != NULL && next == at; ending++)
+        next = skip_word(candidate, at, *ending);
+    next = skip(candidate, next, " -.");
+    for (const char *const *link = links; *link != NULL; link++) {
+        uint32_t end = skip_word(candidate, next, *link);
+        if (end != next)
+            return skip(candidate, end, " ");
+    }
     return next;
 }
 
@@ -166,7 +168,7 @@ static uint32_t skip_small_words(const struct dv_candidate *candidate, uint32_t 
 static uint32_t year_end(const struct dv_candidate *candidate, uint32_t end)
 {
     uint32_t at = skip(candidate, end, ",. -");
-    if (word_is(candidate, at, word_end(candidate, at), "de"))
+    if (skip_word(candidate, at, "de") != at)
         at = skip(candidate, at + 2, " ");
     struct figures year = read_figures(candidate, at);
     bool ends = !dv_is_alnum(dv_byte(candidate, year.end));
@@ -176,12 +178,36 @@ static uint32_t year_end(const struct dv_candidate *candidate, uint32_t end)
     return joined && ends ? year.end : end;
 }
 
+/* Whether the letters start..end begin the name of a month. */
+static bool begins_month(const struct dv_candidate *candidate, uint32_t start, uint32_t end)
+{
+    for (const char *const *month = months; *month != NULL; month++) {
+        uint32_t i = 0;
+        while (start + i < end && (*month)[i] != '\0' && dv_lower(candidate->text[start + i]) == (unsigned char)(*month)[i])
+            i++;
+        if (start + i == end)
+            return true;
+    }
+    return false;
+}
+
+/* Where the word at `at` ends, or can be no month's name any more, whatever follows. */
+static uint32_t month_end(const struct dv_candidate *candidate, uint32_t at)
+{
+    uint32_t end = at;
+    while (end - at <= WORD_MAX && begins_month(candidate, at, end) && dv_is_letter(dv_byte(candidate, end)))
+        end++;
+    return end;
+}
+
 /* "18 March 2024": the month comes behind the day. */
 static bool verify_day_first(const struct dv_candidate *candidate, struct figures day, struct dv_span *span)
 {
+    if (!is_day(day))
+        return false;
     uint32_t at = skip_small_words(candidate, day.end);
-    uint32_t end = word_end(candidate, at);
-    if (!is_day(day) || at == day.end || !is_month(candidate, at, end))
+    uint32_t end = month_end(candidate, at);
+    if (at == day.end || !is_month(candidate, at, end))
         return false;
     return dv_span_fill(span, day.start, year_end(candidate, end), 840, "a day and the name of a month");
 }
@@ -196,19 +222,6 @@ static uint32_t month_before(const struct dv_candidate *candidate, uint32_t at)
     while (start > 0 && end - start <= WORD_MAX && dv_is_letter(candidate->text[start - 1]))
         start--;
     return end < at && is_month(candidate, start, end) ? start : at;
-}
-
-/* Whether the letters start..end begin the name of a month. */
-static bool begins_month(const struct dv_candidate *candidate, uint32_t start, uint32_t end)
-{
-    for (const char *const *month = months; *month != NULL; month++) {
-        uint32_t i = 0;
-        while (start + i < end && (*month)[i] != '\0' && dv_lower(candidate->text[start + i]) == (unsigned char)(*month)[i])
-            i++;
-        if (start + i == end)
-            return true;
-    }
-    return false;
 }
 
 /* At the end of a text that is not over, the name of a month may stand there or be begun. */

@@ -220,9 +220,8 @@ bool dv_verify_named(const struct dv_candidate *candidate, struct dv_span *span)
         if (extent.start == candidate->at || !may_be_named(candidate, extent.start))
             return false;
     }
-    extent = read_extent(candidate);
     DV_UNINITIALIZED struct plain plain;
-    read_plain(candidate, extent.start, &plain);
+    read_plain(candidate, dv_reach_named(candidate), &plain);
     uint32_t end = PLAIN_MAX;
     if (end > plain.from && plain.text[end - 1] == ' ')
         end--;
@@ -234,7 +233,10 @@ bool dv_verify_named(const struct dv_candidate *candidate, struct dv_span *span)
         numbered = true;
         name = end > plain.from ? find_name(&plain, end) : NULL;
     }
-    uint16_t score = name != NULL ? score_of(name, &extent, numbered) : 0;
+    if (name == NULL)
+        return false;
+    extent = read_extent(candidate);
+    uint16_t score = score_of(name, &extent, numbered);
     if (score == 0)
         return false;
     span->type = name->type;
