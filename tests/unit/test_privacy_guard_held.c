@@ -98,7 +98,7 @@ static const char *begin_shape(const char *text, size_t length, const char *shap
     for (; *shape != '\0' && at < length; shape++) {
         unsigned char byte = (unsigned char)text[at];
         if (*shape == '_' || *shape == '/')
-            at += byte == ' ' || byte == '-' || byte == '.' || byte == *shape;
+            at += byte == ' ' || byte == '-' || byte == '.' || byte == (unsigned char)*shape;
         else if (*shape == 's' || *shape == 'S')
             at += byte == '+' || byte == '-' || (*shape == 'S' && dv_is_letter(byte));
         else if (fits(byte, *shape))

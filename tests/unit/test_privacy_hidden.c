@@ -315,19 +315,13 @@ static void base64_hides_nothing(void **state)
     uint64_t seed = start_seed();
     (void)state;
     for (int i = 0; i < TEXTS; i++) {
-        char text[TEXT_MAX], run[2 * TEXT_MAX], whole[ROOM] = "";
+        char text[TEXT_MAX], letters[2 * TEXT_MAX], run[ROOM], whole[ROOM];
         struct dv_span inside[SPANS];
         random_text(&seed, text);
         if (dv_find_plain(&finder, text, strlen(text), inside, SPANS) == 0)
             continue;
-        as_base64(text, run, i % 2 == 0);
-        if (i % 3 == 0) { /* in lines of 76 */
-            size_t from = 0;
-            for (; strlen(run + from) > 76; from += 76)
-                sprintf(whole + strlen(whole), "%.76s%s", run + from, i % 4 ? "\r\n" : "\n");
-            strcat(whole, run + from);
-            strcpy(run, whole);
-        }
+        as_base64(text, letters, i % 2 == 0);
+        wrap(letters, i % 3 == 0 ? 76 : sizeof letters, 76, i % 4 ? "\r\n" : "\n", "", run);
         snprintf(whole, sizeof whole, "data \"%s\" end", run);
         expect(whole, run);
         snprintf(whole, sizeof whole, "/v1/token/%s", run);
