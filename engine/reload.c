@@ -4,7 +4,8 @@
  *   PAUSING   sources get no empty batches, until nothing is in flight but the empty ones they hold; may be given up
  *   STOPPING  sources that go end, then windows that go say what they have absorbed, one after the other; may be given up
  *   (swap)    in one turn of the loop: close what goes, open what is new; if that fails, open again what was closed
- *   REOPENING something that was closed does not open again: it is tried every second, and the sources wait
+ *   REOPENING something that was closed does not open again: it is tried every second, and the sources wait; if its
+ *             privacy budget is spent the run ends
  *   RETURNING STOPPING was given up: the graph goes on, and a source that was stopped opens again when what it has read is
  *             settled; not sooner, or that would be read twice */
 #include "engine/reload.h"
@@ -98,14 +99,24 @@ static void end(struct dv_reload *reload, enum dv_reload_result result)
 
 /* ---- going back ---- */
 
-static void try_reopening(struct dv_reload *reload)
+/* Opens what is closed, and tells how the reload ended; it is over when all is open. */
+static void reopen(struct dv_reload *reload, bool all, enum dv_reload_result result)
 {
-    bool all = dv_reopen(reload->graph);
-    tell(reload, DV_RELOAD_ROLLED_BACK);
-    if (all)
+    struct dv_graph *graph = reload->graph;
+    struct dv_node *spent = NULL;
+    all = dv_reopen(graph, &spent) && all;
+    tell(reload, result);
+    if (spent != NULL)
+        dv_graph_fail(graph, spent, DV_E_BUDGET);
+    else if (all)
         finish(reload);
     else
-        dv_timer_start(&reload->graph->reload_timer, REOPEN_MS);
+        dv_timer_start(&graph->reload_timer, REOPEN_MS);
+}
+
+static void try_reopening(struct dv_reload *reload)
+{
+    reopen(reload, true, DV_RELOAD_ROLLED_BACK);
 }
 
 /* Whether a source that was stopped is done with all it has read. */
@@ -116,7 +127,7 @@ static bool has_left(const struct dv_node *node)
 
 static void try_returning(struct dv_reload *reload)
 {
-    struct dv_graph *graph = reload->graph;
+    const struct dv_graph *graph = reload->graph;
     bool all = true;
     for (uint32_t i = 0; i < graph->node_count; i++) {
         struct dv_node *node = graph->nodes[i];
@@ -126,12 +137,7 @@ static void try_returning(struct dv_reload *reload)
             dv_node_close(node);
         all = all && !node->opened;
     }
-    all = dv_reopen(graph) && all;
-    tell(reload, DV_RELOAD_BUSY);
-    if (all)
-        finish(reload);
-    else
-        dv_timer_start(&graph->reload_timer, REOPEN_MS);
+    reopen(reload, all, DV_RELOAD_BUSY);
 }
 
 /* Windows that have said what they had get more. */

@@ -4,7 +4,8 @@
  * The new file is built and proved beside the running graph. If anything is wrong with it, nothing has happened. Then the
  * sources pause, what is in flight drains, and the nodes that differ are closed and opened anew; a node that is the same -
  * operator, options, the files it names, what reaches it - keeps its state, its connections and its counters. If a new
- * node does not open, the old ones are opened again and the graph goes on as before.
+ * node does not open, the old ones are opened again and the graph goes on as before. An old one whose privacy budget has
+ * been spent meanwhile does not open again: then the run ends.
  *
  * A window that differs, or that keeps receipts of a source or window that does, says first what it has absorbed, as at
  * the end of input. Every other window keeps it. */

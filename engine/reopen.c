@@ -53,9 +53,10 @@ static struct dv_node *twin_of(const struct dv_node *node)
     return twin;
 }
 
-bool dv_reopen(struct dv_graph *graph)
+bool dv_reopen(struct dv_graph *graph, struct dv_node **ret_spent)
 {
     bool all = true;
+    *ret_spent = NULL;
     for (uint32_t i = 0; i < graph->node_count; i++) {
         struct dv_node *node = graph->nodes[i];
         struct dv_error error = { 0 };
@@ -66,9 +67,11 @@ bool dv_reopen(struct dv_graph *graph)
         twin->edge = node->edge;
         graph->nodes[i] = twin;
         dv_reopen_bury(node);
-        if (!dv_is_error(dv_node_open(twin, &error)))
+        dv_rc rc = dv_node_open(twin, &error);
+        if (!dv_is_error(rc))
             continue;
         dv_node_close(twin);
+        *ret_spent = rc == DV_E_BUDGET ? twin : *ret_spent;
         dv_log(DV_LOG_WARN, "reload.not-reopened", DV_LOG_NAMED("node", twin->name));
         all = false;
     }

@@ -11,7 +11,8 @@ struct dv_node;
 /* The closed node is freed as soon as may be. It is in no graph's table any more. */
 void dv_reopen_bury(struct dv_node *node);
 
-/* Opens again what is closed, each node as its file described it; false: not all of it. */
-bool dv_reopen(struct dv_graph *graph);
+/* Opens again what is closed, each node as its file described it; false: not all of it. What fails may open later, but a
+ * node whose privacy budget is spent and that does not go on without: *ret_spent is one of those, or NULL. */
+bool dv_reopen(struct dv_graph *graph, struct dv_node **ret_spent);
 
 #endif
