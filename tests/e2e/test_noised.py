@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_noised.py - noised aggregates and their accounts from outside: bounded before the run, told when spent, charged before
-they are released wherever the program dies, and never overdrawn by several processes.
+they are released wherever the program dies, and never overdrawn by several processes nor by reloads.
 
 DATAVAULT_LONG=1 dies at every label there is, twice.
 
-shows: PRV-1 PRV-3 BCP-2
+shows: PRV-1 PRV-3 MIS-3 BCP-2
 """
 import http.client
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 
+import grpc
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import grpc_client
 import oracle
 from world import ROOT, World, end, free_port, get, wait_for
 
@@ -40,8 +44,8 @@ def make_world(tmp_path, datavault):
         yield world
 
 
-def set_budget(world, limit):
-    done = world.run("budget", "set", "graph.yaml", "healthcare", "noisy", limit)
+def set_budget(world, limit, node="noisy"):
+    done = world.run("budget", "set", "graph.yaml", "healthcare", node, limit)
     assert done.returncode == 0, done.stderr
 
 
@@ -110,6 +114,31 @@ def test_who_sends_into_a_spent_graph_is_told(world):
     assert account(world)["spent"] == 2
 
 
+KEEN = """  keen: { op: aggregate, after: in, window: 100ms, dp: { epsilon: 0.5, when_spent: drop } }
+  nowhere: { op: sink-null, after: keen }
+"""
+
+
+def test_who_calls_a_spent_graph_is_told(world):
+    port = free_port()
+    world.graph(nodes(f'grpc, listen: "127.0.0.1:{port}"', "100ms", ", when_spent: drop") + KEEN)
+    set_budget(world, 1)
+    set_budget(world, 1000, "keen")
+    process = world.start("run", "graph.yaml")
+    record = grpc_client.datavault.IngestRequest(payload=b'{"patient_id": "P1", "diagnosis": "x"}')
+    with grpc_client.Client(port) as client:
+        def answer():
+            return grpc_client.code_of(client.ingest, record, timeout=5)
+        assert wait_for(lambda: b"withheld" in process.log.read_bytes() and answer()[0] == grpc.StatusCode.OK, 20), process.log.read_text()
+        set_budget(world, 0, "keen")
+        assert wait_for(lambda: answer()[0] == grpc.StatusCode.RESOURCE_EXHAUSTED, 20), process.log.read_text()
+        code, said = grpc_client.code_of(client.stream, iter([record, record]))
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "privacy budget" in said and "P1" not in said
+        set_budget(world, 2)
+        assert wait_for(lambda: answer()[0] == grpc.StatusCode.OK, 20), process.log.read_text()
+    end(process)
+
+
 def test_a_running_graph_stops(world):
     port = free_port()
     world.graph(nodes("http", "100ms"), settings=f"keyring: file:keys\nlisten: 127.0.0.1:{port}")
@@ -119,6 +148,69 @@ def test_a_running_graph_stops(world):
     said = process.log.read_text()
     assert "noisy of dataset healthcare is spent: 1 of 1" in said and "datavault budget set" in said
     assert released(world) == 2
+
+
+# ---- reloads ----
+
+class Reloaded:
+    """The program on a graph whose file is written anew."""
+
+    def __init__(self, world):
+        self.world, self.port = world, free_port()
+
+    def write(self, budget="{ epsilon: 12, per: 1d }", out="out.jsonl", **more):
+        settings = f'keyring: file:keys\nlisten: "127.0.0.1:{self.port}"\nbudget: {budget}'
+        self.world.graph(nodes("http", **{"window": "1h", **more}).replace("out.jsonl", out), settings)
+
+    def start(self):
+        self.process = self.world.start("run", "graph.yaml")
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 20), self.process.log.read_text()
+
+    def reloads(self):
+        return dict(re.findall(r'datavault_reloads_total{result="([a-z-]+)"} (\d+)', get(self.port, "/metrics")[1].decode()))
+
+    def reload(self):
+        """How it ended, or the exit code of the program."""
+        before = self.reloads()
+        self.process.send_signal(signal.SIGHUP)
+        after = wait_for(lambda: self.process.poll() is not None or ((now := self.reloads()) != before and now), 20)
+        assert after, self.process.log.read_text()
+        return self.process.poll() if after is True else next(key for key in after if after[key] != before[key])
+
+
+@pytest.fixture(name="reloaded")
+def make_reloaded(world):
+    yield Reloaded(world)
+
+
+@pytest.mark.parametrize("finding, wrong", (
+    ("P108", {"budget": "{ epsilon: 11.9, per: 1d }"}), ("P108", {"window": "59m"}),
+    ("P109", {"more": ", delta: 1e-9"}), ("colour", {"budget": "{ epsilon: 12, colour: red }"})))
+def test_a_reload_beyond_the_budget_is_refused(reloaded, finding, wrong):
+    world = reloaded.world
+    reloaded.write()
+    set_budget(world, 1)
+    reloaded.start()
+    reloaded.write(**wrong)
+    assert reloaded.reload() == "invalid"
+    assert finding in reloaded.process.log.read_text()
+    assert get(reloaded.port, "/readyz")[0] == 200 and account(world)["spent"] == 0  # the old window goes on
+    reloaded.write(budget="{ epsilon: 1000, per: 1d }", window="59m")
+    assert reloaded.reload() == "done"
+    assert account(world)["spent"] == 0.5 and released(world) == 1
+    assert end(reloaded.process)[0] == 0
+
+
+def test_a_reload_that_goes_back_to_a_spent_account_ends_the_run(reloaded):
+    world = reloaded.world
+    reloaded.write()
+    set_budget(world, 0.9)
+    reloaded.start()
+    reloaded.write(window="2h")
+    assert reloaded.reload() == 6  # the old window has said what it had, and no window can be paid for any more
+    said = reloaded.process.log.read_text()
+    assert "rolled-back" in said and "noisy of dataset healthcare is spent: 0.5 of 0.9" in said
+    assert account(world)["spent"] == 0.5 and released(world) == 1
 
 
 # ---- wherever it dies, and however many there are ----

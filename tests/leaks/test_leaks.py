@@ -3,9 +3,10 @@
 """test_leaks.py - every graph in this folder leaks: `datavault check` must refuse it and show the path of the leak.
 
 `# leaks:` names the column that would leave, `# tells:` the one that a condition would tell of, `# unguarded:` the exit that nobody
-watches and nobody says why.
+watches and nobody says why, `# overspends:` the finding of noised answers that together tell more than the graph's `budget`, and which
+number of it they pass.
 
-shows: ANO-6 PRV-15 ING-13 MIS-3
+shows: ANO-6 PRV-3 PRV-15 ING-13 MIS-3
 """
 import os
 import pathlib
@@ -17,7 +18,8 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 GRAPHS = sorted(HERE.glob("*.yaml"))
 UNGUARDED = [path for path in GRAPHS if "\n# unguarded: " in path.read_text()]
-LEAKS = [path for path in GRAPHS if path not in UNGUARDED]
+OVERSPENT = [path for path in GRAPHS if "\n# overspends: " in path.read_text()]
+LEAKS = [path for path in GRAPHS if path not in UNGUARDED + OVERSPENT]
 DATAVAULT = os.environ["DATAVAULT"]
 
 
@@ -60,7 +62,21 @@ def test_guard_is_not_switched_off_for_no_reason(graph, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("graph", LEAKS[:3] + UNGUARDED[:1], ids=lambda path: path.stem)
+@pytest.mark.parametrize("graph", OVERSPENT, ids=lambda path: path.stem)
+def test_answers_cost_more_than_the_budget(graph, tmp_path):
+    text = graph.read_text()
+    finding, number = said(text, "overspends").split()
+    done = subprocess.run([DATAVAULT, "check", str(graph)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("error[") == 1 and f"error[{finding}]: the answers of a period could" in done.stderr and "help:" in done.stderr
+    enough = tmp_path / graph.name
+    enough.write_text(re.sub(rf"^(budget: .*{number}: )[0-9.e-]+", {"delta": r"\g<1>2.5e-5", "epsilon": r"\g<1>12"}[number], text, flags=re.M))
+    (tmp_path / "schemas").symlink_to(HERE / "schemas")
+    done = subprocess.run([DATAVAULT, "check", str(enough)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("graph", LEAKS[:3] + UNGUARDED[:1] + OVERSPENT[:1], ids=lambda path: path.stem)
 def test_leaking_graph_does_not_start(graph, tmp_path):
     done = subprocess.run([DATAVAULT, "run", "--once", str(graph)], capture_output=True, text=True, timeout=60, cwd=HERE,
                           stdin=subprocess.DEVNULL)

@@ -343,18 +343,22 @@ static dv_rc refuse(const struct dv_graph *to, struct dv_diags *diags)
     return DV_E_LEAK;
 }
 
+void spending_reload_to(struct spending_program *program, const struct spending_shape *next, bool refused)
+{
+    const char *text = print_shape(program, next);
+    const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .done = told,
+                                               .data = program, .approve = refused ? refuse : NULL };
+    program->next = *next;
+    if (dv_graph_reload(program->graph, &request) != DV_OK)
+        spending_wrong(program->world, "a reload does not begin");
+}
+
 void spending_reload(struct spending_program *program)
 {
-    struct spending_world *world = program->world;
     if (!dv_graph_can_reload(program->graph))
         return;
-    struct spending_shape next = changed(world, program->shape);
-    const char *text = print_shape(program, &next);
-    const struct dv_reload_request request = { .path = "t.yaml", .text = text, .length = strlen(text), .done = told,
-                                               .data = program, .approve = spending_chance(world, 10) ? refuse : NULL };
-    program->next = next;
-    if (dv_graph_reload(program->graph, &request) != DV_OK)
-        spending_wrong(world, "a reload does not begin");
+    struct spending_shape next = changed(program->world, program->shape);
+    spending_reload_to(program, &next, spending_chance(program->world, 10));
 }
 
 /* ---- the beginning ---- */

@@ -88,8 +88,10 @@ void spending_limit(struct spending_world *world, unsigned account, int64_t leas
 /* Starts the program's graph; it does not run after this if a budget is spent or a node is shut. */
 void spending_start(struct spending_program *program);
 
-/* Begins a reload with a file that differs here and there, if one can begin. */
+/* Begins a reload with a file that differs here and there, if one can begin; or with a file of the test's, which may be
+ * refused as one that could cost too much. */
 void spending_reload(struct spending_program *program);
+void spending_reload_to(struct spending_program *program, const struct spending_shape *next, bool refused);
 
 /* Whether it was killed; what becomes of a program that was, and of one whose run is over by itself. */
 bool spending_is_dead(const struct spending_program *program);

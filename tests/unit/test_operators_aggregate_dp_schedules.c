@@ -214,6 +214,7 @@ static void test_no_schedule_overdraws_or_hangs(void **state)
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)uv_hrtime();
     unsigned schedules = getenv("DATAVAULT_LONG") != NULL ? LONG_SCHEDULES : SCHEDULES;
     print_message("seed: DV_SEED=%llu\n", (unsigned long long)seed);
+    counts = (struct spending_counts){ 0 };
     for (unsigned i = 0; i < schedules; i++)
         run_schedule(*state, seed + i, i);
     print_counts(schedules);
@@ -223,9 +224,39 @@ static void test_no_schedule_overdraws_or_hangs(void **state)
     assert_true(deaths > 0 && cuts > 0 && exact > 0);
 }
 
+/* The new window cannot be paid for once the old one has said what it had, nor can the old one begin again. */
+static void test_a_reload_that_goes_back_to_a_spent_account_ends_the_run(void **state)
+{
+    static struct spending_world spending;
+    struct spending_program *program = &spending.programs[0];
+    struct dv_budget budget = { 0 };
+    struct dv_error error = { 0 };
+    counts = (struct spending_counts){ 0 };
+    power_disk_begin(1);
+    spending_begin(&spending, ((struct world *)*state)->directory, 1, &counts);
+    spending.calm = true;
+    spending.faults = 0;
+    program->shape = (struct spending_shape){ .node = { { .there = true, .epsilon = 500, .window_s = 1 } } };
+    assert_int_equal(dv_ledger_set(&spending.accounts[0].id, 900000000, -1, &budget, &error), DV_OK);
+    spending_start(program);
+    struct spending_shape next = program->shape;
+    next.node[0].window_s = 2;
+    spending_reload_to(program, &next, false);
+    for (unsigned i = 0; i < END_STEPS && !program->ended; i++)
+        (void)dv_loop_sim_step(&program->loop);
+    assert_true(program->ended);
+    assert_int_equal(program->rc, DV_E_BUDGET);
+    assert_int_equal(counts.reloads[DV_RELOAD_ROLLED_BACK], 1);
+    assert_non_null(strstr(dv_graph_error(program->graph)->text, "t of dataset plain is spent: 0.5 of 0.9"));
+    assert_true(spending.accounts[0].released == 500000000);
+    spending_ended(program);
+    assert_null(spending.broken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_reload_that_goes_back_to_a_spent_account_ends_the_run, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_no_schedule_overdraws_or_hangs, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
