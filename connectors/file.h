@@ -165,6 +165,7 @@ struct dv_appender_options {
     const struct dv_sys *sys;  /* &dv_sys_real */
     const char *name;          /* of the node, for log events: a DV_NAME */
     const char *path;          /* "-": standard output */
+    const char *taken;         /* what to do about another process that writes to it; NULL: to name another file */
     bool sync;                 /* durable means on the disk; else: handed to the kernel */
     bool elastic;              /* the buffer being filled grows instead of running out: its owner keeps the bound */
     char first;                /* records are lines that begin with this byte; 0: any */

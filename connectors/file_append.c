@@ -281,7 +281,8 @@ static dv_rc open_alone(struct dv_appender *appender, struct dv_file_facts *fact
     if (rc != DV_OK)
         rc = dv_error_set(error, rc, "%s: is no file that can be written to", options->path);
     else if (appender->positioned && flock(appender->fd, LOCK_EX | LOCK_NB) != 0)
-        rc = dv_error_set(error, DV_E_CONFIG, "%s: another process writes to it; name another file", options->path);
+        rc = dv_error_set(error, DV_E_CONFIG, "%s: another process writes to it; %s", options->path,
+                          options->taken != NULL ? options->taken : "name another file");
     else if (appender->positioned && !is_named(appender->fd, options->path))
         rc = dv_error_set(error, DV_E_CONFIG, "%s: was replaced while it was opened; start again", options->path);
     if (rc != DV_OK)

@@ -220,6 +220,9 @@ static dv_rc seal_letter(struct dv_dead_letter_file *file, const struct dv_lette
     return dv_blob_seal(blob, file->sealer, text, sealed, &error);
 }
 
+static const char TAKEN[] = "this graph's dead letters are kept there: give it a `name` of its own or "
+                            "`dead_letters: FILE`, or wait until the other run has ended";
+
 static dv_rc open_appender(struct dv_dead_letter_file *file, struct dv_error *error)
 {
     const struct dv_dead_letter_options *options = &file->options;
@@ -227,6 +230,7 @@ static dv_rc open_appender(struct dv_dead_letter_file *file, struct dv_error *er
                                        .sys = options->sys,
                                        .name = DV_DEAD_LETTER_DATASET,
                                        .path = options->path,
+                                       .taken = TAKEN,
                                        .sync = true,
                                        .elastic = true,
                                        .record = dv_blob_record_length,

@@ -211,6 +211,18 @@ def test_a_node_that_is_gone_needs_a_name(world):
     check_stored(world)
 
 
+def test_runs_at_once_have_letters_of_their_own(world):
+    """Graphs of one keyring and one folder for state."""
+    world.ledger.issue(3)
+    started = []
+    for number in range(3):
+        nodes = KEEPING.replace("in:", f"in{number}:").replace("after: in", f"after: in{number}").replace("vault", f"vault{number}")
+        world.graph(nodes, settings=f"keyring: file:keys\ndead_letters: letters{number}", name=f"{number}.yaml")
+        started.append(world.start("run", "--once", f"{number}.yaml"))
+    assert [process.wait(20) for process in started] == [0, 0, 0], [process.log.read_text() for process in started]
+    assert [len(oracle.rows(world.path(f"vault{number}.sqlite"))) for number in range(3)] == [3, 3, 3]
+
+
 def test_all_of_it_works_beside_a_running_graph(world):
     port = free_port()
     world.graph(KEEPING.replace("schema: healthcare }", "schema: healthcare, follow: true }"),
@@ -222,7 +234,7 @@ def test_all_of_it_works_beside_a_running_graph(world):
     text = get(port, "/metrics")[1].decode()
     assert 'datavault_dead_letters_total{node="in",code="DV_E_DATA"} 5' in text
     done = world.run("run", "graph.yaml")
-    assert done.returncode == 3 and b"another process writes to it" in done.stderr
+    assert done.returncode == 3 and b"another process writes to it" in done.stderr and b"`dead_letters: FILE`" in done.stderr
     ids = [letter["id"] for letter in letters(world)]
     assert b"at its next start" in dlq(world, "drop", "--yes", ids[0]).stderr
     world.ledger.poison.pop(int(ids[0].replace("-", "")[:12], 16))
