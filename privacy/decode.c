@@ -16,6 +16,7 @@ struct source {
     bool form;            /* here a '+' is a blank */
     unsigned char before; /* what stands before, decoded */
     unsigned char raw;    /* and its last byte in the source */
+    bool *past_end;       /* set when somebody asked for what stands behind the end; NULL: nobody cares */
 };
 
 /* An escape: so many bytes stand for these; taken == 0: there is none. */
@@ -26,7 +27,11 @@ struct escape {
 
 static unsigned char byte_at(const struct source *source, uint32_t at)
 {
-    return at < source->length ? source->text[at] : 0;
+    if (at < source->length)
+        return source->text[at];
+    if (source->past_end != NULL)
+        *source->past_end = true;
+    return 0;
 }
 
 static uint32_t hex_value(unsigned char byte)
@@ -209,56 +214,94 @@ static struct escape read_escape(const struct source *source, uint32_t at)
     }
 }
 
-/* Lines that go on, an escaped '=', or two escapes side by side. */
+/* A line that goes on, an escaped '=', or two escapes side by side; `raw` stands before the '='. */
+static bool is_sign_of_quoted(const struct source *source, uint32_t at, unsigned char raw)
+{
+    if (soft_end(source, at, raw) != 0)
+        return true;
+    return is_quoted_byte(source, at) && (is_quoted_byte(source, at + 3) ||
+                                          (byte_at(source, at + 1) == '3' && byte_at(source, at + 2) == 'D'));
+}
+
 static bool looks_quoted(const struct source *source)
 {
     const unsigned char *text = source->text, *end = text + source->length, *at = text;
     while ((at = at < end ? memchr(at, '=', (size_t)(end - at)) : NULL) != NULL) {
         uint32_t here = (uint32_t)(at - text);
-        bool escaped = is_quoted_byte(source, here);
-        if (soft_end(source, here, here > 0 ? text[here - 1] : 0) != 0)
-            return true;
-        if (escaped && (is_quoted_byte(source, here + 3) || (at[1] == '3' && at[2] == 'D')))
+        if (is_sign_of_quoted(source, here, here > 0 ? text[here - 1] : 0))
             return true;
         at++;
     }
     return false;
 }
 
-static void pass(struct source *source, unsigned char byte)
+void dv_decode_pass(struct dv_decoding *decoding, unsigned char byte)
 {
     if (byte <= ' ' || byte == '"' || byte == '<' || byte == '>')
-        source->form = false;
+        decoding->form = false;
     else if (byte == '=' || byte == '?')
-        source->form = true;
-    source->before = byte;
+        decoding->form = true;
+    decoding->before = decoding->raw = byte;
+}
+
+bool dv_decode_begins(unsigned char byte)
+{
+    return byte == '%' || byte == '&' || byte == '\\' || byte == '=' || byte == '+';
+}
+
+static void pass_escape(struct dv_decoding *decoding, const unsigned char *text, uint32_t at, const struct escape *escape)
+{
+    const bool form = decoding->form;
+    dv_decode_pass(decoding, escape->bytes[0]);
+    /* A blank that a '+' stands for does not end it. "%3D" opens no form, but what stands beside percent-encoding is one. */
+    decoding->form = decoding->form || text[at] == '%' || (text[at] == '+' && form);
+    decoding->raw = text[at + escape->taken - 1];
+}
+
+bool dv_decode_one(struct dv_decoding *decoding, const unsigned char *text, uint32_t length, uint32_t at, bool over,
+                   struct dv_decoded *ret_one)
+{
+    *ret_one = (struct dv_decoded){ .taken = 1, .count = 1, .bytes = { text[at] } };
+    if (!dv_decode_begins(text[at])) {
+        dv_decode_pass(decoding, text[at]);
+        return true;
+    }
+    bool past_end = false;
+    struct source source = { .text = text, .length = length, .quoted = decoding->quoted, .form = decoding->form,
+                             .before = decoding->before, .raw = decoding->raw, .past_end = &past_end };
+    if (text[at] == '=' && !source.quoted)
+        source.quoted = is_sign_of_quoted(&source, at, source.raw);
+    const struct escape escape = read_escape(&source, at);
+    if (past_end && !over)
+        return false;
+    decoding->quoted = source.quoted;
+    if (escape.taken == 0) {
+        dv_decode_pass(decoding, text[at]);
+        return true;
+    }
+    pass_escape(decoding, text, at, &escape);
+    *ret_one = (struct dv_decoded){ .taken = escape.taken, .count = escape.count, .is_escape = true };
+    memcpy(ret_one->bytes, escape.bytes, sizeof escape.bytes);
+    return true;
 }
 
 uint32_t dv_decode(const unsigned char *text, uint32_t length, bool mapped, unsigned char *out, uint32_t *map,
                    bool *ret_changed)
 {
-    struct source source = { .text = text, .length = length };
+    const struct source source = { .text = text, .length = length };
+    struct dv_decoding decoding = { .quoted = looks_quoted(&source) };
+    struct dv_decoded one;
     uint32_t to = 0;
-    source.quoted = looks_quoted(&source);
     *ret_changed = false;
-    for (uint32_t at = 0; at < length;) {
-        struct escape escape = read_escape(&source, at);
-        bool is_escape = escape.taken != 0;
-        if (!is_escape)
-            escape = (struct escape){ .taken = 1, .count = 1, .bytes = { text[at] } };
-        /* "%3D" opens no form, but what stands beside percent-encoding is one. */
-        bool percent = is_escape && text[at] == '%';
-        pass(&source, is_escape ? escape.bytes[0] : text[at]);
-        source.form = source.form || percent;
-        source.raw = text[at + escape.taken - 1];
+    for (uint32_t at = 0; at < length; at += one.taken) {
+        (void)dv_decode_one(&decoding, text, length, at, true, &one);
         uint32_t from = map != NULL && mapped ? map[at] : at;
-        for (uint32_t i = 0; i < escape.count; i++) {
+        for (uint32_t i = 0; i < one.count; i++) {
             if (map != NULL)
                 map[to] = from;
-            out[to++] = escape.bytes[i];
+            out[to++] = one.bytes[i];
         }
-        *ret_changed = *ret_changed || is_escape;
-        at += escape.taken;
+        *ret_changed = *ret_changed || one.is_escape;
     }
     if (map != NULL)
         map[to] = mapped ? map[length] : length;

@@ -24,6 +24,31 @@ bool dv_decode_wanted(const unsigned char *text, size_t length);
 uint32_t dv_decode(const unsigned char *text, uint32_t length, bool mapped, unsigned char *out, uint32_t *map,
                    bool *ret_changed);
 
+/* What was passed of a text that is decoded one escape after the other; zero at its start. */
+struct dv_decoding {
+    bool quoted;          /* quoted-printable, by what was seen */
+    bool form;            /* here a '+' is a blank */
+    unsigned char before; /* what stands before, decoded */
+    unsigned char raw;    /* and its last byte in the source */
+};
+
+/* So many bytes of the source stand for these. */
+struct dv_decoded {
+    uint32_t taken, count;
+    unsigned char bytes[4];
+    bool is_escape;
+};
+
+/* Decodes the byte or the escape at text[at]. If it is not `over`, the text goes on behind text[0..length): false if what comes there
+ * might matter; then nothing was passed. What dv_decode() makes of the whole text comes of it but for one thing: that a text is
+ * quoted-printable is known from the first sign of it on. */
+bool dv_decode_one(struct dv_decoding *decoding, const unsigned char *text, uint32_t length, uint32_t at, bool over,
+                   struct dv_decoded *ret_one);
+
+/* Whether an escape can begin with this byte. One with which none can is passed by dv_decode_pass(), too. */
+bool dv_decode_begins(unsigned char byte);
+void dv_decode_pass(struct dv_decoding *decoding, unsigned char byte);
+
 /* decode_entity.c: the character that the HTML entity of this name stands for, or 0. */
 uint32_t dv_entity_named(const unsigned char *name, uint32_t length);
 

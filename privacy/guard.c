@@ -11,9 +11,9 @@
 
 #include "engine/memory.h"
 #include "privacy/detect_rows.h"
+#include "privacy/guard_lane.h"
 
 enum {
-    FOUND_MAX = 512, /* undecided, or not let go yet: a finding has three bytes at least */
     DECIDED_MAX = 1152,
     WINDOW_BYTES = 4 * (DV_DETECT_BEHIND + DV_GUARD_HELD_MAX + DV_GUARD_STEP + DV_GUARD_SEGMENT_MAX),
     SENTENCE_WORD_MIN = 3, /* letters of a word that a full stop behind it does not shorten */
@@ -22,30 +22,26 @@ enum {
 
 _Static_assert(DV_DETECT_BEHIND + DV_SECRET_RUN_MAX <= DV_GUARD_HELD_MAX, "a secret fits into what may be held");
 
-_Static_assert((DV_GUARD_HELD_MAX + DV_GUARD_STEP) / 3 < FOUND_MAX, "findings of three bytes");
+_Static_assert((DV_GUARD_HELD_MAX + DV_GUARD_STEP) / 3 < DV_GUARD_FOUND_MAX, "findings of three bytes");
+_Static_assert(2 * (DV_DETECT_BEHIND + DV_GUARD_HELD_MAX + DV_GUARD_STEP) < DV_GUARD_LANE_BYTES, "what is undecided, and what comes");
 _Static_assert((DV_GUARD_HELD_MAX + DV_GUARD_STEP + DV_GUARD_SEGMENT_MAX) / 3 < DECIDED_MAX, "findings of three bytes");
-
-/* Findings, sorted. */
-struct list {
-    struct dv_span *spans;
-    size_t count;
-};
 
 struct dv_guard {
     const struct dv_guard_rules *rules;
     uint64_t taken; /* bytes of the stream */
-    uint32_t length, done, limit;
+    uint32_t done, limit;
     uint32_t sought;    /* full: no piece ends before it */
     uint32_t secret_state;
     bool covering;      /* in a match that was too long to hold */
     bool blocked;
-    struct dv_detect_state state;
-    struct list found;   /* by patterns; state.count of them */
-    struct list secrets; /* found as they are */
-    struct list decided; /* both, as far as `limit` */
-    struct dv_span found_room[FOUND_MAX], secrets_room[FOUND_MAX], decided_room[DECIDED_MAX];
+    struct dv_guard_lane lanes[DV_GUARD_LANES]; /* the stream, and without its escapes */
+    struct dv_guard_list secrets; /* found as they are */
+    struct dv_guard_list decided; /* all, as far as `limit` */
+    struct dv_span secrets_room[DV_GUARD_FOUND_MAX], decided_room[DECIDED_MAX];
     uint64_t counts[DV_PII_COUNT];
-    char window[WINDOW_BYTES];
+    char window[WINDOW_BYTES]; /* of lane 0 */
+    unsigned char texts[DV_GUARD_LANES - 1][DV_GUARD_LANE_BYTES];
+    uint32_t maps[DV_GUARD_LANES - 1][DV_GUARD_LANE_BYTES];
 };
 
 dv_rc dv_guard_rules_open(struct dv_guard_rules *rules, const struct dv_guard_options *options)
@@ -78,7 +74,14 @@ dv_rc dv_guard_open(struct dv_guard **ret_guard, const struct dv_guard_rules *ru
     if (guard == NULL)
         return DV_E_MEMORY;
     guard->rules = rules;
-    guard->found.spans = guard->found_room;
+    for (uint32_t i = 0; i < DV_GUARD_LANES; i++) {
+        struct dv_guard_lane *lane = &guard->lanes[i];
+        lane->found.spans = lane->found_room;
+        lane->mapped.spans = lane->mapped_room;
+        lane->text = i == 0 ? (unsigned char *)guard->window : guard->texts[i - 1];
+        lane->map = i == 0 ? NULL : guard->maps[i - 1];
+        lane->size = i == 0 ? WINDOW_BYTES : DV_GUARD_LANE_BYTES;
+    }
     guard->secrets.spans = guard->secrets_room;
     guard->decided.spans = guard->decided_room;
     return DV_OK;
@@ -93,7 +96,7 @@ void dv_guard_close(struct dv_guard *guard)
 
 size_t dv_guard_held(const struct dv_guard *guard)
 {
-    return guard->rules->action == DV_GUARD_ALERT ? 0 : guard->length - guard->done;
+    return guard->rules->action == DV_GUARD_ALERT ? 0 : guard->lanes[0].length - guard->done;
 }
 
 uint64_t dv_guard_count(const struct dv_guard *guard, enum dv_pii type)
@@ -102,81 +105,15 @@ uint64_t dv_guard_count(const struct dv_guard *guard, enum dv_pii type)
     return guard->counts[type];
 }
 
-/* ---- spans ---- */
-
-static void take_off(struct list *list, size_t count)
-{
-    memmove(list->spans, list->spans + count, (list->count - count) * sizeof *list->spans);
-    list->count -= count;
-}
-
-static void shift(struct list *list, uint32_t bytes)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        list->spans[i].start -= bytes < list->spans[i].start ? bytes : list->spans[i].start;
-        list->spans[i].end -= bytes;
-    }
-}
-
-/* Two findings that overlap are one, named by the surer, then the longer. */
-static void merge(struct dv_span *into, const struct dv_span *other)
-{
-    uint32_t length = into->end - into->start, other_length = other->end - other->start;
-    if (other->score > into->score || (other->score == into->score && other_length > length)) {
-        into->type = other->type;
-        into->score = other->score;
-    }
-    into->start = other->start < into->start ? other->start : into->start;
-    into->end = other->end > into->end ? other->end : into->end;
-}
-
-/* Two sorted lists being read as one. */
-struct pair {
-    const struct list *a, *b;
-    size_t at_a, at_b;
-};
-
-static const struct dv_span *first_of(const struct pair *pair)
-{
-    const struct dv_span *a = pair->at_a < pair->a->count ? &pair->a->spans[pair->at_a] : NULL;
-    const struct dv_span *b = pair->at_b < pair->b->count ? &pair->b->spans[pair->at_b] : NULL;
-    if (a == NULL || b == NULL)
-        return a != NULL ? a : b;
-    return a->start <= b->start ? a : b;
-}
-
-static void step(struct pair *pair)
-{
-    const struct dv_span *first = first_of(pair);
-    bool is_a = pair->at_a < pair->a->count && first == &pair->a->spans[pair->at_a];
-    pair->at_a += is_a;
-    pair->at_b += !is_a;
-}
-
-/* The next finding of both, with all that overlap it; false at the end. */
-static bool next_of(struct pair *pair, struct dv_span *ret_span)
-{
-    const struct dv_span *next = first_of(pair);
-    if (next == NULL)
-        return false;
-    *ret_span = *next;
-    step(pair);
-    while ((next = first_of(pair)) != NULL && next->start < ret_span->end) {
-        merge(ret_span, next);
-        step(pair);
-    }
-    return true;
-}
-
 /* A secret that ends at the end of the window. */
 static void note_secret(struct dv_guard *guard, uint32_t length)
 {
-    struct list *list = &guard->secrets;
-    struct dv_span span = { .end = guard->length, .type = DV_PII_OTHER, .score = SECRET_SCORE, .why = "a known secret" };
-    span.start = length < guard->length ? guard->length - length : 0;
+    struct dv_guard_list *list = &guard->secrets;
+    struct dv_span span = { .end = guard->lanes[0].length, .type = DV_PII_OTHER, .score = SECRET_SCORE, .why = "a known secret" };
+    span.start = length < guard->lanes[0].length ? guard->lanes[0].length - length : 0;
     while (list->count > 0 && list->spans[list->count - 1].end > span.start)
-        merge(&span, &list->spans[--list->count]);
-    DV_ASSERT(list->count < FOUND_MAX);
+        dv_guard_merge(&span, &list->spans[--list->count]);
+    DV_ASSERT(list->count < DV_GUARD_FOUND_MAX);
     list->spans[list->count++] = span;
 }
 
@@ -203,10 +140,10 @@ static void write_cover(struct dv_guard *guard, const struct dv_guard_out *out, 
 }
 
 /* Lets the bytes as far as `end` go, but for the findings in them. */
-static void let_go(struct dv_guard *guard, const struct dv_guard_out *out, struct pair findings, uint32_t end)
+static void let_go(struct dv_guard *guard, const struct dv_guard_out *out, struct dv_guard_row findings, uint32_t end)
 {
     struct dv_span span;
-    while (!guard->blocked && next_of(&findings, &span)) {
+    while (!guard->blocked && dv_guard_row_next(&findings, &span)) {
         if (span.start >= end)
             break;
         write_out(guard, out, guard->done, span.start);
@@ -221,21 +158,26 @@ static void let_go(struct dv_guard *guard, const struct dv_guard_out *out, struc
 /* Collects what is decided; the limit is before the first finding that is not. */
 static void decide(struct dv_guard *guard, uint32_t settled)
 {
-    struct pair both = { .a = &guard->found, .b = &guard->secrets };
-    struct pair kept = both;
+    struct dv_guard_row all = { .lists = { &guard->secrets } };
+    for (uint32_t i = 0; i < DV_GUARD_LANES; i++)
+        all.lists[i + 1] = &guard->lanes[i].mapped;
+    struct dv_guard_row kept = all;
     struct dv_span span;
-    while (next_of(&both, &span)) {
+    while (dv_guard_row_next(&all, &span)) {
         if (span.end > settled) {
             settled = span.start < settled ? span.start : settled;
             break;
         }
-        kept = both;
+        kept = all;
         DV_ASSERT(guard->decided.count < DECIDED_MAX);
         if ((guard->rules->types >> span.type & 1u) != 0)
             guard->decided.spans[guard->decided.count++] = span;
     }
-    take_off(&guard->found, kept.at_a);
-    take_off(&guard->secrets, kept.at_b);
+    dv_guard_list_take_off(&guard->secrets, kept.at[0]);
+    for (uint32_t i = 0; i < DV_GUARD_LANES; i++) {
+        dv_guard_list_take_off(&guard->lanes[i].found, kept.at[i + 1]);
+        dv_guard_list_take_off(&guard->lanes[i].mapped, kept.at[i + 1]);
+    }
     guard->limit = settled > guard->limit ? settled : guard->limit;
 }
 
@@ -260,7 +202,7 @@ static bool is_sentence_end(const struct dv_guard *guard, uint32_t at)
 /* Whether a finding goes on over `at`; *next is the first that does not end before. */
 static bool is_inside(const struct dv_guard *guard, uint32_t at, size_t *next)
 {
-    const struct list *list = &guard->decided;
+    const struct dv_guard_list *list = &guard->decided;
     while (*next < list->count && list->spans[*next].end <= at)
         (*next)++;
     return *next < list->count && list->spans[*next].start < at;
@@ -305,19 +247,19 @@ static void forget_decided(struct dv_guard *guard)
     size_t count = 0;
     while (count < guard->decided.count && guard->decided.spans[count].start < guard->done)
         count++;
-    take_off(&guard->decided, count);
+    dv_guard_list_take_off(&guard->decided, count);
 }
 
 static void let_piece_go(struct dv_guard *guard, const struct dv_guard_out *out, uint32_t end)
 {
     const uint32_t start = guard->done;
-    struct list piece = { .spans = guard->rules->piece };
+    struct dv_guard_list piece = { .spans = guard->rules->piece };
     piece.count = dv_find(&guard->rules->finder, guard->window + start, end - start, piece.spans, DECIDED_MAX);
     for (size_t i = 0; i < piece.count; i++) {
         piece.spans[i].start += start;
         piece.spans[i].end += start;
     }
-    struct pair both = { .a = &guard->decided, .b = &piece };
+    struct dv_guard_row both = { .lists = { &guard->decided, &piece } };
     let_go(guard, out, both, end);
     forget_decided(guard);
 }
@@ -332,9 +274,8 @@ static void flush(struct dv_guard *guard, const struct dv_guard_out *out, bool a
             let_piece_go(guard, out, guard->limit);
         return;
     }
-    const struct list none = { 0 };
-    struct pair both = { .a = &guard->decided, .b = &none };
-    let_go(guard, out, both, guard->limit);
+    const struct dv_guard_row decided = { .lists = { &guard->decided } };
+    let_go(guard, out, decided, guard->limit);
     forget_decided(guard);
 }
 
@@ -348,29 +289,28 @@ static uint32_t less(uint32_t a, uint32_t b)
 /* Drops what nobody looks back to any more. */
 static void make_room(struct dv_guard *guard, size_t bytes)
 {
-    if (guard->length + bytes <= WINDOW_BYTES)
+    struct dv_guard_lane *stream = &guard->lanes[0];
+    if (stream->length + bytes <= WINDOW_BYTES)
         return;
     uint32_t drop = less(guard->done, DV_DETECT_BEHIND);
-    drop = drop < guard->state.next ? drop : less(guard->state.next, DV_DETECT_BEHIND);
-    memmove(guard->window, guard->window + drop, guard->length - drop);
-    guard->length -= drop;
+    drop = drop < stream->state.next ? drop : less(stream->state.next, DV_DETECT_BEHIND);
+    drop = drop < stream->decoded ? drop : stream->decoded;
+    dv_guard_lane_drop(stream, drop);
+    for (uint32_t i = 1; i < DV_GUARD_LANES; i++)
+        dv_guard_lane_shift(&guard->lanes[i], drop);
     guard->done -= drop;
     guard->limit -= drop;
     guard->sought = less(guard->sought, drop);
-    guard->state.next -= drop;
-    guard->state.covered_end = less(guard->state.covered_end, drop);
-    guard->state.settled = less(guard->state.settled, drop);
-    shift(&guard->found, drop);
-    shift(&guard->secrets, drop);
-    shift(&guard->decided, drop);
-    DV_ASSERT(guard->length + bytes <= WINDOW_BYTES);
+    dv_guard_list_shift(&guard->secrets, drop);
+    dv_guard_list_shift(&guard->decided, drop);
+    DV_ASSERT(stream->length + bytes <= WINDOW_BYTES);
 }
 
 static void look_for_secrets(struct dv_guard *guard, const char *bytes, size_t length)
 {
     const struct dv_secrets *secrets = &guard->rules->secrets;
     for (size_t i = 0; i < length; i++) {
-        guard->window[guard->length++] = bytes[i];
+        guard->window[guard->lanes[0].length++] = bytes[i];
         guard->secret_state = dv_secrets_step(secrets, guard->secret_state, (unsigned char)bytes[i]);
         uint32_t match = secrets->match[guard->secret_state];
         if (match != 0)
@@ -385,27 +325,30 @@ static void append(struct dv_guard *guard, const char *bytes, size_t length)
         look_for_secrets(guard, bytes, length);
         return;
     }
-    memcpy(guard->window + guard->length, bytes, length);
-    guard->length += (uint32_t)length;
+    memcpy(guard->window + guard->lanes[0].length, bytes, length);
+    guard->lanes[0].length += (uint32_t)length;
 }
 
 /* How far everything is decided, secrets included. */
 static uint32_t settle(struct dv_guard *guard)
 {
-    guard->state.count = guard->found.count;
-    dv_detect_open(&guard->rules->finder.detector, guard->window, guard->length, &guard->state, guard->found.spans, FOUND_MAX);
-    guard->found.count = guard->state.count;
+    const struct dv_guard_lane *stream = &guard->lanes[0];
     uint32_t depth = guard->secret_state != 0 ? guard->rules->secrets.depth[guard->secret_state] : 0;
-    uint32_t known = less(guard->length, depth);
-    return known < guard->state.settled ? known : guard->state.settled;
+    uint32_t known = less(stream->length, depth);
+    dv_guard_lanes_decode(guard->lanes, false);
+    for (uint32_t i = 0; i < DV_GUARD_LANES && (i == 0 || stream->is_open); i++) {
+        uint32_t settled = dv_guard_lane_scan(&guard->lanes[i], &guard->rules->finder.detector);
+        known = settled < known ? settled : known;
+    }
+    return known;
 }
 
 static void start_anew(struct dv_guard *guard)
 {
-    explicit_bzero(guard->window, guard->length);
-    guard->length = guard->done = guard->limit = guard->sought = 0;
-    guard->state = (struct dv_detect_state){ 0 };
-    guard->found.count = guard->secrets.count = guard->decided.count = 0;
+    for (uint32_t i = 0; i < DV_GUARD_LANES; i++)
+        dv_guard_lane_reset(&guard->lanes[i]);
+    guard->done = guard->limit = guard->sought = 0;
+    guard->secrets.count = guard->decided.count = 0;
 }
 
 /* What is undecided has become too long to be held: it is covered, and so is all as far as the next blank. */
@@ -440,11 +383,11 @@ static size_t take(struct dv_guard *guard, const char *bytes, size_t length, con
     else
         append(guard, bytes, count);
     guard->taken += count;
-    if (guard->covering || guard->length == 0)
+    if (guard->covering || guard->lanes[0].length == 0)
         return count;
     decide(guard, settle(guard));
     flush(guard, out, false);
-    if (guard->taken % DV_GUARD_STEP == 0 && guard->length - guard->limit > DV_GUARD_HELD_MAX)
+    if (guard->taken % DV_GUARD_STEP == 0 && guard->lanes[0].length - guard->limit > DV_GUARD_HELD_MAX)
         cover_long(guard, out);
     return count;
 }
@@ -461,11 +404,10 @@ dv_rc dv_guard_push(struct dv_guard *guard, const char *bytes, size_t length, co
 dv_rc dv_guard_end(struct dv_guard *guard, const struct dv_guard_out *out)
 {
     if (!guard->blocked) {
-        guard->state.count = guard->found.count;
-        dv_detect_close(&guard->rules->finder.detector, guard->window, guard->length, &guard->state, guard->found.spans,
-                        FOUND_MAX);
-        guard->found.count = guard->state.count;
-        decide(guard, guard->length);
+        dv_guard_lanes_decode(guard->lanes, true);
+        for (uint32_t i = 0; i < DV_GUARD_LANES && (i == 0 || guard->lanes[0].is_open); i++)
+            dv_guard_lane_finish(&guard->lanes[i], &guard->rules->finder.detector);
+        decide(guard, guard->lanes[0].length);
         flush(guard, out, true);
     }
     dv_rc rc = guard->blocked ? DV_E_LEAK : DV_OK;

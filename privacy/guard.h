@@ -8,12 +8,15 @@
  * that looked at it would have to look past the end, or while a mark that is still to come could reach back to it
  * (detect_open.c). So "seen in the clin" holds "clin", which may become clin@example.org, and ". " lets it go. What leaves
  * does not depend on how the text was cut: it is what one push of the whole gives, and with the strength `patterns` what
- * dv_detect() finds in the whole text.
+ * dv_detect() finds in the whole text, in it without its escapes (decode.h), and without escapes in those. So an e-mail address
+ * is found with \u0040, %40, &#64; or %2540 in it, wherever the stream was cut. Two things only a whole text can tell (dv_find()): that
+ * it is quoted-printable is known here from the first sign of it on (a line that goes on, "=3D", two escapes side by side), and
+ * what base64 holds is not looked at, nor are other disguises (fold.h), structure and what was found elsewhere in the text.
  *
  * `full` also asks the tagger, which needs company: text is let go at the ends of lines and sentences, and after
  * DV_GUARD_SEGMENT_MAX bytes at the latest; each such piece is a document of its own for dv_find().
  *
- * Memory is fixed. No more than DV_GUARD_HELD_MAX bytes are held undecided (in `full` a piece more). A match that is
+ * Memory is fixed: some 200 kB a stream. No more than DV_GUARD_HELD_MAX bytes are held undecided (in `full` a piece more). A match that is
  * longer, such as an address of the web of a thousand bytes, is covered to its end, which is then the next blank or control
  * character; the scan begins anew behind it. Work for a byte is bounded by what is held. No value is kept or told. */
 #ifndef DV_PRIVACY_GUARD_H

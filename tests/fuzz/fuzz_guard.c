@@ -2,8 +2,8 @@
  * fuzz_guard.c - smuggles personal data past the cuts of a stream.
  *
  * The first bytes say which rules, where to cut and what is planted where; the rest is the text. However it is cut, what
- * leaves is what leaves a stream of one push; with patterns alone it is the text with the spans of dv_detect() replaced,
- * unless a match was too long to be held; and what was planted, between blanks, is never in it. */
+ * leaves is what leaves a stream of one push; with patterns alone it is the text with what dv_detect() finds in it, and in it
+ * without its escapes, replaced, unless a match was too long to be held; and what was planted, between blanks, is never in it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,9 @@
 #include "engine/memory.h"
 #include "privacy/guard.h"
 
-enum { TEXT_MAX = 1 << 16, SPANS = 16384, HEAD = 8, PLANTED_MAX = 8, FIRST_SECRET = 3 };
+#include "../unit/guard_whole.h"
+
+enum { TEXT_MAX = WHOLE_MAX, HEAD = 8, PLANTED_MAX = 8, FIRST_SECRET = 3 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,7 +28,7 @@ struct world {
     struct dv_guard_rules rules[2][2]; /* by strength, then redact and block */
     struct dv_guard *guards[2][2];
     struct sink whole, is;
-    struct dv_span spans[SPANS];
+    struct whole found;
     char text[TEXT_MAX];
 };
 
@@ -120,15 +122,17 @@ static void check_planted(const struct sink *sink, const uint8_t *data, size_t s
 static void check_whole(struct world *world, const struct dv_guard_rules *rules, size_t length)
 {
     struct sink *is = &world->is;
-    size_t count = dv_detect(&rules->finder.detector, world->text, length, world->spans, SPANS), at = 0;
+    struct dv_span span;
+    size_t at = 0;
+    find_whole(&world->found, &rules->finder.detector, world->text, length);
     is->length = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = dv_pii_name(world->spans[i].type);
-        collect(is, world->text + at, world->spans[i].start - at);
+    while (dv_guard_row_next(&world->found.row, &span)) {
+        const char *name = dv_pii_name(span.type);
+        collect(is, world->text + at, span.start - at);
         collect(is, "[", 1);
         collect(is, name, strlen(name));
         collect(is, "]", 1);
-        at = world->spans[i].end;
+        at = span.end;
     }
     collect(is, world->text + at, length - at);
     DV_ASSERT(is->length == world->whole.length && memcmp(is->bytes, world->whole.bytes, is->length) == 0);

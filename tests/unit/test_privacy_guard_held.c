@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "guard_texts.h"
+#include "guard_whole.h"
 #include "privacy/detect_id.h"
 
 enum { SPANS = 1024, ASKED = 4, NUMBER_MAX = 40, TRIES = 3000 };
@@ -25,7 +26,7 @@ static const char *const ends[] = {
     "1-1 ", "/24 ", "/1/24 ", "1/24 ", "4/24 ", "-03-18 ", "03-18 ", "3-18 ", "-18 ", "18 ", " March 2024 ", "March ", "arch ", "rch ", "ch ", "h ", "th, 2024 ",
     "49 30 901820 ", "9 30 901820 ", " 30 901820 ", "30 901820 ", "0 901820 ", " 0000 0000 ", "0000 0000 ", "89 3704 0044 0532 0130 00 ", " ext. 5 ", "ext. 5 ",
     "xt. 5 ", "t. 5 ", ". 5 ", "f 5 ", "of March 2024 ", "de mayo ", " de 2024 ", "e 2024 ", "-MAR-2024 ", "AR-2024 ", "R-2024 ", "ww.x.org ", "w.x.org ", ", 2024 ", "24 ", "4 ",
-    " 12 34 56 C ", "12 34 56 C ", "123456C ", " 800101AB1 ", "800101AB1 ", "00101AB1 ", " 800101 5009 087 ", "S1234567D ", "1234567D ", " MRN: 12345 ", "12345678Z ",
+    " 12 34 56 C ", "12 34 56 C ", "123456C ", " 800101AB1 ", "800101AB1 ", "00101AB1 ", " 800101 5009 087 ", "S1234567D ", "1234567D ", " MRN: 12345 ", "40x.org ", "0x.org ", "=40x.org ", "5=40x.org ", "D=40x.org ", "u0061n@x.org ", "#97;n@x.org ", "61n@x.org ", "1n@x.org ",  "4;x.org ", "64;x.org ", "#64;x.org ", "mmat;x.org ", "\\u0040x.org ", "u0040x.org ", "0040x.org ", "&#45;45-6789 ", "%2D45-6789 ", "12345678Z ",
     "0", "00", "000", "0000", "00000", "000000", "0000000", "00000000", "000000000", " 00", " 000", " 0000", " 0000 0000 0000", "-0000", "-00-0000", "",
 };
 
@@ -34,11 +35,20 @@ static bool is_found(const struct dv_guard_rules *rules, const char *text, size_
 {
     static char longer[TEXT_MAX];
     static struct dv_span spans[SPANS];
+    static struct whole whole;
+    struct dv_span span;
     memcpy(longer, text, length);
     memcpy(longer + length, end, end_length);
     size_t count = dv_detect(&rules->finder.detector, longer, length + end_length, spans, SPANS);
     for (size_t k = 0; k < count; k++)
         if (spans[k].start <= at && at < spans[k].end)
+            return true;
+    longer[length + end_length] = '\0';
+    if (strpbrk(longer, "%&\\=+") == NULL)
+        return false;
+    find_whole(&whole, &rules->finder.detector, longer, length + end_length);
+    while (dv_guard_row_next(&whole.row, &span))
+        if (span.start <= at && at < span.end)
             return true;
     return false;
 }

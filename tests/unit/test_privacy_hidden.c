@@ -234,7 +234,7 @@ static void decoding_is_exact(void **state)
         { "timeout=20s max=40 x=4F=", "timeout=20s max=40 x=4F=" },
         { "C:\\work \\q \\u12 \\ud800 \\x4", "C:\\work \\q \\u12 \\ud800 \\x4" },
         { "2+2 a+b C++", "2+2 a+b C++" },
-        { "q=a+b&t=+44+20 c+d", "q=a b&t=+44 20 c+d" },
+        { "q=a+b&t=+44+20+79 c+d", "q=a b&t=+44 20 79 c+d" },
         { "&lt;b&gt;&amp;amp;&nbsp;&#x4e2d;", "<b>&amp;\xC2\xA0\xE4\xB8\xAD" },
         { "\\ud83d\\ude00 \\u{1F600}\\/\\\\", "\xF0\x9F\x98\x80 \xF0\x9F\x98\x80/\\" },
         { "caf=C3=A9 =3D 1", "caf\xC3\xA9 = 1" },
