@@ -65,6 +65,19 @@ uint64_t dv_breaker_failed(struct dv_breaker *breaker, uint64_t now_ns, const ch
     return dv_breaker_wait_ms(breaker, now_ns);
 }
 
+void dv_breaker_open_for(struct dv_breaker *breaker, uint64_t now_ns, uint64_t pause_ms, const char *reason)
+{
+    if (breaker->state == DV_BREAKER_CLOSED) {
+        breaker->opened_ns = now_ns;
+        breaker->opened_total++;
+    }
+    breaker->state = DV_BREAKER_OPEN;
+    if (breaker->failures < breaker->failures_max)
+        breaker->failures = breaker->failures_max;
+    breaker->due_ns = now_ns + pause_ms * NS_PER_MS;
+    breaker->reason = reason;
+}
+
 bool dv_breaker_succeeded(struct dv_breaker *breaker)
 {
     bool was_closed = breaker->state == DV_BREAKER_CLOSED;

@@ -50,6 +50,9 @@ uint64_t dv_breaker_wait_ms(const struct dv_breaker *breaker, uint64_t now_ns);
 /* A try failed; `reason` is a literal. The ms to wait before the next. */
 uint64_t dv_breaker_failed(struct dv_breaker *breaker, uint64_t now_ns, const char *reason);
 
+/* A try failed in a way that no other try will heal for so long: open until then, however few failed before. */
+void dv_breaker_open_for(struct dv_breaker *breaker, uint64_t now_ns, uint64_t pause_ms, const char *reason);
+
 /* A try succeeded: closed, whatever it was. True if it was not. */
 bool dv_breaker_succeeded(struct dv_breaker *breaker);
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * llm_internal.h - between the files of the language model's connector: a talk, and what differs between services. */
+#ifndef DV_CONNECTORS_LLM_INTERNAL_H
+#define DV_CONNECTORS_LLM_INTERNAL_H
+
+#include "connectors/llm.h"
+#include "connectors/sse_read.h"
+#include "engine/json.h"
+#include "engine/json_doc.h"
+
+enum { DV_LLM_PATH_MAX = 256, DV_LLM_FAULT_MAX = 64 * 1024 /* bytes of an error's body that are looked at */ };
+
+/* What a try came to. */
+struct dv_llm_verdict {
+    dv_rc rc; /* DV_OK: an answer, however it ended */
+    const char *reason;
+    bool again;         /* another try may end otherwise */
+    bool outage;        /* the service is at fault, not this request */
+    uint64_t wait_ms;   /* the service asks to wait so long */
+    uint64_t closed_ms; /* nothing will get through for so long */
+};
+
+enum dv_llm_state {
+    DV_LLM_WAITING, /* for its turn, or another try */
+    DV_LLM_ASKING,
+    DV_LLM_OVER,
+};
+
+/* A request on its way; made by ask(), gone before its `on_end` is called. */
+struct dv_llm_talk {
+    struct dv_llm *llm;
+    struct dv_llm_request *request; /* one of both */
+    struct dv_llm_embedding *embedding;
+    enum dv_llm_state state;
+    uint32_t tries;
+    uint64_t due_ns, deadline_ns;
+    bool probe;    /* it is what an open circuit tries */
+    unsigned busy; /* in the hands of callbacks, after which it may be freed */
+    bool gone;     /* cancelled meanwhile */
+
+    struct dv_http_request http;
+    struct dv_http_header headers[2];
+    char path[DV_LLM_PATH_MAX];
+    char *key; /* the header's value, wiped after each try */
+    struct dv_sse_text body;
+
+    struct dv_sse_reader events; /* the answer of a prompt */
+    struct dv_sse_text whole;    /* that of an embedding, or an error */
+    struct dv_doc doc;
+    struct dv_llm_verdict verdict; /* that the answer's text led to */
+    bool ended;                    /* the stream said that it is at its end */
+    enum dv_llm_finish finish;     /* FAILED: not known yet */
+    const char *reason;            /* of `finish` */
+    uint32_t tokens_in, tokens_out;
+    uint32_t texts_done; /* of an embedding that is asked text by text */
+
+    bool handed_out;         /* some of the answer: no other try */
+    struct dv_sse_text kept; /* the answer so far, for the shelf */
+    bool unkept;             /* it became too long */
+    uint64_t out_bytes;
+    uint8_t hash[DV_LLM_HASH_BYTES];
+    uint64_t taken; /* tokens of the tenant's day */
+    int64_t taken_ms;
+    struct dv_llm_talk *next;
+};
+
+/* What differs between services. */
+struct dv_llm_api {
+    const char *url; /* the service's own */
+    const char *key_header, *key_prefix;
+    /* "/v1/…" */
+    void (*path)(const struct dv_llm_talk *talk, char *out, size_t size);
+    bool (*write)(const struct dv_llm_talk *talk, struct dv_json *json); /* the request's body; false: no memory */
+    /* An event of the stream; fills the talk. False: the verdict is clear. */
+    bool (*event)(struct dv_llm_talk *talk, const struct dv_sse_event *event);
+    /* A status other than 200, or an error inside the stream; the talk's document is its body, if that was JSON. */
+    struct dv_llm_verdict (*judge)(struct dv_llm_talk *talk, unsigned status);
+    bool (*vectors)(struct dv_llm_talk *talk); /* the document is an answer with vectors: fills rows. False: as above */
+};
+
+extern const struct dv_llm_api dv_llm_openai, dv_llm_gemini;
+
+/* llm_question.c: the bytes of all texts; the tokens that so many bytes are, rather more; whose they are; and the hash of
+ * a prompt, false: no memory. */
+uint64_t dv_llm_bytes(const struct dv_llm_talk *talk);
+uint64_t dv_llm_tokens(uint64_t bytes);
+const char *dv_llm_tenant(const struct dv_llm_talk *talk);
+bool dv_llm_hash(struct dv_llm_talk *talk);
+
+/* llm_talk.c: one try; its end comes by dv_llm_tried(). */
+void dv_llm_talk_start(struct dv_llm_talk *talk);
+void dv_llm_talk_free(struct dv_llm_talk *talk);
+
+/* Begins a use of the talk by callbacks, and ends it: false if it was cancelled meanwhile, and is freed. */
+void dv_llm_talk_hold(struct dv_llm_talk *talk);
+bool dv_llm_talk_release(struct dv_llm_talk *talk);
+
+/* llm.c: what a try came to. */
+void dv_llm_tried(struct dv_llm_talk *talk, struct dv_llm_verdict verdict);
+
+/* For services: hands out text of the answer; false: cancelled, touch nothing. */
+bool dv_llm_hand_out(struct dv_llm_talk *talk, const char *text, size_t length);
+
+/* For services: notes a verdict, and gives back false. */
+bool dv_llm_refuse(struct dv_llm_talk *talk, dv_rc rc, const char *reason, bool again);
+
+/* Reads JSON into the talk's document; false: a verdict was noted. */
+bool dv_llm_read(struct dv_llm_talk *talk, const char *text, size_t length);
+
+/* What a status means to every service; its own words may say more. */
+struct dv_llm_verdict dv_llm_judge_status(const struct dv_llm_talk *talk, unsigned status);
+
+/* llm_embed.c: the row of a text from a JSON array, or base64; false: a verdict was noted. */
+bool dv_llm_take_row(struct dv_llm_talk *talk, dv_doc_at vector, uint32_t row, bool of_length_1);
+
+/* Tokens of the answer's count at `name` in `usage`, or what was known. */
+uint32_t dv_llm_count(struct dv_llm_talk *talk, dv_doc_at usage, const char *name, uint32_t known);
+
+#endif
