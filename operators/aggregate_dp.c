@@ -8,7 +8,8 @@
 #include "engine/log.h"
 #include "operators/aggregate_dp_answer.h"
 #include "operators/aggregate_dp_plan.h"
-#include "operators/aggregate_schema.h"
+
+enum { BETWEEN_PARTS_MS = 1 };
 
 static const char *const spent_reason = "its privacy budget is spent: windows are dropped";
 
@@ -26,7 +27,9 @@ struct dv_aggregate_dp {
     int64_t period_end_ms;    /* of the trees; 0: there are none */
     int64_t trees_start_ms;
     uint64_t origin;       /* random: ids must not tell which record came first */
-    struct dv_batch *held; /* the batch that waits for the charge */
+    struct dv_batch *held; /* the batch that waits for the charge, and then is written */
+    struct dv_dp_draft draft;
+    struct dv_timer next_part; /* of the draft: the loop sees to others between two of them */
     bool ends_early;
 };
 
@@ -101,6 +104,7 @@ static dv_rc make_tally(struct dv_node *node, struct dv_aggregate_dp *dp)
 }
 
 static void charged(void *data, dv_rc rc);
+static void write_part(struct dv_timer *timer);
 
 /* A run that could release nothing at all does not begin. */
 static dv_rc open_purse(struct dv_node *node, struct dv_aggregate_dp *dp)
@@ -131,6 +135,7 @@ dv_rc dv_aggregate_dp_open(struct dv_node *node, const struct dv_dp_plan *plan, 
     dp->node = node;
     dp->plan = plan;
     dv_timer_init(dv_node_loop(node), &dp->timer, window_ends, node);
+    dv_timer_init(dv_node_loop(node), &dp->next_part, write_part, dp);
     dv_noise_init(&dp->noise);
     DV_TRY(make_tally(node, dp));
     DV_TRY(open_purse(node, dp));
@@ -143,6 +148,7 @@ void dv_aggregate_dp_close(struct dv_aggregate_dp *dp)
     if (dp == NULL)
         return;
     dv_timer_close(&dp->timer);
+    dv_timer_close(&dp->next_part);
     dv_purse_close(&dp->purse);
     dv_tally_free(&dp->tally);
     dv_noise_wipe(&dp->noise);
@@ -186,20 +192,17 @@ static dv_rc begin_trees(struct dv_aggregate_dp *dp)
     return DV_OK;
 }
 
-static dv_rc answer(struct dv_aggregate_dp *dp, struct dv_batch *batch)
+static dv_rc answer_trees(struct dv_aggregate_dp *dp, struct dv_batch *batch)
 {
-    if (!dp->plan->continual)
-        return dv_dp_answer(dp->plan, &dp->tally, &dp->noise, dp->span, dv_node_scratch(dp->node), batch);
     if (dp->period_end_ms == 0)
         DV_TRY(begin_trees(dp));
     struct dv_aggregate_span span = { dp->trees_start_ms, dp->span.end_ms };
     return dv_dp_trees_answer(dp->plan, &dp->tally, dp->trees, &dp->noise, span, batch);
 }
 
-/* It is paid for: draws the noise and fills the batch. */
-static dv_rc release(struct dv_aggregate_dp *dp, struct dv_batch *batch)
+/* It is paid for, and written unless `rc` is an error. */
+static dv_rc release(struct dv_aggregate_dp *dp, struct dv_batch *batch, dv_rc rc)
 {
-    dv_rc rc = answer(dp, batch);
     if (dv_is_error(rc)) {
         batch->rows = 0;
         return dv_fail(dp->node, DV_E_FAILED, "a window was charged and cannot be released: %s", dv_rc_text(rc));
@@ -225,16 +228,39 @@ static dv_rc refused(struct dv_aggregate_dp *dp, struct dv_batch *batch, dv_rc r
     return DV_DROP;
 }
 
+static void finish(struct dv_aggregate_dp *dp, dv_rc answer)
+{
+    struct dv_batch *batch = dp->held;
+    dp->held = NULL;
+    dv_finish(dp->node, batch, answer);
+}
+
+/* Nothing comes into the tally meanwhile: the node holds a batch. */
+static void write_part(struct dv_timer *timer)
+{
+    struct dv_aggregate_dp *dp = timer->data;
+    dv_rc rc = dv_dp_draft_go_on(&dp->draft);
+    if (rc == DV_HOLD)
+        dv_timer_start(&dp->next_part, BETWEEN_PARTS_MS);
+    else
+        finish(dp, release(dp, dp->held, rc));
+}
+
 static void charged(void *data, dv_rc rc)
 {
     struct dv_aggregate_dp *dp = data;
-    struct dv_node *node = dp->node;
-    struct dv_batch *batch = dp->held;
-    dp->held = NULL;
-    dv_note_spent(node, rc == DV_E_BUDGET);
-    if (rc == DV_OK)
-        dp->purse.error = (struct dv_error){ 0 };
-    dv_finish(node, batch, rc == DV_OK ? release(dp, batch) : refused(dp, batch, rc));
+    dv_note_spent(dp->node, rc == DV_E_BUDGET);
+    if (rc != DV_OK) {
+        finish(dp, refused(dp, dp->held, rc));
+        return;
+    }
+    dp->purse.error = (struct dv_error){ 0 };
+    if (dp->plan->continual) {
+        finish(dp, release(dp, dp->held, answer_trees(dp, dp->held)));
+        return;
+    }
+    dv_dp_draft_begin(&dp->draft, dp->plan, &dp->tally, &dp->noise, dp->span, dp->held);
+    write_part(&dp->next_part);
 }
 
 /* Counts over time are paid for when they begin. */
@@ -247,7 +273,7 @@ static dv_rc end_window(struct dv_aggregate_dp *dp, struct dv_batch *batch)
 {
     close_span(dp);
     if (is_paid(dp))
-        return release(dp, batch);
+        return release(dp, batch, answer_trees(dp, batch));
     dp->period_end_ms = 0;
     dp->held = batch;
     dv_purse_charge(&dp->purse, dp->plan->epsilon_nano);

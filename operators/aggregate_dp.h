@@ -2,9 +2,9 @@
  * aggregate_dp.h - `op: aggregate` with `dp:`: windows of noised answers, each charged to an account before it leaves.
  *
  * Windows end by the clock alone, empty ones too: that nothing is said would say something. At the end of a window its ε is
- * charged, off the loop; only when the charge is durable is noise drawn and the batch sent, so that no crash, wherever it
- * comes, releases what was not charged. What comes meanwhile waits. A window that a stop, a reload or the end of the input
- * ends early costs as much as a whole one. */
+ * charged, off the loop; only when the charge is durable is noise drawn, a part of it at each turn of the loop, and the
+ * batch sent, so that no crash, wherever it comes, releases what was not charged. What comes meanwhile waits. A window that
+ * a stop, a reload or the end of the input ends early costs as much as a whole one. */
 #ifndef DV_OPERATORS_AGGREGATE_DP_H
 #define DV_OPERATORS_AGGREGATE_DP_H
 

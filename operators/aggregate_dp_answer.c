@@ -16,23 +16,12 @@
 #include "operators/aggregate_dp_answer.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "operators/aggregate_dp_plan.h"
-#include "operators/aggregate_schema.h"
 
-/* One window's noise. */
-struct draw {
-    const struct dv_dp_plan *plan;
-    struct dv_noise *noise;
-    uint32_t factor; /* 2: the table may have been full */
-};
-
-/* A group that is shown, with what its people were counted to be. */
-struct chosen {
-    const struct dv_tally_group *group;
-    int64_t people;
-};
+/* How much is done at once. */
+enum { GROUPS_AT_ONCE = 4096, ROWS_AT_ONCE = 16 };
 
 /* Where the next value of a row goes. */
 struct cursor {
@@ -56,116 +45,132 @@ static void put_number(struct cursor *cursor, double value)
     *next(cursor) = (struct dv_cell){ .number = value, .present = 1 };
 }
 
-static uint32_t contributions(const struct draw *draw)
+static uint32_t contributions(const struct dv_dp_draft *draft)
 {
-    return draw->plan->tally.records_max * draw->factor;
+    return draft->plan->tally.records_max * draft->factor;
 }
 
-static dv_rc test_table(struct draw *draw, const struct dv_tally *tally)
+static dv_rc test_table(struct dv_dp_draft *draft)
 {
-    const struct dv_dp_plan *plan = draw->plan;
+    const struct dv_dp_plan *plan = draft->plan;
+    const struct dv_tally *tally = draft->tally;
     int64_t people = (int64_t)tally->subject_count + tally->full;
     int64_t noised = 0;
-    draw->factor = dv_tally_has_table(&plan->tally) ? 2 : 1;
+    draft->factor = dv_tally_has_table(&plan->tally) ? 2 : 1;
     if (plan->test_nano == 0)
         return DV_OK;
-    DV_TRY(dv_dp_laplace(draw->noise, people, 1, plan->test_nano, &noised));
+    DV_TRY(dv_dp_laplace(draft->noise, people, 1, plan->test_nano, &noised));
     if (noised <= (int64_t)plan->tally.subjects_max - plan->test_margin)
-        draw->factor = 1;
+        draft->factor = 1;
     return DV_OK;
 }
 
 /* ---- which groups ---- */
 
 /* With two persons changed, each step from one to none may fail: δ for both, and e^ε on the way back. */
-static int64_t threshold(const struct draw *draw)
+static int64_t threshold(const struct dv_dp_draft *draft)
 {
-    const struct dv_dp_plan *plan = draw->plan;
+    const struct dv_dp_plan *plan = draft->plan;
     double groups = plan->tally.groups_of_one;
-    double scale = groups * draw->factor / ((double)plan->part_nano / DV_DP_NANO);
-    double delta = draw->factor == 1 ? plan->choice_delta : plan->choice_delta / (1 + exp(plan->epsilon));
+    double scale = groups * draft->factor / ((double)plan->part_nano / DV_DP_NANO);
+    double delta = draft->factor == 1 ? plan->choice_delta : plan->choice_delta / (1 + exp(plan->epsilon));
     return 1 + (int64_t)ceil(scale * log(groups / delta) * (1 + 1e-12));
 }
 
 /* Larger ones first; equal ones by a secret hash, not by who came first. */
-static int compare(const void *a, const void *b)
+static bool is_before(const struct dv_dp_chosen *left, const struct dv_dp_chosen *right)
 {
-    const struct chosen *left = a;
-    const struct chosen *right = b;
     if (left->people != right->people)
-        return left->people > right->people ? -1 : 1;
-    return left->group->hash < right->group->hash ? -1 : left->group->hash > right->group->hash;
+        return left->people > right->people;
+    return left->group->hash < right->group->hash;
 }
 
-static dv_rc choose(const struct draw *draw, const struct dv_tally *tally, struct chosen *ret, uint32_t *ret_count)
+/* Those that are shown, in their order; most groups are smaller than the last of them. */
+static void keep(struct dv_dp_draft *draft, struct dv_dp_chosen chosen)
 {
-    const struct dv_dp_plan *plan = draw->plan;
-    int64_t least = threshold(draw);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < tally->group_count; i++) {
-        struct chosen chosen = { .group = tally->groups[i] };
-        DV_TRY(dv_dp_laplace(draw->noise, chosen.group->counters[DV_TALLY_SUBJECTS],
-                             (uint64_t)plan->tally.groups_of_one * draw->factor, plan->part_nano, &chosen.people));
+    uint32_t top = draft->plan->top;
+    uint32_t at = draft->count;
+    while (at > 0 && is_before(&chosen, &draft->chosen[at - 1]))
+        at--;
+    if (at == top)
+        return;
+    uint32_t last = draft->count < top ? draft->count : top - 1;
+    memmove(&draft->chosen[at + 1], &draft->chosen[at], (last - at) * sizeof chosen);
+    draft->chosen[at] = chosen;
+    draft->count = last + 1;
+}
+
+/* Goes through all places that there are for groups, taken or not: how many parts it takes says nothing of the data. */
+static dv_rc choose(struct dv_dp_draft *draft)
+{
+    const struct dv_dp_plan *plan = draft->plan;
+    const struct dv_tally *tally = draft->tally;
+    int64_t least = threshold(draft);
+    uint32_t left = plan->tally.groups_max - draft->looked_at;
+    uint32_t end = draft->looked_at + (left < GROUPS_AT_ONCE ? left : GROUPS_AT_ONCE);
+    for (uint32_t i = draft->looked_at; i < end && i < tally->group_count; i++) {
+        struct dv_dp_chosen chosen = { .group = tally->groups[i] };
+        DV_TRY(dv_dp_laplace(draft->noise, chosen.group->counters[DV_TALLY_SUBJECTS],
+                             (uint64_t)plan->tally.groups_of_one * draft->factor, plan->part_nano, &chosen.people));
         if (chosen.people >= least)
-            ret[count++] = chosen;
+            keep(draft, chosen);
     }
-    qsort(ret, count, sizeof *ret, compare);
-    *ret_count = count < plan->top ? count : plan->top;
-    return DV_OK;
+    draft->looked_at = end;
+    return end < plan->tally.groups_max ? DV_HOLD : DV_OK;
 }
 
 /* ---- what is said of one ---- */
 
-static dv_rc put_count(const struct draw *draw, struct cursor *cursor, const struct chosen *chosen)
+static dv_rc put_count(const struct dv_dp_draft *draft, struct cursor *cursor, const struct dv_dp_chosen *chosen)
 {
-    const struct dv_tally_plan *tally = &draw->plan->tally;
+    const struct dv_tally_plan *tally = &draft->plan->tally;
     int64_t noised = chosen->people;
     if (!tally->is_open || tally->records_max > 1)
-        DV_TRY(dv_dp_laplace(draw->noise, chosen->group->counters[DV_TALLY_RECORDS], contributions(draw),
-                             draw->plan->part_nano, &noised));
+        DV_TRY(dv_dp_laplace(draft->noise, chosen->group->counters[DV_TALLY_RECORDS], contributions(draft),
+                             draft->plan->part_nano, &noised));
     put_int(cursor, noised);
     return DV_OK;
 }
 
-static dv_rc put_numbers(const struct draw *draw, struct cursor *cursor, const int64_t *counters)
+static dv_rc put_numbers(const struct dv_dp_draft *draft, struct cursor *cursor, const int64_t *counters)
 {
-    const struct dv_tally_plan *tally = &draw->plan->tally;
+    const struct dv_tally_plan *tally = &draft->plan->tally;
     double value = 0;
     for (uint32_t i = 0; i < tally->sum_count; i++) {
-        DV_TRY(dv_dp_sum(draw->noise, &tally->sums[i].range, counters[tally->at_sums + i], contributions(draw),
-                         draw->plan->part_nano, &value));
+        DV_TRY(dv_dp_sum(draft->noise, &tally->sums[i].range, counters[tally->at_sums + i], contributions(draft),
+                         draft->plan->part_nano, &value));
         put_number(cursor, value);
     }
     for (uint32_t i = 0; i < tally->mean_count; i++) {
         const int64_t *mean = &counters[tally->at_means + 2 * i];
-        DV_TRY(dv_dp_mean(draw->noise, &tally->means[i].range, mean[0], mean[1], contributions(draw),
-                          draw->plan->part_nano, &value));
+        DV_TRY(dv_dp_mean(draft->noise, &tally->means[i].range, mean[0], mean[1], contributions(draft),
+                          draft->plan->part_nano, &value));
         put_number(cursor, value);
     }
     return DV_OK;
 }
 
-static dv_rc put_bins(const struct draw *draw, struct cursor *cursor, const int64_t *counters)
+static dv_rc put_bins(const struct dv_dp_draft *draft, struct cursor *cursor, const int64_t *counters)
 {
-    const struct dv_tally_plan *tally = &draw->plan->tally;
+    const struct dv_tally_plan *tally = &draft->plan->tally;
     int64_t noised[DV_TALLY_EDGES_MAX + 1] = { 0 };
     if (tally->histogram < 0)
         return DV_OK;
-    DV_TRY(dv_dp_histogram(draw->noise, &counters[tally->at_bins], tally->edge_count + 1, contributions(draw),
-                           draw->plan->part_nano, noised));
+    DV_TRY(dv_dp_histogram(draft->noise, &counters[tally->at_bins], tally->edge_count + 1, contributions(draft),
+                           draft->plan->part_nano, noised));
     for (uint32_t i = 0; i <= tally->edge_count; i++)
         put_int(cursor, noised[i]);
     return DV_OK;
 }
 
-static dv_rc put_quantiles(const struct draw *draw, struct cursor *cursor, const int64_t *counters)
+static dv_rc put_quantiles(const struct dv_dp_draft *draft, struct cursor *cursor, const int64_t *counters)
 {
-    const struct dv_dp_plan *plan = draw->plan;
+    const struct dv_dp_plan *plan = draft->plan;
     const struct dv_tally_plan *tally = &plan->tally;
     for (uint32_t i = 0; i < plan->quantile_count; i++) {
         uint32_t bin = 0;
-        DV_TRY(dv_dp_quantile(draw->noise, &counters[tally->at_ranks], tally->rank_count, plan->quantiles[i],
-                              contributions(draw), plan->part_nano, &bin));
+        DV_TRY(dv_dp_quantile(draft->noise, &counters[tally->at_ranks], tally->rank_count, plan->quantiles[i],
+                              contributions(draft), plan->part_nano, &bin));
         double width = (tally->high - tally->low) / tally->rank_count;
         bool is_whole = tally->schema->columns[tally->quantile].type == DV_TYPE_INT && width == 1;
         put_number(cursor, tally->low + (bin + (is_whole ? 0 : 0.5)) * width);
@@ -187,13 +192,13 @@ static dv_rc put_by(const struct dv_tally_plan *plan, struct cursor *cursor, con
     return DV_OK;
 }
 
-static dv_rc put_row(const struct draw *draw, struct cursor *cursor, const struct chosen *chosen)
+static dv_rc put_row(const struct dv_dp_draft *draft, struct cursor *cursor, const struct dv_dp_chosen *chosen)
 {
-    DV_TRY(put_by(&draw->plan->tally, cursor, chosen->group));
-    DV_TRY(put_count(draw, cursor, chosen));
-    DV_TRY(put_numbers(draw, cursor, chosen->group->counters));
-    DV_TRY(put_bins(draw, cursor, chosen->group->counters));
-    return put_quantiles(draw, cursor, chosen->group->counters);
+    DV_TRY(put_by(&draft->plan->tally, cursor, chosen->group));
+    DV_TRY(put_count(draft, cursor, chosen));
+    DV_TRY(put_numbers(draft, cursor, chosen->group->counters));
+    DV_TRY(put_bins(draft, cursor, chosen->group->counters));
+    return put_quantiles(draft, cursor, chosen->group->counters);
 }
 
 static struct cursor begin_row(struct dv_batch *batch, uint32_t row, struct dv_aggregate_span span)
@@ -204,27 +209,42 @@ static struct cursor begin_row(struct dv_batch *batch, uint32_t row, struct dv_a
     return cursor;
 }
 
-dv_rc dv_dp_answer(const struct dv_dp_plan *plan, const struct dv_tally *tally, struct dv_noise *noise,
-                   struct dv_aggregate_span span, struct dv_arena *scratch, struct dv_batch *batch)
+void dv_dp_draft_begin(struct dv_dp_draft *draft, const struct dv_dp_plan *plan, const struct dv_tally *tally,
+                       struct dv_noise *noise, struct dv_aggregate_span span, struct dv_batch *batch)
 {
-    struct draw draw = { .plan = plan, .noise = noise };
-    struct chosen *chosen = dv_arena_zeroed(scratch, tally->group_count + 1, sizeof *chosen);
-    uint32_t count = tally->group_count;
-    if (chosen == NULL)
-        return DV_E_MEMORY;
-    DV_TRY(test_table(&draw, tally));
+    *draft = (struct dv_dp_draft){ .plan = plan, .tally = tally, .noise = noise, .span = span, .batch = batch };
+    DV_ASSERT(plan->top > 0 && plan->top <= DV_BATCH_ROWS && batch->rows == 0);
     if (plan->tally.is_open)
-        DV_TRY(choose(&draw, tally, chosen, &count));
-    else
-        for (uint32_t i = 0; i < count; i++)
-            chosen[i].group = tally->groups[i];
-    DV_ASSERT(count <= DV_BATCH_ROWS);
-    batch->rows = count > 0 ? count : 1;
-    for (uint32_t row = 0; row < batch->rows; row++) {
-        struct cursor cursor = begin_row(batch, row, span);
-        if (count > 0)
-            DV_TRY(put_row(&draw, &cursor, &chosen[row]));
+        return;
+    DV_ASSERT(tally->group_count <= DV_BATCH_ROWS);
+    draft->looked_at = plan->tally.groups_max;
+    draft->count = tally->group_count;
+    for (uint32_t i = 0; i < draft->count; i++)
+        draft->chosen[i].group = tally->groups[i];
+}
+
+static dv_rc put_rows(struct dv_dp_draft *draft)
+{
+    uint32_t end = draft->count - draft->row > ROWS_AT_ONCE ? draft->row + ROWS_AT_ONCE : draft->count;
+    for (; draft->row < end; draft->row++) {
+        struct cursor cursor = begin_row(draft->batch, draft->row, draft->span);
+        DV_TRY(put_row(draft, &cursor, &draft->chosen[draft->row]));
     }
+    return draft->row < draft->count ? DV_HOLD : DV_OK;
+}
+
+dv_rc dv_dp_draft_go_on(struct dv_dp_draft *draft)
+{
+    if (draft->factor == 0)
+        DV_TRY(test_table(draft));
+    dv_rc rc = draft->looked_at < draft->plan->tally.groups_max ? choose(draft) : DV_OK;
+    if (rc == DV_OK)
+        rc = put_rows(draft);
+    if (rc != DV_OK)
+        return rc;
+    if (draft->count == 0)
+        (void)begin_row(draft->batch, 0, draft->span);
+    draft->batch->rows = draft->count > 0 ? draft->count : 1;
     return DV_OK;
 }
 

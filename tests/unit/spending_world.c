@@ -213,6 +213,7 @@ static void draw_node(struct spending_world *world, struct spending_shape *shape
     shape->node[i].window_s = 1 + (unsigned)spending_below(world, 3);
     shape->node[i].drops = spending_chance(world, 60);
     shape->node[i].continual = spending_chance(world, 20);
+    shape->node[i].wide = spending_chance(world, 30);
 }
 
 /* A file that differs from another here and there. */
@@ -240,8 +241,9 @@ static const char *print_shape(struct spending_program *program, const struct sp
             continue;
         at += snprintf(text + at, (size_t)(TEXT - at),
                        "  %s: { op: aggregate, after: in, by: ward, window: %us, dp: { epsilon: %u.%03u, when_spent: %s, "
-                       "groups: { ward: [1] }", spending_names[i], window_s, shape->node[i].epsilon / 1000,
-                       shape->node[i].epsilon % 1000, shape->node[i].drops ? "drop" : "stop");
+                       "groups: { ward: [%s] }", spending_names[i], window_s, shape->node[i].epsilon / 1000,
+                       shape->node[i].epsilon % 1000, shape->node[i].drops ? "drop" : "stop",
+                       shape->node[i].wide ? "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20" : "1");
         if (shape->node[i].continual)
             at += snprintf(text + at, (size_t)(TEXT - at), ", continual: true, period: %us", window_s * 4);
         at += snprintf(text + at, (size_t)(TEXT - at),

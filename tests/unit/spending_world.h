@@ -24,7 +24,7 @@ enum { SPENDING_PROGRAMS = 2, SPENDING_ACCOUNTS = 2, SPENDING_CLERK = SPENDING_P
 struct spending_shape {
     unsigned feed_tag, out_tag;
     struct {
-        bool there, drops, continual;
+        bool there, drops, continual, wide; /* wide: with more rows than are written at once */
         unsigned epsilon, window_s; /* ε in thousandths */
     } node[SPENDING_ACCOUNTS];
 };
