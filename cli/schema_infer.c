@@ -152,8 +152,8 @@ static void print_left(const struct draft *draft)
 {
     const struct dv_infer_left left = dv_infer_left_out(draft->infer);
     if (left.odd_names > 0)
-        (void)printf("# Left out: %llu values under keys that are no names of fields (letters, digits, '_', '.', '-'). "
-                     "They count as direct-id.\n",
+        (void)printf("# Left out: %llu values under keys that are no names of fields (letters, digits, '_', '-', dots "
+                     "between them), or that others stand in the way of. They count as direct-id.\n",
                      (unsigned long long)left.odd_names);
     if (left.too_many > 0)
         (void)printf("# Left out: %llu values of fields after the first %d. They count as direct-id.\n",

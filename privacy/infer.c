@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * infer.c - sample records into columns of counts. */
+ * infer.c - sample records, and the objects and lists in them, into columns of counts. */
 #include "privacy/infer.h"
 
 #include <math.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "engine/memory.h"
-#include "engine/option.h"
+#include "engine/schema_path.h"
 #include "privacy/finder.h"
-#include "privacy/infer_column.h"
 #include "privacy/infer_json.h"
+#include "privacy/infer_paths.h"
 #include "privacy/unicode.h"
 
 /* Of each field the finder sees the first values and then one in sixteen, by their hash. */
@@ -27,10 +27,17 @@ struct dv_infer {
     struct dv_finder finder;
     struct dv_key_names names;
     uint64_t records;
-    struct dv_infer_left left;
-    uint32_t column_count;
-    struct dv_infer_column columns[DV_INFER_FIELDS_MAX];
-    char said[SAID_BYTES]; /* what the string being looked at says */
+    struct dv_infer_columns columns;
+    char path[DV_INFER_NAME_MAX + sizeof "[]."]; /* of the value being looked at */
+    char said[SAID_BYTES];                       /* what the string being looked at says */
+};
+
+/* An object whose members are being read: what of infer->path leads to them, and the key that it stands under. */
+struct place {
+    size_t path_length;
+    unsigned depth;
+    const char *around;
+    size_t around_length;
 };
 
 struct dv_infer *dv_infer_new(void)
@@ -53,6 +60,11 @@ void dv_infer_free(struct dv_infer *infer)
     dv_memory_free(infer);
 }
 
+static bool is_dotted(const struct dv_member *member)
+{
+    return memchr(member->key, '.', member->key_length) != NULL;
+}
+
 /* FNV-1a, and a mixing step so that the smallest hashes are a fair draw. */
 static uint64_t hash_of(const char *text, size_t length)
 {
@@ -61,47 +73,6 @@ static uint64_t hash_of(const char *text, size_t length)
         hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
     hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93u;
     return hash ^ hash >> 32;
-}
-
-/* Whether a schema can name it. Escapes are left as they stand, so that a key with one is no name. */
-static bool can_be_named(const char *key, size_t length)
-{
-    char name[DV_INFER_NAME_MAX + 1];
-    if (length > DV_INFER_NAME_MAX || memchr(key, '\0', length) != NULL)
-        return false;
-    memcpy(name, key, length);
-    name[length] = '\0';
-    return dv_is_name(name) && strcmp(name, DV_EXTRA_COLUMN) != 0;
-}
-
-static struct dv_infer_column *add_column(struct dv_infer *infer, const struct dv_member *member)
-{
-    if (infer->column_count == DV_INFER_FIELDS_MAX) {
-        infer->left.too_many++;
-        return NULL;
-    }
-    struct dv_infer_column *column = &infer->columns[infer->column_count++];
-    memcpy(column->name, member->key, member->key_length);
-    column->name_length = (uint32_t)member->key_length;
-    column->hint = dv_key_names_find(&infer->names, member->key, member->key_length, "", 0);
-    column->low = (double)INFINITY;
-    column->high = -(double)INFINITY;
-    return column;
-}
-
-/* The member's column; records mostly have their fields in one order, which is where the search begins. */
-static struct dv_infer_column *column_of(struct dv_infer *infer, const struct dv_member *member, uint32_t expected)
-{
-    if (!can_be_named(member->key, member->key_length)) {
-        infer->left.odd_names++;
-        return NULL;
-    }
-    for (uint32_t i = 0; i < infer->column_count; i++) {
-        struct dv_infer_column *column = &infer->columns[(expected + i) % infer->column_count];
-        if (column->name_length == member->key_length && memcmp(column->name, member->key, member->key_length) == 0)
-            return column;
-    }
-    return add_column(infer, member);
 }
 
 /* Whether letters or digits stand in from..to beside what a time is written with. */
@@ -198,29 +169,135 @@ static enum dv_infer_kind take_value(struct dv_infer *infer, struct dv_infer_col
     }
 }
 
-void dv_infer_record(struct dv_infer *infer, const char *object, size_t length)
+/* The path of a member of `place`, in infer->path; false: no schema can name it. Escapes are left as they stand, so that a
+ * key with one is no name. A dot may be in a key of the record itself, where a whole path may stand. */
+static bool enter(struct dv_infer *infer, const struct place *place, const struct dv_member *member)
+{
+    size_t length = place->path_length + member->key_length;
+    if (length > DV_INFER_NAME_MAX || (place->depth > 0 && is_dotted(member)))
+        return false;
+    memcpy(infer->path + place->path_length, member->key, member->key_length);
+    infer->path[length] = '\0';
+    return dv_infer_can_be_named(infer->path, length);
+}
+
+/* Counts the value at infer->path; `hollow` tells what it is if nothing in it has a path. */
+static void count(struct dv_infer *infer, const struct place *place, const struct dv_member *member,
+                  enum dv_infer_way hollow)
+{
+    struct dv_infer_column *column = dv_infer_columns_find(&infer->columns, infer->path);
+    if (column == NULL && (column = dv_infer_columns_add(&infer->columns, infer->path)) != NULL)
+        column->hint = dv_key_names_find(&infer->names, member->key, member->key_length, place->around,
+                                         place->around_length);
+    if (column == NULL)
+        return;
+    uint64_t hash = hash_of(member->value, member->value_length);
+    enum dv_infer_kind kind = take_value(infer, column, member, hash);
+    column->kinds[kind]++;
+    column->flat += place->depth == 0 && is_dotted(member);
+    if (kind == DV_KIND_NULL)
+        return;
+    column->hollow_objects += hollow == DV_WAY_OBJECT;
+    column->hollow_lists += hollow == DV_WAY_LIST;
+    column->records += !dv_path_is_list(column->name) || column->last_record != infer->records;
+    column->last_record = infer->records;
+    dv_infer_hash(column, hash);
+}
+
+/* A list of objects may have nulls in it, and may be empty. */
+static bool is_list_of_objects(const struct dv_member *list)
+{
+    struct dv_members elements = dv_elements_of(list->value, list->value_length);
+    struct dv_member element;
+    while (dv_elements_next(&elements, &element))
+        if (element.value[0] != '{' && element.value[0] != 'n')
+            return false;
+    return list->value[0] == '[';
+}
+
+static enum dv_infer_way way_of(const struct place *place, const struct dv_member *member)
+{
+    if (member->value[0] == 'n')
+        return DV_WAY_NULL;
+    if (place->depth + 1 == DV_INFER_DEPTH_MAX || is_dotted(member))
+        return DV_WAY_NONE;
+    return member->value[0] == '{' ? DV_WAY_OBJECT : is_list_of_objects(member) ? DV_WAY_LIST : DV_WAY_NONE;
+}
+
+static void take_object(struct dv_infer *infer, const struct place *place, const char *object, size_t length);
+
+static void take_list(struct dv_infer *infer, const struct place *place, const struct dv_member *list)
+{
+    struct dv_members elements = dv_elements_of(list->value, list->value_length);
+    struct dv_member element;
+    while (dv_elements_next(&elements, &element))
+        if (element.value[0] == '{')
+            take_object(infer, place, element.value, element.value_length);
+}
+
+/* Goes into the value at infer->path. Keys that are too many are no names, but data. */
+static void go_into(struct dv_infer *infer, const struct place *place, const struct dv_member *member,
+                    enum dv_infer_way way)
+{
+    const char *mark = way == DV_WAY_OBJECT ? "." : "[].";
+    const struct dv_infer_left left = infer->columns.left;
+    size_t length = place->path_length + member->key_length;
+    const struct place inside = { .path_length = length + strlen(mark),
+                                  .depth = place->depth + 1,
+                                  .around = member->key,
+                                  .around_length = member->key_length };
+    memcpy(infer->path + length, mark, strlen(mark));
+    if (way == DV_WAY_OBJECT)
+        take_object(infer, &inside, member->value, member->value_length);
+    else
+        take_list(infer, &inside, member);
+    infer->path[length] = '\0';
+    uint32_t beneath = dv_infer_columns_beneath(&infer->columns, infer->path);
+    if (beneath == 0)
+        count(infer, place, member, way);
+    if (beneath <= DV_INFER_BENEATH_MAX)
+        return;
+    (void)dv_infer_columns_fold(&infer->columns, infer->path);
+    infer->columns.left = left;
+}
+
+static void take_member(struct dv_infer *infer, const struct place *place, const struct dv_member *member)
+{
+    if (!enter(infer, place, member)) {
+        infer->columns.left.odd_names++;
+        return;
+    }
+    enum dv_infer_way way = way_of(place, member);
+    if (way == DV_WAY_NULL && dv_infer_columns_beneath(&infer->columns, infer->path) > 0)
+        return;
+    if (way != DV_WAY_NULL && dv_infer_columns_open(&infer->columns, infer->path, way))
+        go_into(infer, place, member, way);
+    else
+        count(infer, place, member, DV_WAY_NONE);
+}
+
+static void take_object(struct dv_infer *infer, const struct place *place, const char *object, size_t length)
 {
     struct dv_members members = dv_members_of(object, length);
     struct dv_member member;
+    while (dv_members_next(&members, &member))
+        take_member(infer, place, &member);
+}
+
+void dv_infer_record(struct dv_infer *infer, const char *object, size_t length)
+{
+    const struct place record = { .around = "" };
     infer->records++;
-    for (uint32_t at = 0; dv_members_next(&members, &member); at++) {
-        struct dv_infer_column *column = column_of(infer, &member, at);
-        if (column == NULL)
-            continue;
-        uint64_t hash = hash_of(member.value, member.value_length);
-        enum dv_infer_kind kind = take_value(infer, column, &member, hash);
-        column->kinds[kind]++;
-        if (kind != DV_KIND_NULL)
-            dv_infer_hash(column, hash);
-    }
+    infer->columns.expected = 0;
+    take_object(infer, &record, object, length);
 }
 
 /* The best subject key; of equals the first. */
 static uint32_t subject_of(const struct dv_infer *infer)
 {
     uint32_t best = DV_INFER_FIELDS_MAX, best_rank = 0;
-    for (uint32_t i = 0; i < infer->column_count; i++) {
-        uint32_t rank = dv_infer_subject_rank(&infer->columns[i], infer->records);
+    for (uint32_t i = 0; i < infer->columns.count; i++) {
+        uint32_t rank = dv_infer_subject_rank(&infer->columns.columns[i], infer->records);
         if (rank > best_rank)
             best = i;
         best_rank = rank > best_rank ? rank : best_rank;
@@ -230,9 +307,9 @@ static uint32_t subject_of(const struct dv_infer *infer)
 
 bool dv_infer_field(const struct dv_infer *infer, uint32_t index, struct dv_inferred *ret_field)
 {
-    if (index >= infer->column_count)
+    if (index >= infer->columns.count)
         return false;
-    dv_infer_judge(&infer->columns[index], ret_field);
+    dv_infer_judge(&infer->columns.columns[index], ret_field);
     ret_field->is_subject = index == subject_of(infer);
     return true;
 }
@@ -244,5 +321,5 @@ uint64_t dv_infer_records(const struct dv_infer *infer)
 
 struct dv_infer_left dv_infer_left_out(const struct dv_infer *infer)
 {
-    return infer->left;
+    return infer->columns.left;
 }

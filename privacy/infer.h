@@ -4,7 +4,10 @@
  * Each field is judged by its name (key_name.h) and by a vote of its values: what the finder sees in some of them, how many
  * are different, how they look. Every doubt ends with the stricter class, and what nobody knows is direct-id. Memory does
  * not grow with the sample: a fixed number of columns, and for each the smallest hashes of its values, from which the
- * number of different ones is estimated (Bar-Yossef et al., "Counting distinct elements in a data stream", 2002). */
+ * number of different ones is estimated (Bar-Yossef et al., "Counting distinct elements in a data stream", 2002).
+ *
+ * Objects and lists of objects are gone into, and what lies there is named by its path (engine/schema_path.h). A list of
+ * anything else, an object with too many keys, and what is not always an object are one field of type json. */
 #ifndef DV_PRIVACY_INFER_H
 #define DV_PRIVACY_INFER_H
 
@@ -20,7 +23,7 @@ enum { DV_INFER_FIELDS_MAX = DV_COLUMNS_MAX - 1, DV_INFER_NAME_MAX = 128 };
 
 /* A field as it would stand in a schema file. */
 struct dv_inferred {
-    const char *name; /* NUL-terminated, a name that a schema may have; the inference's */
+    const char *name; /* NUL-terminated, a name or path that a schema may have; the inference's */
     enum dv_type type;
     enum dv_class class;
     bool is_subject;
@@ -33,7 +36,7 @@ struct dv_inferred {
 
 /* What was left out: these fall into `_extra`, which fails closed. */
 struct dv_infer_left {
-    uint64_t odd_names; /* values under keys that no schema can name */
+    uint64_t odd_names; /* values under keys that no schema can name, or not beside the others */
     uint64_t too_many;  /* values of fields past DV_INFER_FIELDS_MAX */
 };
 

@@ -26,8 +26,12 @@ struct dv_infer_column {
     uint32_t name_length;
     struct dv_key_hint hint;
     uint64_t kinds[DV_KIND_COUNT];
-    double low, high; /* of the numbers */
-    uint64_t words;   /* in all texts */
+    uint64_t records;                      /* that have it; in lists there may be more values */
+    uint64_t last_record;                  /* that had it, by its number */
+    uint64_t hollow_objects, hollow_lists; /* values in which nothing was found that has a path */
+    uint64_t flat;                         /* values under a key that is the whole path */
+    double low, high;                      /* of the numbers */
+    uint64_t words;                        /* in all texts */
     uint64_t characters;
     uint64_t codes;               /* texts that look made by a machine: long, without blanks, with digits */
     uint32_t examined;            /* texts that the finder saw */

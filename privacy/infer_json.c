@@ -60,6 +60,19 @@ static void skip_value(struct dv_members *members)
     }
 }
 
+/* The value that begins behind some blanks; false: there is none. */
+static bool take_value(struct dv_members *members, struct dv_member *member)
+{
+    skip_blanks(members);
+    member->value = members->at;
+    skip_value(members);
+    const char *end = members->at;
+    while (end > member->value && is_blank(end[-1]))
+        end--;
+    member->value_length = (size_t)(end - member->value);
+    return member->value_length > 0;
+}
+
 bool dv_members_next(struct dv_members *members, struct dv_member *ret_member)
 {
     (void)take(members, ',');
@@ -70,16 +83,22 @@ bool dv_members_next(struct dv_members *members, struct dv_member *ret_member)
     skip_string(members);
     *ret_member = (struct dv_member){ .key = key + 1, .key_length = (size_t)(members->at - key) - 1 };
     ret_member->key_length -= ret_member->key_length > 0;
-    if (!take(members, ':'))
-        return false;
-    skip_blanks(members);
-    ret_member->value = members->at;
-    skip_value(members);
-    const char *end = members->at;
-    while (end > ret_member->value && is_blank(end[-1]))
-        end--;
-    ret_member->value_length = (size_t)(end - ret_member->value);
-    return ret_member->value_length > 0;
+    return take(members, ':') && take_value(members, ret_member);
+}
+
+struct dv_members dv_elements_of(const char *list, size_t length)
+{
+    struct dv_members elements = { .at = list, .end = list + length };
+    if (!take(&elements, '['))
+        elements.at = elements.end;
+    return elements;
+}
+
+bool dv_elements_next(struct dv_members *elements, struct dv_member *ret_element)
+{
+    (void)take(elements, ',');
+    *ret_element = (struct dv_member){ .key = "" };
+    return take_value(elements, ret_element);
 }
 
 /* The four hexadecimal digits at `at`. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/schema_path.h"
 #include "privacy/infer_column.h"
 
 /* Fewer values say little. */
@@ -224,14 +225,24 @@ static void judge_range(const struct dv_infer_column *column, struct dv_inferred
     field->high = column->high > 0 ? round_up(column->high) : 0;
 }
 
+/* One cell holds the values of all objects of a list. */
+static void judge_list(struct dv_inferred *field)
+{
+    field->type = DV_TYPE_JSON;
+    field->type_reason = "the values of a list";
+    field->ranged = false;
+}
+
 void dv_infer_judge(const struct dv_infer_column *column, struct dv_inferred *ret_field)
 {
     *ret_field = (struct dv_inferred){ .name = column->name,
-                                       .present = dv_infer_present(column),
+                                       .present = column->records,
                                        .distinct = dv_infer_distinct(column) };
     judge_type(column, ret_field);
     judge_class(column, ret_field);
     judge_range(column, ret_field);
+    if (dv_path_is_list(column->name))
+        judge_list(ret_field);
 }
 
 uint32_t dv_infer_subject_rank(const struct dv_infer_column *column, uint64_t records)
@@ -239,7 +250,7 @@ uint32_t dv_infer_subject_rank(const struct dv_infer_column *column, uint64_t re
     static const enum dv_pii order[] = { DV_PII_MRN,  DV_PII_ID,       DV_PII_SSN,  DV_PII_ACCOUNT,
                                          DV_PII_IBAN, DV_PII_USERNAME, DV_PII_EMAIL };
     enum { TYPES = sizeof order / sizeof *order };
-    bool key = is_only(column, DV_KIND_TEXT) || is_only(column, DV_KIND_INT);
+    bool key = (is_only(column, DV_KIND_TEXT) || is_only(column, DV_KIND_INT)) && !dv_path_is_list(column->name);
     bool everywhere = is_share(dv_infer_present(column), records, NEARLY_ALL);
     if (column->hint.sense != DV_KEY_PERSONAL || !key || !everywhere || (records > 1 && dv_infer_distinct(column) < 2))
         return 0;

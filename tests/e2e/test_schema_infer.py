@@ -46,6 +46,12 @@ def loads(run, tmp_path, keyring, draft):
     assert done.returncode == 0, done.stderr.decode()
 
 
+def paths(record, before=""):
+    """What an object holds, and the objects in it."""
+    return {path for name, value in record.items()
+            for path in (paths(value, f"{before}{name}.") if isinstance(value, dict) else [before + name])}
+
+
 @pytest.mark.parametrize("domain", ["healthcare", "finance"])
 def test_never_looser_than_the_shipped_schemas(run, tmp_path, keyring, domain):
     sample = run("generate", "--domain", domain, "--count", "1500", "--seed", "7").stdout
@@ -54,10 +60,10 @@ def test_never_looser_than_the_shipped_schemas(run, tmp_path, keyring, domain):
     ours = yaml.safe_load(draft)
     with open(f"conf/schemas/{domain}.yaml", encoding="utf-8") as file:
         theirs = yaml.safe_load(file)
-    seen = set().union(*(json.loads(line) for line in sample.splitlines()))
+    seen = set().union(*(paths(json.loads(line)) for line in sample.splitlines()))
     assert seen and set(ours["fields"]) == seen
     for name in seen:
-        drafted, written = ours["fields"][name], theirs["fields"].get(name, {"class": "direct-id"})
+        drafted, written = ours["fields"][name], theirs["fields"].get(name.split(".")[0], {"class": "direct-id"})
         assert HARM.index(drafted["class"]) >= HARM.index(written["class"]), (name, drafted, written)
     assert ours["subject"] == theirs["subject"]
     assert ours["name"] == domain
@@ -114,6 +120,57 @@ def test_types_are_those_of_all_values(run, tmp_path, keyring):
     loads(run, tmp_path, keyring, draft)
     assert {name: field["type"] for name, field in yaml.safe_load(draft)["fields"].items()} == {
         "i": "int", "f": "float", "t": "text", "b": "bool", "mixed": "json", "list": "json", "big": "json", "none": "text"}
+
+
+def types(run, records):
+    return {name: field["type"] for name, field in yaml.safe_load(infer(run, records))["fields"].items()}
+
+
+def test_what_lies_in_objects_and_lists_is_named_by_its_path(run, tmp_path, keyring):
+    records = [{"patient": {"name": {"family": last, "given": [first]}, "age": 20 + number % 3, "address": None}, "visits": [],
+                "contacts": [{"phone": f"+1 555 0{number}2 3456", "rank": 1}, None, {"phone": f"+1 555 0{number}2 3457"}]}
+               for number, (first, last) in enumerate(zip(FIRST, LAST))]
+    records += [{"patient": {"address": {"city": "Oslo"}}, "visits": [{"ward": 3}], "contacts": None, "deep": {"a": {"b": {"c": {"d": 1}}}}}]
+    draft = infer(run, records)
+    loads(run, tmp_path, keyring, draft)
+    fields = yaml.safe_load(draft)["fields"]
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "patient.name.family": "text", "patient.name.given": "json", "patient.age": "int", "patient.address.city": "text",
+        "contacts[].phone": "json", "contacts[].rank": "json", "visits[].ward": "json", "deep.a.b.c": "json"}
+    assert fields["patient.name.family"]["class"] == fields["contacts[].phone"]["class"] == "direct-id"
+    assert fields["patient.age"]["class"] == "quasi-id"
+    machine = {field["name"]: field for field in json.loads(infer(run, records, "--json"))["fields"]}
+    assert (machine["contacts[].phone"]["present"], machine["contacts[].phone"]["distinct"]) == (10, 20)
+
+
+@pytest.mark.parametrize("records, expected", [
+    ([{"a": 1, "a.b": 2}], {"a": "int"}), ([{"a.b": 2, "a": 1}], {"a": "int"}), ([{"a": None, "a.b": 2}], {"a.b": "int"}),
+    ([{"a": {"b": 1}}, {"a": 7}], {"a": "json"}), ([{"a": 7}, {"a": {"b": 1}}], {"a": "json"}), ([{"a": {}}, {"a": {"b": 1}}], {"a.b": "int"}),
+    ([{"a": {"b": 1}}, {"a": [{"b": 1}]}], {"a": "json"}), ([{"a": [{"b": 1}]}, {"a": {"b": 1}}], {"a": "json"}),
+    ([{"a": [{"b": 1}, 2]}], {"a": "json"}), ([{"a": [{"b": 1}]}, {"a": [3]}], {"a": "json"}), ([{"a.b": 1}, {"a": {"b": 1}}], {"a.b": "int"}),
+    ([{"a": {"b.c": 1, "d": 1}}], {"a.d": "int"}), ([{"a.b": {"c": 1}}], {"a.b": "json"}), ([{"a..b": 1, "_extra.x": 1, "_extra": {"x": 1}, "c": 1}], {"c": "int"}),
+    ([{"a": {f"k{number}": 1 for number in range(60)}, "b": 1}], {"a": "json", "b": "int"}),
+])
+def test_no_name_is_in_the_way_of_another(run, tmp_path, keyring, records, expected):
+    assert types(run, records) == expected
+    loads(run, tmp_path, keyring, infer(run, records))
+
+
+def test_a_draft_takes_the_records_it_was_made_of(run, tmp_path, keyring, draw):
+    """Values of any form under keys that are, or look like, paths; none in one record under two names."""
+    def value(depth):
+        kinds = [lambda: 1, lambda: "x", lambda: None, lambda: 2.5, lambda: [], dict]
+        if depth < 6:
+            kinds += [lambda: {draw.choice(["a", "b", "c", "d.e", "x y"]): value(depth + 1) for _ in range(3)},
+                      lambda: [value(depth + 1) for _ in range(draw.randrange(3))], lambda: [{"a": value(depth + 2)}] * 2]
+        return draw.choice(kinds)()
+
+    for _ in range(12):
+        sample = [{draw.choice(pair): value(0) for pair in (("a", "a.b", "a.c"), ("b", "b.a.c"), ("c", "c[].a"), ("d..e", "_extra.x", "é"))}
+                  for _ in range(draw.choice([1, 3, 30]))]
+        loads(run, tmp_path, keyring, infer(run, sample))
+        done = run("run", "--once", tmp_path / "graph.yaml", input=lines(sample))
+        assert done.returncode == 0 and f"{len(sample)} records in, ".encode() in done.stderr, (sample, infer(run, sample), done.stderr)
 
 
 def test_no_value_is_told(run, draw):
