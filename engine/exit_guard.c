@@ -2,6 +2,7 @@
  * exit_guard.c - asks an exit's guard about each batch before the exit is offered it. */
 #include "engine/exit_guard.h"
 
+#include "engine/id.h"
 #include "engine/log.h"
 #include "engine/node.h"
 #include "engine/yaml.h"
@@ -14,6 +15,38 @@ static const struct dv_exit_guard *kind_of(const struct dv_node *node)
 static bool looks(const struct dv_node *node)
 {
     return node->guard_blank != NULL && kind_of(node)->looks(node->guard_blank);
+}
+
+/* Which nodes of the graph records can come from. */
+static void mark_before(const struct dv_node *node, bool before[DV_NODES_MAX])
+{
+    const struct dv_graph *graph = node->graph;
+    for (bool more = true; more;) {
+        more = false;
+        for (uint32_t i = 0; i < graph->link_count; i++) {
+            const struct dv_link *link = &graph->links[i];
+            if ((link->to == node->index || before[link->to]) && !before[link->from])
+                before[link->from] = more = true;
+        }
+    }
+}
+
+uint32_t dv_exit_guard_sought(struct dv_node *node, const void **ret_sought, uint32_t max)
+{
+    bool before[DV_NODES_MAX] = { false };
+    uint32_t count = 0;
+    mark_before(node, before);
+    for (uint32_t i = 0; i < node->graph->node_count; i++) {
+        const struct dv_node *other = node->graph->nodes[i];
+        const void *sought = before[i] && other->op->sought != NULL ? other->op->sought(other) : NULL;
+        if (sought == NULL)
+            continue;
+        node->files = dv_hash64(&other->files, sizeof other->files, node->files);
+        if (count < max)
+            ret_sought[count] = sought;
+        count++;
+    }
+    return count;
 }
 
 /* Options of a map; of nothing, their defaults. */

@@ -47,4 +47,8 @@ struct dv_exit_guard {
     const char *(*type_name)(uint32_t type); /* NULL: no such type */
 };
 
+/* During load(): what the nodes before the exit name by `sought`, the first `max` of it; gives how much there is. A reload that
+ * changes the files of such a node makes the exit anew, too. */
+uint32_t dv_exit_guard_sought(struct dv_node *node, const void **ret_sought, uint32_t max);
+
 #endif

@@ -107,6 +107,9 @@ struct dv_operator {
     const struct dv_breaker *(*breaker)(const struct dv_node *node, uint32_t index);
     /* After transfer(): false if the node charges no account of ε. */
     bool (*spends)(const struct dv_node *node, struct dv_spending *ret);
+    /* After transfer(): what the guards of the exits behind it are to look for, too, in the graph's arena; or NULL. The guard knows
+     * what it is. */
+    const void *(*sought)(const struct dv_node *node);
     /* The index-th figure of its own, for /metrics, /v1/stats and the page; false behind the last. */
     bool (*gauge)(const struct dv_node *node, uint32_t index, struct dv_gauge *ret);
     void (*close)(struct dv_node *node);

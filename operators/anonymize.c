@@ -250,12 +250,20 @@ static void close_node(struct dv_node *node)
     anonymize->makers = NULL;
 }
 
+/* For the guards of exits: the detectors of the policy. */
+static const void *sought(const struct dv_node *node)
+{
+    const struct anonymize *anonymize = dv_state(node);
+    return anonymize->plan.custom;
+}
+
 const struct dv_operator dv_operator_anonymize = {
     .name = "anonymize",
     .summary = "Gives each field the transform that a policy names: drop, mask, pseudonym, generalize, redact, surrogate, shift, bucket or round.",
     .options = options,
     .size = sizeof(struct anonymize),
     .edits = true,
+    .sought = sought,
     .transfer = transfer,
     .open = open_node,
     .process = process,

@@ -77,6 +77,7 @@ dv_rc dv_anonymize_plan(struct dv_node *node, const char *option, const char *po
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
     dv_rc rc = DV_OK;
     plan->step_count = 0;
+    plan->custom = policy->custom;
     plan->subject = in->subject;
     plan->subject_type = in->subject >= 0 ? in->columns[in->subject].type : DV_TYPE_TEXT;
     for (uint32_t i = 0; i < in->column_count; i++) {

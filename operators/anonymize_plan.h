@@ -23,6 +23,7 @@ struct dv_anonymize_plan {
     struct dv_columns columns; /* from[] is -1 for a column that changes */
     struct dv_anonymize_step steps[DV_COLUMNS_MAX];
     uint32_t step_count;
+    const struct dv_custom *custom; /* the policy's own detectors; NULL: none */
     int32_t subject; /* the subject's column of the input, or -1 */
     enum dv_type subject_type;
 };

@@ -233,12 +233,20 @@ static void close_node(struct dv_node *node)
     decrypt->opener = NULL;
 }
 
+/* For the guards of exits: the detectors of the policy. */
+static const void *sought(const struct dv_node *node)
+{
+    const struct decrypt *decrypt = dv_state(node);
+    return decrypt->plan.custom;
+}
+
 const struct dv_operator dv_operator_decrypt = {
     .name = "decrypt",
     .summary = "Opens sealed records again; what was altered is rejected.",
     .options = options,
     .size = sizeof(struct decrypt),
     .edits = true,
+    .sought = sought,
     .transfer = transfer,
     .open = open_node,
     .process = process,

@@ -22,6 +22,9 @@ struct guard {
     int act;
     const char *reason;
     uint32_t types;
+    bool own;
+    const void *customs[DV_FINDER_CUSTOMS_MAX];
+    uint32_t custom_count;
     uint32_t column_count;
     uint8_t columns[DV_COLUMNS_MAX];
     struct dv_guard_account account;
@@ -35,6 +38,8 @@ static const struct dv_option options[] = {
               "and is counted; off: nobody looks." },
     { "types", DV_STRS, offsetof(struct guard, names), .initial = "ssn, id, credit_card, iban, email, phone, mrn, ip, mac",
       .help = "What is looked for; names, places, accounts and user names ask the tagger, which is some ten times slower." },
+    { "own", DV_BOOL, offsetof(struct guard, own), .initial = "true",
+      .help = "Whether the detectors of one's own are looked for, too, that the policies before this exit bring." },
     { "reason", DV_STR, offsetof(struct guard, reason), .help = "Why nobody looks, for the auditor: at least 10 characters, with off only." },
     { 0 },
 };
@@ -109,7 +114,8 @@ static struct dv_guard_account account_of(struct dv_arena *arena, const struct g
     else if (guard->column_count == 0)
         account.why = "no text leaves that somebody can have typed";
     else
-        account.why = dv_arena_printf(arena, "each text is looked through for %s", types_of(arena, guard));
+        account.why = dv_arena_printf(arena, "each text is looked through for %s%s", types_of(arena, guard),
+                                      guard->custom_count > 0 ? ", and by the policy's own detectors" : "");
     account.why = account.why != NULL ? account.why : "";
     return account;
 }
@@ -118,6 +124,18 @@ static struct dv_guard_account account(const void *state)
 {
     const struct guard *guard = state;
     return guard->account;
+}
+
+/* What users look for in texts must not leave in others. */
+static dv_rc load_own(struct dv_node *node, struct guard *guard)
+{
+    if (!guard->own || guard->act == ACT_OFF || guard->column_count == 0)
+        return DV_OK;
+    guard->custom_count = dv_exit_guard_sought(node, guard->customs, DV_FINDER_CUSTOMS_MAX);
+    if (guard->custom_count <= DV_FINDER_CUSTOMS_MAX)
+        return DV_OK;
+    return dv_refuse(node, "guard", "C036", "write guard: { own: false }, or put the detectors into fewer policies",
+                     "more than %d policies before '%s' bring detectors", DV_FINDER_CUSTOMS_MAX, dv_node_name(node));
 }
 
 static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *schema)
@@ -129,6 +147,7 @@ static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *sch
     for (uint32_t i = 0; !is_sealed(schema) && i < schema->column_count; i++)
         if (is_looked_at(&schema->columns[i]))
             guard->columns[guard->column_count++] = (uint8_t)i;
+    DV_TRY(load_own(node, guard));
     guard->account = account_of(dv_node_arena(node), guard, schema);
     return DV_OK;
 }
@@ -136,7 +155,7 @@ static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *sch
 static bool looks(const void *state)
 {
     const struct guard *guard = state;
-    return guard->act != ACT_OFF && guard->types != 0 && guard->column_count > 0;
+    return guard->act != ACT_OFF && (guard->types != 0 || guard->custom_count > 0) && guard->column_count > 0;
 }
 
 static bool edits(const void *state)
@@ -153,6 +172,8 @@ static dv_rc open_guard(struct dv_node *node, void *state)
     const uint32_t patterned = DV_PII_ALL & ~DV_PII_TAGGED;
     bool tagged = (guard->types & ~patterned & ~(1u << DV_PII_ID)) != 0; /* of ids those with check digits are enough */
     dv_rc rc = dv_finder_open(&guard->finder, guard->types | (tagged ? 0 : DV_PII_NO_TAGGER));
+    for (uint32_t i = 0; i < guard->custom_count && !dv_is_error(rc); i++)
+        rc = dv_finder_add(&guard->finder, guard->customs[i]);
     return dv_is_error(rc) ? dv_fail(node, rc, "no memory for the guard") : DV_OK;
 }
 

@@ -50,11 +50,18 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
 
 dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom)
 {
-    finder->custom_room = dv_custom_room_new(custom);
-    finder->own = dv_memory_zeroed(FOUND_MAX, sizeof *finder->own);
-    if (finder->custom_room == NULL || finder->own == NULL)
+    DV_ASSERT(finder->custom_count < DV_FINDER_CUSTOMS_MAX);
+    struct dv_finder_custom *added = &finder->customs[finder->custom_count];
+    added->room = dv_custom_room_new(custom);
+    if (finder->own == NULL)
+        finder->own = dv_memory_zeroed(FOUND_MAX, sizeof *finder->own);
+    if (added->room == NULL || finder->own == NULL) {
+        dv_custom_room_free(added->room);
+        added->room = NULL;
         return DV_E_MEMORY;
-    finder->custom = custom;
+    }
+    added->rules = custom;
+    finder->custom_count++;
     finder->types |= 1u << DV_PII_CUSTOM;
     return DV_OK;
 }
@@ -65,7 +72,8 @@ void dv_finder_close(struct dv_finder *finder)
     dv_fold_free(finder->fold);
     dv_hidden_free(finder->hidden);
     dv_tagger_room_free(finder->room);
-    dv_custom_room_free(finder->custom_room);
+    for (uint32_t i = 0; i < finder->custom_count; i++)
+        dv_custom_room_free(finder->customs[i].room);
     dv_memory_free(finder->tagger);
     dv_memory_free(finder->found);
     dv_memory_free(finder->own);
@@ -148,8 +156,12 @@ static size_t add_folded(const struct dv_finder *finder, const char *text, size_
 /* Adds what the user's detectors find. */
 static size_t add_own(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
 {
-    size_t own = dv_custom_scan(finder->custom, finder->custom_room, text, length, finder->own, FOUND_MAX);
-    return add_spans(finder, length, finder->own, own, spans, count, max);
+    for (uint32_t i = 0; i < finder->custom_count; i++) {
+        const struct dv_finder_custom *custom = &finder->customs[i];
+        size_t own = dv_custom_scan(custom->rules, custom->room, text, length, finder->own, FOUND_MAX);
+        count = add_spans(finder, length, finder->own, own, spans, count, max);
+    }
+    return count;
 }
 
 /* Adds the further places of what was found once. */
@@ -168,7 +180,7 @@ size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t le
     size_t count = dv_detect(&finder->detector, text, length, found, room);
     count = add_folded(finder, text, length, found, count, room);
     count = dv_structure_find(finder->structure, text, length, finder->types, found, count, room);
-    if (finder->custom != NULL)
+    if (finder->custom_count > 0)
         count = add_own(finder, text, length, found, count, room);
     if (tagged) {
         const struct dv_span *plain = dv_structure_plain(finder->structure, &plain_count);

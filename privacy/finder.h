@@ -26,6 +26,8 @@ struct dv_tagger_room;
 #define DV_PII_NO_TAGGER (1u << 31)
 #define DV_PII_PATTERNS (DV_PII_ALL | DV_PII_NO_TAGGER)
 
+enum { DV_FINDER_CUSTOMS_MAX = 8 };
+
 /* Members are private. */
 struct dv_finder {
     struct dv_detector detector;
@@ -35,8 +37,11 @@ struct dv_finder {
     struct dv_tagger *tagger; /* NULL: no names in running text */
     struct dv_tagger_room *room;
     struct dv_span *found; /* of patterns and structure, while the tagger works */
-    const struct dv_custom *custom; /* NULL: none */
-    struct dv_custom_room *custom_room;
+    struct dv_finder_custom {
+        const struct dv_custom *rules;
+        struct dv_custom_room *room;
+    } customs[DV_FINDER_CUSTOMS_MAX]; /* the user's own */
+    uint32_t custom_count;
     struct dv_span *own, *both; /* of the user's detectors; two rows of spans in one */
     struct dv_span *all, *again;        /* what dv_find() gives the first of; further places of what was found */
     uint32_t types;
@@ -45,7 +50,8 @@ struct dv_finder {
 /* Makes a finder of the given types, bits 1u << type, and perhaps DV_PII_NO_TAGGER. DV_E_MEMORY. Close it with dv_finder_close(). */
 DV_CHECKED dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types);
 
-/* Adds a user's own detectors, which must stay; their findings are given whatever the types. DV_E_MEMORY. */
+/* Adds a set of a user's own detectors, which must stay; their findings are given whatever the types. DV_E_MEMORY. At most
+ * DV_FINDER_CUSTOMS_MAX times. */
 DV_CHECKED dv_rc dv_finder_add(struct dv_finder *finder, const struct dv_custom *custom);
 
 /* Wipes the scratch and gives it back; accepts a zeroed one. */
