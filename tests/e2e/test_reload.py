@@ -238,12 +238,26 @@ def test_what_needs_a_restart_is_named(running):
     assert "restart datavault" in running.log()
 
 
+def changed_nodes(running):
+    return [event["node"] for event in events(running.process.log.read_bytes()) if event.get("event") == "reload.changed"]
+
+
 def test_a_policy_file_is_looked_at_too(running):
     policy = running.world.path("policies/ledger.yaml")
     policy.write_text(policy.read_text().replace("outcome: keep", "outcome: drop"))
     assert running.reload() == "done"
-    changed = [event["node"] for event in events(running.process.log.read_bytes()) if event.get("event") == "reload.changed"]
-    assert changed == ["anon", "seal", "trail", "trends"], running.log()
+    assert changed_nodes(running) == ["anon", "seal", "trail", "trends"], running.log()
+
+
+def test_an_exit_follows_the_detectors_of_a_policy(running):
+    policy = running.world.path("policies/ledger.yaml")
+    text = policy.read_text()
+    changed = []
+    for pattern in ("ST-1", "ST-2"):
+        policy.write_text(f"{text}detectors:\n  - {{ name: STUDY_ID, pattern: {pattern} }}\n")
+        assert running.reload() == "done", running.log()
+        changed.append(changed_nodes(running)[sum(map(len, changed)):])
+    assert changed == [["anon", "trail", "live"]] * 2, running.log()
 
 
 def test_a_sink_that_is_down_refuses_the_reload_and_the_graph_goes_on(running, pg):
