@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * budget.c - `datavault budget show|set`: the privacy budgets of a graph's tenant. */
+ * budget.c - `datavault budget show|plan|set`: the privacy budgets of a graph's tenant. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/load.h"
+#include "cli/spending.h"
 #include "connectors/ledger.h"
 #include "engine/json.h"
 #include "engine/memory.h"
@@ -134,6 +135,20 @@ static dv_rc set(const struct arguments *arguments, const struct dv_account *fro
     return DV_OK;
 }
 
+/* A graph that could spend more than its `budget:` is planned all the same; the exit code tells. */
+static int plan(const struct arguments *arguments)
+{
+    struct dv_loaded loaded = { 0 };
+    int code = dv_loaded_init(&loaded, arguments->file, false);
+    bool is_whole = loaded.graph != NULL && code != dv_rc_exit(DV_E_CONFIG);
+    if (is_whole && !arguments->json)
+        dv_spending_print(loaded.graph);
+    else if (is_whole && !dv_spending_print_json(loaded.graph, &loaded.arena))
+        code = dv_say_error(DV_E_MEMORY, NULL);
+    dv_loaded_free(&loaded);
+    return code;
+}
+
 /* A graph that would leak may still have its budgets looked at. */
 static int act(const struct arguments *arguments)
 {
@@ -154,15 +169,16 @@ static int act(const struct arguments *arguments)
 static int run_words(struct arguments *arguments)
 {
     bool is_set = strcmp(arguments->verb, "set") == 0;
-    if (!is_set && strcmp(arguments->verb, "show") != 0)
-        return dv_usage(arguments->self, "no verb '%s': it is show or set", arguments->verb);
+    bool is_plan = strcmp(arguments->verb, "plan") == 0;
+    if (!is_set && !is_plan && strcmp(arguments->verb, "show") != 0)
+        return dv_usage(arguments->self, "no verb '%s': it is show, plan or set", arguments->verb);
     if (arguments->file == NULL)
         return dv_usage(arguments->self, "which graph file?");
     if (is_set && arguments->word_count != SET_WORDS)
         return dv_usage(arguments->self, "set needs a dataset, an operator and a number");
     if (!is_set && (arguments->word_count > 0 || arguments->spent != NULL))
-        return dv_usage(arguments->self, "show takes a graph file and nothing else");
-    return act(arguments);
+        return dv_usage(arguments->self, "%s takes a graph file and nothing else", arguments->verb);
+    return is_plan ? plan(arguments) : act(arguments);
 }
 
 static int run(const struct dv_command *self, int argc, char **argv)
@@ -183,7 +199,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
         }
     }
     if (optind == argc)
-        return dv_usage(self, "show or set?");
+        return dv_usage(self, "show, plan or set?");
     arguments.verb = argv[optind];
     arguments.file = optind + 1 < argc ? argv[optind + 1] : NULL;
     arguments.words = argv + optind + 2;
@@ -193,18 +209,21 @@ static int run(const struct dv_command *self, int argc, char **argv)
 
 const struct dv_command dv_command_budget = {
     .name = "budget",
-    .summary = "Shows and sets privacy budgets.",
+    .summary = "Shows, plans and sets privacy budgets.",
     .help =
         "examples:\n"
         "  datavault budget show conf/demo.yaml                            limit, spent and left, of each account\n"
+        "  datavault budget plan conf/demo.yaml                            what the graph's windows cost, and how long it lasts\n"
         "  datavault budget set conf/demo.yaml healthcare by-diagnosis 10  at most ε = 10 in all\n\n"
         "usage: datavault budget show FILE.yaml [--json]\n"
+        "       datavault budget plan FILE.yaml [--json]\n"
         "       datavault budget set  FILE.yaml DATASET OPERATOR EPSILON [--spent EPSILON] [--json]\n\n"
         "  --spent EPSILON  mends an account whose file is damaged: what was spent so far, rather too much\n\n"
         "An account is a tenant's (the graph's), a dataset and an operator; its file lies in <state>/budgets. It is\n"
         "opened by `set`: nothing is released on an account that is not there. A new limit changes nothing about "
         "what\n"
         "is spent. Works beside a running graph.\n\n"
-        "exit codes: 0 ok, 1 an account is damaged, 2 wrong usage, 3 the graph file is wrong, 5 the disk fails\n",
+        "exit codes: 0 ok, 1 an account is damaged, 2 wrong usage, 3 the graph file is wrong, 4 `plan`: it would leak, or could\n"
+        "spend more than its `budget:`, 5 the disk fails\n",
     .run = run,
 };

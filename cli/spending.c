@@ -4,15 +4,17 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "connectors/ledger.h"
 #include "engine/diag.h"
 #include "engine/graph.h"
+#include "engine/json.h"
 #include "engine/operator.h"
 #include "engine/yaml.h"
 #include "privacy/dp.h"
 
-enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000, SECOND_MS = 1000 };
+enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000, SECOND_MS = 1000, JSON_BYTES = 128 * 1024 };
 
 /* `budget: { epsilon: 10, delta: 1e-6, per: 24h }` */
 struct limit {
@@ -111,16 +113,26 @@ static void print_time(int64_t ms)
     (void)printf("%lld %s", (long long)(ms / length), unit);
 }
 
-static void print_node(const struct dv_graph *graph, const struct dv_node *node, const struct dv_spending *one)
+/* What is left of a node's account; 0 after an error. */
+static dv_rc read_account(const struct dv_graph *graph, const struct dv_node *node, const struct dv_spending *one,
+                          struct dv_budget *ret, int64_t *ret_left_nano)
 {
     const struct dv_graph_settings *settings = dv_graph_settings(graph);
     const struct dv_account account = { &dv_sys_real, settings->state, settings->tenant, one->dataset, dv_node_name(node) };
-    struct dv_budget budget = { 0 };
     struct dv_error error = { 0 };
+    dv_rc rc = dv_ledger_read(&account, ret, &error);
+    bool is_over = rc != DV_OK || ret->spent_nano >= ret->limit_nano;
+    *ret_left_nano = is_over ? 0 : ret->limit_nano - ret->spent_nano;
+    return rc;
+}
+
+static void print_node(const struct dv_graph *graph, const struct dv_node *node, const struct dv_spending *one)
+{
+    struct dv_budget budget = { 0 };
+    int64_t left = 0;
     (void)printf("privacy: %s spends ε = %s every ", dv_node_name(node), dv_ledger_decimal(one->epsilon_nano).text);
     print_time(one->every_ms);
-    dv_rc rc = dv_ledger_read(&account, &budget, &error);
-    int64_t left = budget.limit_nano > budget.spent_nano ? budget.limit_nano - budget.spent_nano : 0;
+    dv_rc rc = read_account(graph, node, one, &budget, &left);
     if (rc != DV_OK) {
         (void)printf("; its account (%s) cannot be charged: %s\n", one->dataset, dv_rc_text(rc));
         return;
@@ -130,17 +142,26 @@ static void print_node(const struct dv_graph *graph, const struct dv_node *node,
     (void)printf("\n");
 }
 
-void dv_spending_print(const struct dv_graph *graph)
+/* The graph's `budget`, or a day without a limit; false if it has none. */
+static bool limit_of(const struct dv_graph *graph, struct limit *ret)
 {
-    struct limit limit = { .per_ms = DAY_MS };
     struct dv_arena arena;
     struct dv_diags diags;
+    *ret = (struct limit){ .per_ms = DAY_MS };
+    if (dv_graph_settings(graph)->budget == NULL)
+        return false;
     dv_arena_init(&arena, DV_ARENA_CHUNK);
     dv_diags_init(&diags, &arena);
-    if (dv_graph_settings(graph)->budget != NULL)
-        (void)!read_limit(graph, &limit, &arena, &diags); /* it was read before, without findings */
-    struct total total = add_up(graph, limit.per_ms);
+    (void)!read_limit(graph, ret, &arena, &diags); /* it was read before, without findings */
     dv_arena_free(&arena);
+    return true;
+}
+
+void dv_spending_print(const struct dv_graph *graph)
+{
+    struct limit limit;
+    (void)limit_of(graph, &limit);
+    struct total total = add_up(graph, limit.per_ms);
     if (total.nodes == 0)
         return;
     for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
@@ -154,4 +175,96 @@ void dv_spending_print(const struct dv_graph *graph)
     if (total.delta > 0 || limit.delta > 0)
         (void)printf(" at δ = %.3g", total.delta > limit.delta ? total.delta : limit.delta);
     (void)printf("\n");
+}
+
+/* ---- the same for programs ---- */
+
+static void add_nano(struct dv_json *json, const char *key, int64_t nano)
+{
+    struct dv_decimal decimal = dv_ledger_decimal(nano);
+    dv_json_key(json, key);
+    dv_json_raw(json, decimal.text, strlen(decimal.text));
+}
+
+static void add_float(struct dv_json *json, const char *key, double value)
+{
+    dv_json_key(json, key);
+    dv_json_float(json, value);
+}
+
+static void add_int(struct dv_json *json, const char *key, int64_t value)
+{
+    dv_json_key(json, key);
+    dv_json_int(json, value);
+}
+
+static void add_node(struct dv_json *json, const struct dv_graph *graph, const struct dv_node *node,
+                     const struct dv_spending *one)
+{
+    struct dv_budget budget = { 0 };
+    int64_t left = 0;
+    dv_rc rc = read_account(graph, node, one, &budget, &left);
+    dv_json_open(json, '{');
+    dv_json_key(json, "dataset");
+    dv_json_string(json, one->dataset);
+    dv_json_key(json, "operator");
+    dv_json_string(json, dv_node_name(node));
+    add_nano(json, "epsilon", one->epsilon_nano);
+    add_float(json, "delta", one->delta);
+    add_int(json, "every_ms", one->every_ms);
+    if (rc == DV_OK) {
+        add_nano(json, "limit", budget.limit_nano);
+        add_nano(json, "spent", budget.spent_nano);
+        add_nano(json, "left", left);
+    } else {
+        dv_json_key(json, "error");
+        dv_json_string(json, dv_rc_text(rc));
+    }
+    add_int(json, "answers_left", left / one->epsilon_nano);
+    add_int(json, "lasts_ms", times(one->every_ms, left / one->epsilon_nano));
+    dv_json_close(json, '}');
+}
+
+static void add_whole(struct dv_json *json, const struct dv_graph *graph, const struct limit *limit, bool is_limited)
+{
+    struct total total = add_up(graph, limit->per_ms);
+    add_int(json, "per_ms", limit->per_ms);
+    add_nano(json, "epsilon", bound_of(&total, limit->delta));
+    add_float(json, "delta", total.delta > limit->delta ? total.delta : limit->delta);
+    dv_json_key(json, "budget");
+    if (!is_limited) {
+        dv_json_null(json);
+        return;
+    }
+    dv_json_open(json, '{');
+    add_float(json, "epsilon", limit->epsilon);
+    add_float(json, "delta", limit->delta);
+    dv_json_close(json, '}');
+}
+
+bool dv_spending_print_json(const struct dv_graph *graph, struct dv_arena *arena)
+{
+    struct limit limit;
+    struct dv_json json;
+    bool is_limited = limit_of(graph, &limit);
+    char *text = dv_arena_alloc(arena, JSON_BYTES);
+    if (text == NULL)
+        return false;
+    dv_json_init(&json, text, JSON_BYTES);
+    dv_json_open(&json, '{');
+    dv_json_key(&json, "tenant");
+    dv_json_string(&json, dv_graph_settings(graph)->tenant);
+    dv_json_key(&json, "nodes");
+    dv_json_open(&json, '[');
+    for (uint32_t i = 0; i < dv_graph_node_count(graph); i++) {
+        struct dv_spending one = { 0 };
+        if (spends(dv_graph_node(graph, i), &one))
+            add_node(&json, graph, dv_graph_node(graph, i), &one);
+    }
+    dv_json_close(&json, ']');
+    add_whole(&json, graph, &limit, is_limited);
+    dv_json_close(&json, '}');
+    DV_ASSERT(!json.full); /* at most 64 nodes, of less than 1 KiB each */
+    (void)printf("%.*s\n", (int)dv_json_length(&json), text);
+    return true;
 }

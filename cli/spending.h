@@ -7,8 +7,11 @@
 #ifndef DV_CLI_SPENDING_H
 #define DV_CLI_SPENDING_H
 
+#include <stdbool.h>
+
 #include "engine/error.h"
 
+struct dv_arena;
 struct dv_diags;
 struct dv_graph;
 
@@ -19,5 +22,8 @@ DV_CHECKED dv_rc dv_spending_check(const struct dv_graph *graph, struct dv_diags
 /* Prints what each node costs, what is left on its account and how long that lasts, and the whole; nothing for a graph that
  * spends nothing. */
 void dv_spending_print(const struct dv_graph *graph);
+
+/* The same as one JSON document, of a graph that spends nothing, too; false: no memory. */
+bool dv_spending_print_json(const struct dv_graph *graph, struct dv_arena *arena);
 
 #endif
