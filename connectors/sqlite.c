@@ -2,17 +2,12 @@
  * sqlite.c - the embedded store: opening, and the queue of requests that its one worker works off. */
 #include "connectors/sqlite.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "connectors/sys.h"
+#include "connectors/sqlite_file.h"
 #include "engine/breaker.h"
 #include "engine/crash.h"
-#include "engine/yaml.h"
 
 /* Row: from; bit: to. */
 static const unsigned allowed[DV_SQLITE_STATES] = {
@@ -27,17 +22,7 @@ static void move(struct dv_sqlite *sqlite, enum dv_sqlite_state to)
     sqlite->state = to;
 }
 
-/* An id is stored once, in a table that is its own index: ids grow with time, so pages fill in order. A page must be
- * large for that, or every record would sit on an overflow page. */
-static const char setup[] = "PRAGMA page_size=16384;"
-                            "PRAGMA journal_mode=WAL;"
-                            "PRAGMA synchronous=FULL;"
-                            "PRAGMA wal_autocheckpoint=1000;"
-                            "PRAGMA journal_size_limit=33554432;"
-                            "PRAGMA trusted_schema=OFF;"
-                            "PRAGMA cell_size_check=ON;"
-                            "PRAGMA temp_store=MEMORY;";
-
+/* An id is stored once, in a table that is its own index: ids grow with time, so pages fill in order. */
 static const char create[] = "BEGIN IMMEDIATE;"
                              "CREATE TABLE IF NOT EXISTS encrypted_blobs("
                              " id BLOB NOT NULL PRIMARY KEY CHECK(length(id)=16),"
@@ -51,54 +36,7 @@ static const char create[] = "BEGIN IMMEDIATE;"
 #define COLUMNS "id, tenant, schema, created_at, data_hash, key_ref, subject_ref, nonce, ciphertext"
 enum { COL_ID, COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_NONCE, COL_CIPHERTEXT };
 
-static bool disk_full(sqlite3 *db, int result)
-{
-    int error = sqlite3_system_errno(db);
-    return result == SQLITE_FULL || ((result & 0xff) == SQLITE_IOERR && (error == ENOSPC || error == EDQUOT));
-}
-
-static bool is_sync_error(int result)
-{
-    return result == SQLITE_IOERR_FSYNC || result == SQLITE_IOERR_DIR_FSYNC;
-}
-
-/* What SQLite's (extended) result means here. */
-static dv_rc code_of(sqlite3 *db, int result)
-{
-    if (is_sync_error(result))
-        return DV_E_FAILED;
-    if (disk_full(db, result))
-        return DV_E_FULL;
-    switch (result & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW: return DV_OK;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: return DV_E_DEPENDENCY;
-    case SQLITE_TOOBIG: return DV_E_LIMIT;
-    case SQLITE_CONSTRAINT: return DV_E_DATA;
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_NOMEM: return DV_E_IO;
-    default: return DV_E_FAILED;
-    }
-}
-
-static const char *reason_of(dv_rc rc, bool sync_failed)
-{
-    if (sync_failed)
-        return "a sync of the store failed: what is on the disk is unknown";
-    if (rc == DV_OK || rc == DV_E_MISSING || dv_rc_policy(rc) == DV_POLICY_REJECT)
-        return NULL; /* the store is well */
-    switch (rc) {
-    case DV_E_FULL: return "no space left on device";
-    case DV_E_DEPENDENCY: return "another process holds the store's lock";
-    case DV_E_FAILED: return "the store is damaged";
-    default: return "the store reports an error";
-    }
-}
+static const struct dv_sqlite_kind kind = { .application = 1146508114, .version = 1, .create = create };
 
 /* ---- on the worker ---- */
 
@@ -161,8 +99,8 @@ static dv_rc put_range(struct dv_sqlite *sqlite, struct dv_store_request *from, 
     if (result == SQLITE_OK)
         result = run(sqlite->commit);
     DV_CRASH_POINT("sqlite.committed");
-    dv_rc rc = code_of(sqlite->db, result);
-    sqlite->failed = sqlite->failed || is_sync_error(result);
+    dv_rc rc = dv_sqlite_code(sqlite->db, result);
+    sqlite->failed = sqlite->failed || dv_sqlite_is_sync_error(result);
     if (rc != DV_OK && sqlite3_get_autocommit(sqlite->db) == 0)
         (void)run(sqlite->rollback);
     (void)sqlite3_clear_bindings(sqlite->insert);
@@ -212,7 +150,7 @@ static dv_rc get_one(struct dv_sqlite *sqlite, struct dv_store_request *request)
     int result = sqlite3_step(sqlite->get);
     if (result == SQLITE_DONE)
         return DV_E_MISSING;
-    return result == SQLITE_ROW ? read_row(sqlite, &request->row) : code_of(sqlite->db, result);
+    return result == SQLITE_ROW ? read_row(sqlite, &request->row) : dv_sqlite_code(sqlite->db, result);
 }
 
 static dv_rc count_all(struct dv_sqlite *sqlite, struct dv_store_request *request)
@@ -220,7 +158,7 @@ static dv_rc count_all(struct dv_sqlite *sqlite, struct dv_store_request *reques
     int result = sqlite3_step(sqlite->count);
     if (result == SQLITE_ROW)
         request->total = (uint64_t)sqlite3_column_int64(sqlite->count, 0);
-    dv_rc rc = code_of(sqlite->db, result);
+    dv_rc rc = dv_sqlite_code(sqlite->db, result);
     (void)sqlite3_reset(sqlite->count);
     return rc;
 }
@@ -281,7 +219,7 @@ static void on_timer(struct dv_timer *timer)
 /* What became of the job, for the breaker and for waits(). */
 static void note(struct dv_sqlite *sqlite, dv_rc rc)
 {
-    sqlite->reason = reason_of(rc, sqlite->failed);
+    sqlite->reason = dv_sqlite_reason(rc, sqlite->failed);
     if (sqlite->reason == NULL)
         (void)dv_breaker_succeeded(&sqlite->breaker);
     else
@@ -360,54 +298,6 @@ static const struct dv_store_ops ops = { .request = request_one, .waits = waits,
 
 /* ---- opening ---- */
 
-/* Made by us, so that the mode is ours whatever the umask; SQLite would take 0644. */
-static dv_rc make_file(const char *path, struct dv_error *error)
-{
-    int failed = dv_sys_make_parents(path);
-    int fd = failed == 0 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (fd < 0) {
-        failed = failed != 0 ? failed : errno;
-        return dv_error_set(error, failed == ENOSPC ? DV_E_FULL : DV_E_IO, "%s: %s", path, strerror(failed));
-    }
-    (void)close(fd);
-    return DV_OK;
-}
-
-static dv_rc failed_open(struct dv_sqlite *sqlite, int result, const char *path, struct dv_error *error)
-{
-    dv_rc rc = code_of(sqlite->db, result);
-    if ((result & 0xff) == SQLITE_NOTADB || (result & 0xff) == SQLITE_ERROR)
-        rc = DV_E_CONFIG;
-    return dv_error_set(error, rc != DV_OK ? rc : DV_E_FAILED, "%s: %s", path, sqlite3_errstr(result));
-}
-
-static int pragma_int(sqlite3 *db, const char *pragma, int *ret)
-{
-    sqlite3_stmt *statement = NULL;
-    int result = sqlite3_prepare_v2(db, pragma, -1, &statement, NULL);
-    if (result == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-        *ret = sqlite3_column_int(statement, 0);
-    int finalized = sqlite3_finalize(statement);
-    return result != SQLITE_OK ? result : finalized;
-}
-
-static dv_rc set_up(struct dv_sqlite *sqlite, const char *path, struct dv_error *error)
-{
-    int version = 0;
-    int result = sqlite3_busy_timeout(sqlite->db, 2000);
-    if (result == SQLITE_OK)
-        result = sqlite3_exec(sqlite->db, setup, NULL, NULL, NULL);
-    if (result == SQLITE_OK)
-        result = pragma_int(sqlite->db, "PRAGMA user_version", &version);
-    if (result != SQLITE_OK)
-        return failed_open(sqlite, result, path, error);
-    if (version > 1)
-        return dv_error_set(error, DV_E_CONFIG, "%s: written by a later version (%d); upgrade first", path, version);
-    if (version == 0)
-        result = sqlite3_exec(sqlite->db, create, NULL, NULL, NULL);
-    return result == SQLITE_OK ? DV_OK : failed_open(sqlite, result, path, error);
-}
-
 static dv_rc prepare_all(struct dv_sqlite *sqlite, const char *path, struct dv_error *error)
 {
     const struct {
@@ -426,7 +316,7 @@ static dv_rc prepare_all(struct dv_sqlite *sqlite, const char *path, struct dv_e
         int result =
             sqlite3_prepare_v3(sqlite->db, statements[i].text, -1, SQLITE_PREPARE_PERSISTENT, statements[i].to, NULL);
         if (result != SQLITE_OK)
-            return failed_open(sqlite, result, path, error);
+            return dv_sqlite_failed_open(sqlite->db, result, path, error);
     }
     return DV_OK;
 }
@@ -434,12 +324,8 @@ static dv_rc prepare_all(struct dv_sqlite *sqlite, const char *path, struct dv_e
 dv_rc dv_sqlite_open(struct dv_sqlite *sqlite, struct dv_loop *loop, const char *path, struct dv_error *error)
 {
     *sqlite = (struct dv_sqlite){ 0 };
-    DV_TRY(make_file(path, error));
-    int result =
-        sqlite3_open_v2(path, &sqlite->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-    dv_rc rc = result == SQLITE_OK ? set_up(sqlite, path, error) : failed_open(sqlite, result, path, error);
-    if (rc == DV_OK)
-        rc = prepare_all(sqlite, path, error);
+    DV_TRY(dv_sqlite_open_file(&sqlite->db, path, &kind, error));
+    dv_rc rc = prepare_all(sqlite, path, error);
     if (rc != DV_OK) {
         close_database(sqlite);
         return rc;

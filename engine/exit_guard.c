@@ -74,7 +74,7 @@ void dv_exit_guard_load(struct dv_node *node)
         return;
     }
     if (!dv_is_error(read_options(node, how)))
-        (void)!kind_of(node)->load(node, node->guard_blank, node->cleared != NULL ? node->cleared : node->in);
+        (void)!kind_of(node)->load(node, node->guard_blank, node->cleared != NULL ? node->cleared : node->in, node->in);
 }
 
 /* Who switched a guard off answers for it: each start says so. */

@@ -31,8 +31,9 @@ struct dv_guard_account {
 struct dv_exit_guard {
     const struct dv_option *options;
     size_t size;
-    /* While the file is loaded: chooses among the columns that leave. Findings as from transfer(). */
-    dv_rc (*load)(struct dv_node *node, void *state, const struct dv_schema *schema);
+    /* While the file is loaded: chooses among the columns that leave, which are all, or some, of a batch's, `in`. Findings as
+     * from transfer(). */
+    dv_rc (*load)(struct dv_node *node, void *state, const struct dv_schema *leaving, const struct dv_schema *in);
     /* Whether there is anything to look at, and whether it may change batches. */
     bool (*looks)(const void *state);
     bool (*edits)(const void *state);

@@ -318,6 +318,8 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     node->files = dv_diags_sources_hash(graph->diags, known);
     memcpy(node->out, shape.out, sizeof node->out);
     node->cleared = shape.cleared;
+    node->shown = shape.shown;
+    node->shown_at = shape.shown_at;
     if (!dv_facts_load(graph, node, &shape))
         (void)dv_refuse(node, NULL, "C007", NULL, "no memory for what the conditions before '%s' tell", node->name);
     dv_order_load(node);

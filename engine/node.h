@@ -93,6 +93,8 @@ struct dv_node {
     const struct dv_schema *in;
     const struct dv_schema *out[DV_OUTPUTS_MAX];
     const struct dv_schema *cleared;
+    const struct dv_schema *shown; /* what another kind of exit will show, or NULL */
+    enum dv_exit shown_at;
     const struct dv_fact *told;                 /* what it tells about a record that it came in */
     const struct dv_fact *tells[DV_OUTPUTS_MAX]; /* and that it went out */
     uint32_t output_count;

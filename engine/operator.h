@@ -67,6 +67,8 @@ struct dv_shape {
     const struct dv_schema *in;                   /* NULL for a source */
     const struct dv_schema *out[DV_OUTPUTS_MAX];  /* to fill: one per output; a sink has none */
     const struct dv_schema *cleared;              /* to fill by an exit that sends other columns than `in` */
+    const struct dv_schema *shown;                /* to fill by an exit whose records another kind of exit will show: those columns */
+    enum dv_exit shown_at;                        /* and which kind: they must be cleared for it, too */
     struct dv_told told[DV_OUTPUTS_MAX];          /* to fill by whoever sends only some records on, by what they hold */
     uint32_t subjects;                            /* to fill if each record that leaves is of so many subjects at least */
 };

@@ -91,7 +91,7 @@ static const char *mend(struct dv_arena *arena, const struct dv_node *const *pat
     return dv_arena_printf(arena, "put `anonymize` before `%s`, %s [%s%s%s] }", before, drop, quote, column, quote);
 }
 
-static void report(const struct dv_node *exit, const struct dv_column *column, struct dv_diags *diags, const char *why)
+static void report(const struct dv_node *exit, enum dv_exit kind, const struct dv_column *column, struct dv_diags *diags, const char *why)
 {
     const struct dv_node *path[PATH_MAX_NODES];
     uint32_t count = path_to(exit, column->name, path);
@@ -103,7 +103,7 @@ static void report(const struct dv_node *exit, const struct dv_column *column, s
                                          path_text(diags->arena, path, count), verb, column->name, why);
     const char *help = mend(diags->arena, path, count, column->name);
     dv_diags_add(diags, exit->yaml->key_place, "P001", detail, help, "`%s` (%s) would reach `%s` (%s)", column->name, label,
-                 exit->name, dv_exit_name(exit->op->exit));
+                 exit->name, dv_exit_name(kind));
 }
 
 /* "by age at `split`": what leaves is said, not shown. */
@@ -124,18 +124,23 @@ static void report_fact(const struct dv_node *exit, const struct dv_fact *fact, 
                  dv_exit_name(exit->op->exit), fact->column, label, fact->node->name);
 }
 
-static bool columns_leak(const struct dv_node *exit, struct dv_diags *diags)
+static bool columns_leak(const struct dv_node *exit, enum dv_exit kind, const struct dv_schema *schema, struct dv_diags *diags)
 {
     bool leaks = false;
-    const struct dv_schema *schema = leaving(exit);
     for (uint32_t column = 0; column < schema->column_count; column++) {
         const char *why = "";
-        if (dv_label_cleared(exit->op->exit, schema->columns[column].label, &why))
+        if (dv_label_cleared(kind, schema->columns[column].label, &why))
             continue;
         leaks = true;
-        report(exit, &schema->columns[column], diags, why);
+        report(exit, kind, &schema->columns[column], diags, why);
     }
     return leaks;
+}
+
+/* What it will be shown at, too, by whoever finds it there. */
+static bool shown_leak(const struct dv_node *exit, struct dv_diags *diags)
+{
+    return exit->shown != NULL && columns_leak(exit, exit->shown_at, exit->shown, diags);
 }
 
 static bool facts_leak(const struct dv_node *exit, struct dv_diags *diags)
@@ -158,21 +163,28 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
         const struct dv_node *node = graph->nodes[i];
         if (node->op->exit == DV_EXIT_NONE)
             continue;
-        leaks = columns_leak(node, diags) || leaks;
+        leaks = columns_leak(node, node->op->exit, leaving(node), diags) || leaks;
+        leaks = shown_leak(node, diags) || leaks;
         leaks = facts_leak(node, diags) || leaks;
     }
     return leaks ? DV_E_LEAK : DV_OK;
 }
 
-static void add_rows(const struct dv_node *node, struct dv_proof_row *rows, uint32_t *count)
+static void add_columns(const struct dv_node *node, enum dv_exit kind, const struct dv_schema *schema, struct dv_proof_row *rows,
+                        uint32_t *count)
 {
-    const struct dv_schema *schema = leaving(node);
-    for (uint32_t i = 0; i < schema->column_count; i++) {
+    for (uint32_t i = 0; schema != NULL && i < schema->column_count; i++) {
         const struct dv_column *column = &schema->columns[i];
         struct dv_proof_row *row = &rows[(*count)++];
-        *row = (struct dv_proof_row){ .node = node, .kind = node->op->exit, .field = column->name, .label = column->label };
+        *row = (struct dv_proof_row){ .node = node, .kind = kind, .field = column->name, .label = column->label };
         (void)dv_label_cleared(row->kind, row->label, &row->why);
     }
+}
+
+static void add_rows(const struct dv_node *node, struct dv_proof_row *rows, uint32_t *count)
+{
+    add_columns(node, node->op->exit, leaving(node), rows, count);
+    add_columns(node, node->shown_at, node->shown, rows, count);
     for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next) {
         struct dv_proof_row *row = &rows[(*count)++];
         *row = (struct dv_proof_row){ .node = node, .kind = node->op->exit, .field = fact->column, .label = fact->label,
@@ -188,7 +200,7 @@ static size_t count_rows(const struct dv_graph *graph)
         const struct dv_node *node = graph->nodes[i];
         if (node->op->exit == DV_EXIT_NONE)
             continue;
-        count += leaving(node)->column_count;
+        count += leaving(node)->column_count + (node->shown != NULL ? node->shown->column_count : 0);
         for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next)
             count++;
     }

@@ -19,7 +19,9 @@ struct decrypt {
     const char *raw_key;
     int64_t max_record;
     bool bare;
-    const struct dv_schema *out;
+    bool references;
+    const struct dv_schema *out;   /* of what was sealed */
+    const struct dv_schema *given; /* the same with the references */
     struct dv_anonymize_plan plan;
     struct dv_opener *opener; /* of bare messages */
     struct dv_keyring *keyring;
@@ -34,6 +36,8 @@ static const struct dv_option options[] = {
     { "raw_key", DV_SECRET, offsetof(struct decrypt, raw_key), .help = "The 32 bytes that sealed bare messages." },
     { "max_record", DV_SIZE, offsetof(struct decrypt, max_record), .initial = "4MiB", .min = 64, .max = DV_SEAL_MAX,
       .help = "Longest record; a longer one is rejected." },
+    { "references", DV_BOOL, offsetof(struct decrypt, references), .initial = "false",
+      .help = "Keep two columns of the blob: data_hash, by which a citation proves itself, and subject_ref, the pseudonym of the person." },
     { 0 },
 };
 
@@ -52,6 +56,31 @@ static bool covers(const struct dv_schema *out, const struct dv_schema *inside)
     return true;
 }
 
+/* The columns of a blob that stay beside what is opened, with the labels they had. */
+static const enum dv_blob_column kept[] = { DV_BLOB_DATA_HASH, DV_BLOB_SUBJECT_REF };
+enum { KEPT = sizeof kept / sizeof kept[0] };
+
+static dv_rc give_references(struct dv_node *node, struct dv_shape *shape)
+{
+    struct decrypt *decrypt = dv_state(node);
+    decrypt->given = shape->out[0] = decrypt->out;
+    if (!decrypt->references)
+        return DV_OK;
+    if (decrypt->bare || decrypt->out->column_count + KEPT > DV_COLUMNS_MAX)
+        return dv_refuse(node, "references", "C133", "leave it out", "bare messages have no references, and a schema no room for more columns");
+    struct dv_schema *given = dv_schema_copy(dv_node_arena(node), decrypt->out);
+    for (size_t i = 0; given != NULL && i < KEPT; i++) {
+        const struct dv_column *column = &shape->in->columns[kept[i]];
+        if (dv_schema_find(decrypt->out, column->name) >= 0)
+            return dv_refuse(node, "references", "C133", "leave it out", "the records have a column '%s' of their own", column->name);
+        (void)dv_schema_add(given, column->name, column->type, column->label);
+    }
+    if (given == NULL)
+        return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
+    decrypt->given = shape->out[0] = given;
+    return DV_OK;
+}
+
 static dv_rc shape_out(struct dv_node *node, struct dv_shape *shape)
 {
     struct decrypt *decrypt = dv_state(node);
@@ -66,8 +95,7 @@ static dv_rc shape_out(struct dv_node *node, struct dv_shape *shape)
         return dv_refuse(node, decrypt->policy != NULL ? "policy" : "schema", "P105",
                          "name the schema and the policy they had when they were sealed",
                          "the records that '%s' opens have other columns or labels", dv_node_name(node));
-    shape->out[0] = decrypt->out;
-    return DV_OK;
+    return give_references(node, shape);
 }
 
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
@@ -203,7 +231,9 @@ static dv_rc finish(const struct decrypt *decrypt, struct dv_batch *batch, const
 {
     int fresh[DV_COLUMNS_MAX];
     memset(fresh, 0xff, sizeof fresh); /* all -1 */
-    DV_TRY(dv_batch_reshape(batch, decrypt->out, fresh));
+    for (uint32_t i = decrypt->out->column_count; i < decrypt->given->column_count; i++)
+        fresh[i] = (int)kept[i - decrypt->out->column_count];
+    DV_TRY(dv_batch_reshape(batch, decrypt->given, fresh));
     for (uint32_t column = 0; column < decrypt->out->column_count; column++)
         memcpy(dv_batch_edit(batch, column), run->opened.cells[column], batch->rows * sizeof(struct dv_cell));
     return DV_OK;

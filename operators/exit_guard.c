@@ -138,17 +138,20 @@ static dv_rc load_own(struct dv_node *node, struct guard *guard)
                      "more than %d policies before '%s' bring detectors", DV_FINDER_CUSTOMS_MAX, dv_node_name(node));
 }
 
-static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *schema)
+static dv_rc load(struct dv_node *node, void *state, const struct dv_schema *leaving, const struct dv_schema *in)
 {
     struct guard *guard = state;
     DV_TRY(check_reason(node, guard));
     for (size_t i = 0; i < guard->names.count; i++)
         DV_TRY(read_type(node, guard, guard->names.items[i]));
-    for (uint32_t i = 0; !is_sealed(schema) && i < schema->column_count; i++)
-        if (is_looked_at(&schema->columns[i]))
-            guard->columns[guard->column_count++] = (uint8_t)i;
+    for (uint32_t i = 0; !is_sealed(leaving) && i < leaving->column_count; i++) {
+        int at = dv_schema_find(in, leaving->columns[i].name);
+        DV_ASSERT(at >= 0); /* an exit sends some of what it is given */
+        if (is_looked_at(&leaving->columns[i]))
+            guard->columns[guard->column_count++] = (uint8_t)at;
+    }
     DV_TRY(load_own(node, guard));
-    guard->account = account_of(dv_node_arena(node), guard, schema);
+    guard->account = account_of(dv_node_arena(node), guard, in);
     return DV_OK;
 }
 

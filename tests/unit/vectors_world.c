@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vectors_world.c - what every place of vectors must do, whatever it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "engine/random.h"
+#include "tests/unit/vectors_world.h"
+
+struct dv_store_bytes bytes_of(const char *text)
+{
+    return (struct dv_store_bytes){ text, strlen(text) };
+}
+
+void unit_vector(float vector[WIDTH], uint64_t seed)
+{
+    struct dv_random random;
+    double sum = 0;
+    dv_random_seed(&random, seed);
+    for (int i = 0; i < WIDTH; i++) {
+        vector[i] = (float)((double)dv_random_below(&random, 2001) / 1000 - 1);
+        sum += (double)vector[i] * (double)vector[i];
+    }
+    for (int i = 0; i < WIDTH; i++)
+        vector[i] = (float)((double)vector[i] / sqrt(sum));
+}
+
+/* ---- requests ---- */
+
+static void keep_text(char *out, size_t size, struct dv_store_bytes text)
+{
+    (void)snprintf(out, size, "%.*s", (int)text.length, (const char *)text.at);
+}
+
+static void on_answer(struct dv_vectors_request *request)
+{
+    struct asked *asked = request->data;
+    asked->done = true;
+    for (uint64_t i = 0; request->kind == DV_VECTORS_SEARCH && request->rc == DV_OK && i < request->total; i++) {
+        const struct dv_vectors_hit *hit = &request->hits[i];
+        struct kept *kept = &asked->hits[i];
+        *kept = (struct kept){ .subject = hit->row.subject_ref.at != NULL, .compared = hit->compared, .cosine = hit->cosine,
+                               .score = hit->score, .subjects = hit->row.subjects, .lexical_rank = hit->lexical_rank };
+        memcpy(kept->id, hit->row.id, sizeof kept->id);
+        keep_text(kept->tenant, sizeof kept->tenant, hit->row.tenant);
+        keep_text(kept->schema, sizeof kept->schema, hit->row.schema);
+        keep_text(kept->text, sizeof kept->text, hit->row.text);
+    }
+}
+
+static struct asked *new_asked(enum dv_vectors_kind kind)
+{
+    struct asked *asked = calloc(1, sizeof *asked);
+    assert_non_null(asked);
+    asked->request = (struct dv_vectors_request){ .kind = kind, .rows = asked->rows, .callback = on_answer, .data = asked };
+    return asked;
+}
+
+struct asked *new_put(void)
+{
+    return new_asked(DV_VECTORS_PUT);
+}
+
+struct dv_vectors_row *add_row(struct asked *put, const char *tenant, uint64_t number, const char *text)
+{
+    uint32_t index = put->request.count++;
+    struct dv_vectors_row *row = &put->rows[index];
+    assert_true(index < PUT_MAX);
+    (void)snprintf(put->texts[index], KEPT_TEXT, "%s", text);
+    unit_vector(put->vectors[index], number);
+    *row = (struct dv_vectors_row){ .created_ms = 1700000000000 + (int64_t)number, .tenant = bytes_of(tenant), .schema = bytes_of("healthcare"),
+                                    .text = bytes_of(put->texts[index]), .model = bytes_of(MODEL), .hash = bytes_of("hash"),
+                                    .vector = { put->vectors[index], sizeof put->vectors[index] }, .subjects = 1 };
+    for (int i = 0; i < 8; i++)
+        row->id[i] = (uint8_t)(number >> (56 - 8 * i));
+    return row;
+}
+
+dv_rc act(struct place *place, struct asked *asked)
+{
+    asked->done = false;
+    dv_vectors_request(place->vectors, &asked->request);
+    assert_false(asked->done);
+    world_run_until(place->world, &asked->done);
+    return asked->request.rc;
+}
+
+static void put_all(struct place *place, struct asked *put)
+{
+    dv_rc rc = act(place, put);
+    if (rc != DV_OK)
+        fail_msg("%s: %s", dv_rc_text(rc), put->request.reason != NULL ? put->request.reason : "-");
+    free(put);
+}
+
+void put_one(struct place *place, const char *tenant, uint64_t number, const char *text)
+{
+    struct asked *put = new_put();
+    (void)add_row(put, tenant, number, text);
+    put_all(place, put);
+}
+
+struct asked *new_search(const char *tenant, const char *question, uint64_t seed)
+{
+    struct asked *search = new_asked(DV_VECTORS_SEARCH);
+    unit_vector(search->vector, seed);
+    search->request.query = (struct dv_vectors_query){ .tenant = bytes_of(tenant), .text = bytes_of(question), .from_ms = INT64_MIN,
+                                                       .to_ms = INT64_MAX, .top = 10, .floor = -1 };
+    if (seed != 0) {
+        search->request.query.vector = (struct dv_store_bytes){ search->vector, sizeof search->vector };
+        search->request.query.model = bytes_of(MODEL);
+    }
+    return search;
+}
+
+/* The search's hits, or a failure of the test. */
+static uint64_t hits_of(struct place *place, struct asked *search)
+{
+    dv_rc rc = act(place, search);
+    if (rc != DV_OK)
+        fail_msg("%s: %s", dv_rc_text(rc), search->request.reason != NULL ? search->request.reason : "-");
+    return search->request.total;
+}
+
+uint64_t count_of(struct place *place, const char *tenant)
+{
+    struct asked *count = new_asked(DV_VECTORS_COUNT);
+    count->request.query.tenant = bytes_of(tenant);
+    assert_int_equal(act(place, count), DV_OK);
+    uint64_t total = count->request.total;
+    free(count);
+    return total;
+}
+
+static uint64_t number_of(const uint8_t id[DV_STORE_ID_BYTES])
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | id[i];
+    return number;
+}
+
+/* ---- the tests ---- */
+
+static double product(const float *a, const float *b)
+{
+    double sum = 0;
+    for (int i = 0; i < WIDTH; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+void test_each_once_and_the_nearest_first(struct place *place)
+{
+    enum { ROWS = 250, TOP = 10 };
+    struct asked *put = new_put();
+    for (uint64_t i = 1; i <= ROWS; i++)
+        (void)add_row(put, "once", i, "the same text");
+    assert_int_equal(act(place, put), DV_OK);
+    assert_int_equal(put->request.total, ROWS);
+    put->rows[7].text = bytes_of("something else");
+    assert_int_equal(act(place, put), DV_OK);
+    assert_int_equal(put->request.total, 0);
+    assert_int_equal(count_of(place, "once"), ROWS);
+    struct asked *search = new_search("once", "", 1000);
+    assert_int_equal(hits_of(place, search), TOP);
+    assert_false(search->request.lexical);
+    for (int i = 0; i < TOP; i++) {
+        uint32_t better = 0;
+        double cosine = product(search->vector, put->vectors[number_of(search->hits[i].id) - 1]);
+        for (int k = 0; k < ROWS; k++)
+            better += product(search->vector, put->vectors[k]) > cosine + 1e-5;
+        assert_int_equal(better, i);
+        assert_true(fabs(search->hits[i].cosine - cosine) < 1e-5);
+        assert_string_equal(search->hits[i].text, "the same text");
+    }
+    free(search);
+    free(put);
+}
+
+void test_words_count_too(struct place *place)
+{
+    put_one(place, "words", 1, "chest pain after climbing");
+    put_one(place, "words", 2, "a migraine with aura");
+    put_one(place, "words", 3, "Übung und Müller, pains of a back");
+    struct asked *search = new_search("words", "what about the migraines?", 0);
+    assert_int_equal(hits_of(place, search), 1);
+    assert_true(search->request.lexical);
+    assert_int_equal(number_of(search->hits[0].id), 2);
+    assert_false(search->hits[0].compared);
+    assert_true(fabs(search->hits[0].score - 1) < 1e-9);
+    free(search);
+    search = new_search("words", "pain", 0);
+    assert_int_equal(hits_of(place, search), 2);
+    free(search);
+    /* Far by its vector, first by its words: both count, and it comes first. */
+    search = new_search("words", "aura", 1);
+    assert_int_equal(hits_of(place, search), 3);
+    assert_int_equal(number_of(search->hits[0].id), 2);
+    assert_int_equal(search->hits[0].lexical_rank, 1);
+    assert_int_equal(number_of(search->hits[1].id), 1);
+    assert_int_equal(search->hits[1].lexical_rank, 0);
+    assert_true(search->hits[1].cosine > 0.999);
+    free(search);
+    search = new_search("words", "of the and", 0);
+    assert_int_equal(hits_of(place, search), 0);
+    free(search);
+}
+
+void test_filters(struct place *place)
+{
+    struct asked *put = new_put();
+    for (uint64_t i = 1; i <= 20; i++)
+        add_row(put, "filters", i, "a text about rain")->schema = bytes_of(i % 2 == 0 ? "even" : "odd");
+    put_all(place, put);
+    for (int seed = 0; seed <= 50; seed += 50) {
+        struct asked *search = new_search("filters", "rain", (uint64_t)seed);
+        search->request.query.schema = bytes_of("even");
+        search->request.query.from_ms = 1700000000000 + 4;
+        search->request.query.to_ms = 1700000000000 + 10;
+        assert_int_equal(hits_of(place, search), 3); /* 4, 6 and 8 */
+        for (int i = 0; i < 3; i++)
+            assert_string_equal(search->hits[i].schema, "even");
+        search->request.query.schema = bytes_of("neither");
+        assert_int_equal(hits_of(place, search), 0);
+        free(search);
+    }
+}
+
+void test_floor(struct place *place)
+{
+    put_one(place, "floor", 1, "near the question");
+    put_one(place, "floor", 2, "far from the question");
+    struct asked *search = new_search("floor", "question", 1);
+    search->request.query.floor = 0.9;
+    assert_int_equal(hits_of(place, search), 1);
+    assert_int_equal(number_of(search->hits[0].id), 1);
+    search->request.query.floor = -1;
+    assert_int_equal(hits_of(place, search), 2);
+    search->request.query.top = 1;
+    assert_int_equal(hits_of(place, search), 1);
+    free(search);
+}
+
+void test_another_model_is_refused(struct place *place)
+{
+    put_one(place, "models", 1, "of one model");
+    struct asked *put = new_put();
+    add_row(put, "models", 2, "of another")->model = bytes_of("other:1");
+    assert_int_equal(act(place, put), DV_E_CONFIG);
+    assert_non_null(strstr(put->request.reason, "another model"));
+    assert_int_equal(count_of(place, "models"), 1);
+    struct asked *search = new_search("models", "model", 1);
+    search->request.query.model = bytes_of("other:1");
+    assert_int_equal(act(place, search), DV_E_CONFIG);
+    assert_non_null(strstr(search->request.reason, "another model"));
+    /* A tenant of its own may have another. */
+    put->rows[0].tenant = bytes_of("models-2");
+    assert_int_equal(act(place, put), DV_OK);
+    free(search);
+    free(put);
+}
+
+static uint64_t remove_subject(struct place *place, const char *tenant, const char *ref)
+{
+    struct asked *remove = new_asked(DV_VECTORS_REMOVE);
+    remove->request.query.tenant = bytes_of(tenant);
+    remove->request.subject_ref = bytes_of(ref);
+    assert_int_equal(act(place, remove), DV_OK);
+    uint64_t total = remove->request.total;
+    free(remove);
+    return total;
+}
+
+void test_removed_people_are_gone(struct place *place)
+{
+    struct asked *put = new_put();
+    for (uint64_t i = 1; i <= 9; i++)
+        add_row(put, "people", i, "a visit in autumn")->subject_ref = bytes_of(i % 3 == 0 ? "anna" : "ben");
+    put_all(place, put);
+    put = new_put();
+    add_row(put, "others", 1, "a visit in autumn")->subject_ref = bytes_of("anna");
+    put_all(place, put);
+    assert_int_equal(remove_subject(place, "people", "anna"), 3);
+    assert_int_equal(remove_subject(place, "people", "anna"), 0);
+    assert_int_equal(count_of(place, "people"), 6);
+    assert_int_equal(count_of(place, "others"), 1);
+    for (int seed = 0; seed <= 3; seed += 3) {
+        struct asked *search = new_search("people", "visits", (uint64_t)seed);
+        assert_int_equal(hits_of(place, search), 6);
+        for (int i = 0; i < 6; i++)
+            assert_int_not_equal(number_of(search->hits[i].id) % 3, 0);
+        free(search);
+    }
+    put_one(place, "people", 3, "a visit in winter"); /* the id is free again */
+    assert_int_equal(count_of(place, "people"), 7);
+}
+
+void test_words_get_their_vectors_later(struct place *place)
+{
+    struct asked *put = new_put();
+    struct dv_vectors_row *row = add_row(put, "later", 1, "found by words");
+    struct dv_store_bytes vector = row->vector;
+    row->vector = row->model = (struct dv_store_bytes){ 0 };
+    assert_int_equal(act(place, put), DV_OK);
+    struct asked *search = new_search("later", "word", 1);
+    assert_int_equal(hits_of(place, search), 1);
+    assert_true(search->request.lexical);
+    assert_false(search->hits[0].compared);
+    row->vector = vector;
+    row->model = bytes_of(MODEL);
+    assert_int_equal(act(place, put), DV_OK);
+    assert_int_equal(put->request.total, 0);
+    assert_int_equal(count_of(place, "later"), 1);
+    assert_int_equal(hits_of(place, search), 1);
+    assert_false(search->request.lexical);
+    assert_true(search->hits[0].compared && search->hits[0].cosine > 0.999);
+    free(search);
+    free(put);
+}
+
+void test_a_question_is_no_syntax(struct place *place)
+{
+    static const char *const questions[] = {
+        "", "\"", "\"rain", "NEAR(rain, 5)", "rain AND OR NOT", "rain*", "text : rain", "^rain", "{text} : rain", "-rain", "rain' OR 1=1 --",
+        "\xFF\xFE rain \xC3", "(((((((", ":*", "rain & ! | <->", "\\", "''", "rain\\:*", "%s%n rain", "$1 rain", "- - -", "\xE2\x80\x94 rain \xE2\x80\x9C",
+        "0x00 rain;DROP TABLE embeddings;", "rain\x01\x02\x7F",
+    };
+    put_one(place, "syntax", 1, "rain in spring");
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct asked *search = new_search("syntax", questions[i], 0);
+        assert_int_equal(hits_of(place, search), strstr(questions[i], "rain") != NULL);
+        free(search);
+    }
+    char *long_one = malloc(100001);
+    assert_non_null(long_one);
+    for (int i = 0; i < 100000; i++)
+        long_one[i] = "rain \" NEAR( * "[i % 15];
+    long_one[100000] = '\0';
+    struct asked *search = new_search("syntax", long_one, 0);
+    assert_int_equal(hits_of(place, search), 1);
+    search->request.query.text = (struct dv_store_bytes){ "rain\0in\0spring", 14 };
+    assert_int_equal(hits_of(place, search), 1);
+    memset(long_one, 'x', 100000);
+    search->request.query.text = bytes_of(long_one);
+    assert_int_equal(hits_of(place, search), 0);
+    free(search);
+    free(long_one);
+}
+
+/* Texts and vectors of all tenants are the same, so that only the filter keeps them apart. */
+void test_nothing_of_other_tenants(struct place *place)
+{
+    enum { TENANTS = 7, ROWS = 300 };
+    const char *soak = getenv("DATAVAULT_LONG");
+    const int queries = soak != NULL && soak[0] == '1' ? 100000 : 1000;
+    char names[TENANTS][32];
+    struct dv_random random;
+    uint32_t found = 0;
+    dv_random_seed(&random, 6);
+    for (int i = 0; i < TENANTS; i++)
+        (void)snprintf(names[i], sizeof names[i], "tenant-%d", i);
+    for (uint64_t i = 1; i <= ROWS; i++) {
+        char text[KEPT_TEXT];
+        const char *tenant = names[dv_random_below(&random, TENANTS)];
+        (void)snprintf(text, sizeof text, "%s says rain falls", tenant);
+        struct asked *put = new_put();
+        struct dv_vectors_row *row = add_row(put, tenant, 1 + i % 40, text);
+        row->id[8] = (uint8_t)i;
+        row->id[9] = (uint8_t)(i >> 8);
+        put_all(place, put);
+    }
+    for (int i = 0; i < queries; i++) {
+        const char *tenant = names[dv_random_below(&random, TENANTS)];
+        struct asked *search = new_search(tenant, i % 3 == 0 ? "" : "tenant rain falls 1 2 3", i % 2 == 0 ? 0 : 1 + dv_random_below(&random, 60));
+        search->request.query.top = 1 + (uint32_t)dv_random_below(&random, DV_VECTORS_TOP_MAX);
+        uint64_t hits = hits_of(place, search);
+        for (uint64_t k = 0; k < hits; k++) {
+            assert_string_equal(search->hits[k].tenant, tenant);
+            assert_int_equal(strncmp(search->hits[k].text, tenant, strlen(tenant)), 0);
+            found++;
+        }
+        free(search);
+    }
+    assert_true(found > (uint32_t)queries);
+    struct asked *search = new_search("nobody", "rain", 3);
+    assert_int_equal(hits_of(place, search), 0);
+    free(search);
+}
