@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/load.h"
+#include "cli/diff_settings.h"
 #include "engine/json.h"
 #include "engine/proof.h"
 
-enum verdict { SAME, TIGHTER, LOOSER, VERDICTS };
-
-static const char *const verdict_words[VERDICTS] = { "unchanged", "tighter", "LOOSER" };
+static const char *const verdict_words[DV_VERDICTS] = { "unchanged", "tighter", "LOOSER" };
 
 /* One side: a proved graph and its rows. */
 struct side {
@@ -22,7 +20,7 @@ struct side {
 /* What is printed, and how. */
 struct report {
     bool json;
-    uint32_t counts[VERDICTS];
+    uint32_t counts[DV_VERDICTS];
 };
 
 static const char *name_of(const struct dv_proof_row *row)
@@ -58,23 +56,23 @@ static bool shows_more_somewhere(struct dv_label old, struct dv_label new)
 }
 
 /* Looser is all that shows more or claims to harm less; where forms cannot be compared, both ways are looser. */
-static enum verdict judge(struct dv_label old, struct dv_label new)
+static enum dv_verdict judge(struct dv_label old, struct dv_label new)
 {
     if (dv_label_equal(old, new))
-        return SAME;
+        return DV_SAME;
     struct dv_label joined = dv_label_join(dv_label_with(DV_CLASS_PUBLIC, old.form, old.parameter),
                                            dv_label_with(DV_CLASS_PUBLIC, new.form, new.parameter));
     bool worse_form = new.form > old.form || (new.form == old.form && new.parameter != old.parameter &&
                                               joined.parameter == new.parameter);
-    return new.class < old.class || worse_form || shows_more_somewhere(old, new) ? LOOSER : TIGHTER;
+    return new.class < old.class || worse_form || shows_more_somewhere(old, new) ? DV_LOOSER : DV_TIGHTER;
 }
 
-static void write_row(struct dv_json *json, enum verdict verdict, const struct dv_proof_row *row, const char *old,
+static void write_row(struct dv_json *json, enum dv_verdict verdict, const struct dv_proof_row *row, const char *old,
                       const char *new)
 {
     dv_json_open(json, '{');
     dv_json_key(json, "change");
-    dv_json_string(json, verdict == LOOSER ? "looser" : verdict_words[verdict]);
+    dv_json_string(json, verdict == DV_LOOSER ? "looser" : verdict_words[verdict]);
     dv_json_key(json, "exit");
     dv_json_string(json, name_of(row));
     dv_json_key(json, "field");
@@ -90,7 +88,7 @@ static void write_row(struct dv_json *json, enum verdict verdict, const struct d
     dv_json_close(json, '}');
 }
 
-static void tell(struct report *report, enum verdict verdict, const struct dv_proof_row *row, const char *old, const char *new)
+static void tell(struct report *report, enum dv_verdict verdict, const struct dv_proof_row *row, const char *old, const char *new)
 {
     report->counts[verdict]++;
     if (report->json) {
@@ -101,7 +99,7 @@ static void tell(struct report *report, enum verdict verdict, const struct dv_pr
         (void)printf("%.*s\n", (int)dv_json_length(&json), buffer);
         return;
     }
-    if (verdict == SAME)
+    if (verdict == DV_SAME)
         return;
     const char *by = dv_proof_teller(row);
     (void)printf("%-10s %s (%s): %s%s%s%s: %s -> %s\n", verdict_words[verdict], name_of(row), dv_exit_name(row->kind),
@@ -119,14 +117,50 @@ static void compare_rows(struct report *report, const struct side *old, const st
         const struct dv_proof_row *was = find(old, row);
         (void)dv_label_text(row->label, now, sizeof now);
         if (was != NULL)
-            tell(report, was->kind == row->kind ? judge(was->label, row->label) : LOOSER, row,
+            tell(report, was->kind == row->kind ? judge(was->label, row->label) : DV_LOOSER, row,
                  dv_label_text(was->label, before, sizeof before), now);
         else
-            tell(report, row->label.class == DV_CLASS_PUBLIC ? SAME : LOOSER, row, NULL, now);
+            tell(report, row->label.class == DV_CLASS_PUBLIC ? DV_SAME : DV_LOOSER, row, NULL, now);
     }
     for (uint32_t i = 0; i < old->count; i++)
         if (find(new, &old->rows[i]) == NULL)
-            tell(report, TIGHTER, &old->rows[i], dv_label_text(old->rows[i].label, before, sizeof before), NULL);
+            tell(report, DV_TIGHTER, &old->rows[i], dv_label_text(old->rows[i].label, before, sizeof before), NULL);
+}
+
+static void write_setting(struct dv_json *json, enum dv_verdict verdict, const struct dv_setting *setting)
+{
+    dv_json_open(json, '{');
+    dv_json_key(json, "change");
+    dv_json_string(json, verdict == DV_LOOSER ? "looser" : verdict_words[verdict]);
+    dv_json_key(json, "exit");
+    dv_json_string(json, setting->place);
+    dv_json_key(json, "field");
+    dv_json_string(json, setting->name);
+    dv_json_key(json, "kind");
+    dv_json_string(json, "setting");
+    dv_json_key(json, "new");
+    dv_json_string(json, setting->new);
+    dv_json_key(json, "old");
+    dv_json_string(json, setting->old);
+    dv_json_key(json, "told_by");
+    dv_json_string(json, NULL);
+    dv_json_close(json, '}');
+}
+
+static void tell_setting(void *context, enum dv_verdict verdict, const struct dv_setting *setting)
+{
+    struct report *report = context;
+    char buffer[2048];
+    struct dv_json json;
+    report->counts[verdict]++;
+    if (!report->json) {
+        (void)printf("%-10s %s: %s: %s -> %s\n", verdict_words[verdict], setting->place, setting->name, setting->old,
+                     setting->new);
+        return;
+    }
+    dv_json_init(&json, buffer, sizeof buffer);
+    write_setting(&json, verdict, setting);
+    (void)printf("%.*s\n", (int)dv_json_length(&json), buffer);
 }
 
 static int open_side(struct side *side, const char *path, bool json)
@@ -140,13 +174,16 @@ static int open_side(struct side *side, const char *path, bool json)
     return side->rows != NULL ? DV_EXIT_OK : dv_say_error(DV_E_MEMORY, NULL);
 }
 
-static int compare(struct report *report, const struct side *old, const struct side *new)
+static int compare(struct report *report, struct side *old, struct side *new)
 {
     compare_rows(report, old, new);
+    dv_rc rc = dv_diff_settings(&old->loaded, &new->loaded, tell_setting, report);
+    if (rc != DV_OK)
+        return dv_say_error(rc, NULL);
     bool same = strcmp(dv_graph_config_hash(old->loaded.graph), dv_graph_config_hash(new->loaded.graph)) == 0;
-    (void)fprintf(stderr, "%u looser, %u tighter, %u unchanged%s\n", report->counts[LOOSER], report->counts[TIGHTER],
-                  report->counts[SAME], same ? "; the configuration is the same" : "");
-    return report->counts[LOOSER] > 0 ? dv_rc_exit(DV_E_LEAK) : DV_EXIT_OK;
+    (void)fprintf(stderr, "%u looser, %u tighter, %u unchanged%s\n", report->counts[DV_LOOSER], report->counts[DV_TIGHTER],
+                  report->counts[DV_SAME], same ? "; the configuration is the same" : "");
+    return report->counts[DV_LOOSER] > 0 ? dv_rc_exit(DV_E_LEAK) : DV_EXIT_OK;
 }
 
 static int run(const struct dv_command *self, int argc, char **argv)
@@ -182,7 +219,9 @@ const struct dv_command dv_command_diff = {
             "usage: datavault diff [--json] OLD.yaml NEW.yaml\n\n"
             "Proves both and compares what leaves at each exit. Looser is: an exit or a field that was not there (unless it\n"
             "is public), a form that shows more, a smaller k or n, a larger epsilon, a class that is said to harm less, and a\n"
-            "condition that tells something new. Forms that cannot be compared count as looser in both directions.\n\n"
+            "condition that tells something new. So is what holds less back beside the labels: a guard that does less or\n"
+            "looks for fewer types, a larger max_risk or budget. What cannot be compared counts as looser in both\n"
+            "directions: some forms, and a policy whose rules are others.\n\n"
             "exit codes: 0 nothing got looser, 3 a file is wrong, 4 something got looser, or leaks\n",
     .run = run,
 };

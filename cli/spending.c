@@ -16,18 +16,12 @@
 
 enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000, SECOND_MS = 1000, JSON_BYTES = 128 * 1024 };
 
-/* `budget: { epsilon: 10, delta: 1e-6, per: 24h }` */
-struct limit {
-    double epsilon, delta;
-    int64_t per_ms;
-};
-
 static const struct dv_option options[] = {
-    { "epsilon", DV_FLOAT, offsetof(struct limit, epsilon), .flags = DV_REQUIRED, .min = 0, .max = 1000,
+    { "epsilon", DV_FLOAT, offsetof(struct dv_spending_limit, epsilon), .flags = DV_REQUIRED, .min = 0, .max = 1000,
       .help = "What all answers of a period may cost together." },
-    { "delta", DV_FLOAT, offsetof(struct limit, delta), .initial = "0", .min = 0, .max = 1,
+    { "delta", DV_FLOAT, offsetof(struct dv_spending_limit, delta), .initial = "0", .min = 0, .max = 1,
       .help = "The chance that the promise fails, for all answers of a period together." },
-    { "per", DV_DURATION, offsetof(struct limit, per_ms), .initial = "1d", .min = 1000, .max = INT64_C(366) * DAY_MS,
+    { "per", DV_DURATION, offsetof(struct dv_spending_limit, per_ms), .initial = "1d", .min = 1000, .max = INT64_C(366) * DAY_MS,
       .help = "The period." },
     { 0 },
 };
@@ -78,19 +72,21 @@ static int64_t bound_of(const struct total *total, double delta)
     return concentrated < total->basic_nano ? concentrated : total->basic_nano;
 }
 
-static dv_rc read_limit(const struct dv_graph *graph, struct limit *ret, struct dv_arena *arena, struct dv_diags *diags)
+dv_rc dv_spending_limit(const struct dv_graph *graph, struct dv_spending_limit *ret, struct dv_arena *arena,
+                        struct dv_diags *diags)
 {
     const struct dv_yaml *tree = dv_graph_settings(graph)->budget;
-    return dv_options_parse(options, ret, tree, NULL, "setting 'budget'", arena, diags);
+    *ret = (struct dv_spending_limit){ 0 };
+    return tree != NULL ? dv_options_parse(options, ret, tree, NULL, "setting 'budget'", arena, diags) : DV_OK;
 }
 
 dv_rc dv_spending_check(const struct dv_graph *graph, struct dv_diags *diags)
 {
     const struct dv_yaml *tree = dv_graph_settings(graph)->budget;
-    struct limit limit = { 0 };
+    struct dv_spending_limit limit = { 0 };
     if (tree == NULL)
         return DV_OK;
-    DV_TRY(read_limit(graph, &limit, diags->arena, diags));
+    DV_TRY(dv_spending_limit(graph, &limit, diags->arena, diags));
     struct total total = add_up(graph, limit.per_ms);
     int64_t bound = bound_of(&total, limit.delta);
     if (total.delta > limit.delta) {
@@ -143,23 +139,23 @@ static void print_node(const struct dv_graph *graph, const struct dv_node *node,
 }
 
 /* The graph's `budget`, or a day without a limit; false if it has none. */
-static bool limit_of(const struct dv_graph *graph, struct limit *ret)
+static bool limit_of(const struct dv_graph *graph, struct dv_spending_limit *ret)
 {
     struct dv_arena arena;
     struct dv_diags diags;
-    *ret = (struct limit){ .per_ms = DAY_MS };
+    *ret = (struct dv_spending_limit){ .per_ms = DAY_MS };
     if (dv_graph_settings(graph)->budget == NULL)
         return false;
     dv_arena_init(&arena, DV_ARENA_CHUNK);
     dv_diags_init(&diags, &arena);
-    (void)!read_limit(graph, ret, &arena, &diags); /* it was read before, without findings */
+    (void)!dv_spending_limit(graph, ret, &arena, &diags); /* it was read before, without findings */
     dv_arena_free(&arena);
     return true;
 }
 
 void dv_spending_print(const struct dv_graph *graph)
 {
-    struct limit limit;
+    struct dv_spending_limit limit;
     (void)limit_of(graph, &limit);
     struct total total = add_up(graph, limit.per_ms);
     if (total.nodes == 0)
@@ -225,7 +221,7 @@ static void add_node(struct dv_json *json, const struct dv_graph *graph, const s
     dv_json_close(json, '}');
 }
 
-static void add_whole(struct dv_json *json, const struct dv_graph *graph, const struct limit *limit, bool is_limited)
+static void add_whole(struct dv_json *json, const struct dv_graph *graph, const struct dv_spending_limit *limit, bool is_limited)
 {
     struct total total = add_up(graph, limit->per_ms);
     add_int(json, "per_ms", limit->per_ms);
@@ -244,7 +240,7 @@ static void add_whole(struct dv_json *json, const struct dv_graph *graph, const 
 
 bool dv_spending_print_json(const struct dv_graph *graph, struct dv_arena *arena)
 {
-    struct limit limit;
+    struct dv_spending_limit limit;
     struct dv_json json;
     bool is_limited = limit_of(graph, &limit);
     char *text = dv_arena_alloc(arena, JSON_BYTES);

@@ -8,12 +8,23 @@
 #define DV_CLI_SPENDING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/error.h"
 
 struct dv_arena;
 struct dv_diags;
 struct dv_graph;
+
+/* `budget: { epsilon: 10, delta: 1e-6, per: 24h }`; all zero: there is none. */
+struct dv_spending_limit {
+    double epsilon, delta;
+    int64_t per_ms;
+};
+
+/* What the graph's file says. DV_E_CONFIG after a finding. */
+DV_CHECKED dv_rc dv_spending_limit(const struct dv_graph *graph, struct dv_spending_limit *ret, struct dv_arena *arena,
+                                   struct dv_diags *diags);
 
 /* Whether the graph stays within its `budget:`, if it has one: DV_E_CONFIG (it is wrong) or DV_E_LEAK (the graph would spend
  * more) after a finding. */

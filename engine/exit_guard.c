@@ -157,7 +157,7 @@ struct dv_batch *dv_exit_guard_pass(struct dv_node *node, struct dv_batch *batch
 
 struct dv_guard_account dv_node_guard(const struct dv_node *node)
 {
-    static const struct dv_guard_account none = { .word = DV_GUARD_OFF, .fields = "(none)", .why = "this exit has no guard" };
+    static const struct dv_guard_account none = { .word = DV_GUARD_OFF, .fields = "(none)", .types = "", .why = "this exit has no guard" };
     return node->guard_blank != NULL ? kind_of(node)->account(node->guard_blank) : none;
 }
 

@@ -24,6 +24,7 @@ struct dv_schema;
 struct dv_guard_account {
     const char *word;   /* "block", DV_GUARD_OFF */
     const char *fields; /* the columns that it looks at, or "(none)" */
+    const char *types;  /* what it looks for, parted by ", " */
     const char *why;
 };
 

@@ -108,13 +108,13 @@ static const char *types_of(struct dv_arena *arena, const struct guard *guard)
 static struct dv_guard_account account_of(struct dv_arena *arena, const struct guard *guard, const struct dv_schema *schema)
 {
     static const char *const words[] = { "block", "redact", "alert", DV_GUARD_OFF };
-    struct dv_guard_account account = { .word = words[guard->act], .fields = fields_of(arena, guard, schema) };
+    struct dv_guard_account account = { .word = words[guard->act], .fields = fields_of(arena, guard, schema), .types = types_of(arena, guard) };
     if (guard->act == ACT_OFF)
         account.why = guard->reason;
     else if (guard->column_count == 0)
         account.why = "no text leaves that somebody can have typed";
     else
-        account.why = dv_arena_printf(arena, "each text is looked through for %s%s", types_of(arena, guard),
+        account.why = dv_arena_printf(arena, "each text is looked through for %s%s", account.types,
                                       guard->custom_count > 0 ? ", and by the policy's own detectors" : "");
     account.why = account.why != NULL ? account.why : "";
     return account;

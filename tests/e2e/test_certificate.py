@@ -184,6 +184,64 @@ def test_declassified_and_masked_fields_are_looser(run, folder):
     assert (code, changes) == (0, {("out", "visit_date", None, "tighter")})
 
 
+GUARDED = AGGREGATE.replace("after: some }", "after: some, guard: { do: %s } }")
+RISKY = """name: t
+graph:
+  in:   { op: source, from: stdin, schema: healthcare }
+  ano:  { op: anonymize, after: in, policy: hipaa-safe-harbor }
+  risk: { op: risk, after: ano, quasi: [age], max_risk: %s }
+  out:  { op: sink-file, after: risk, path: out }
+"""
+
+
+@pytest.mark.parametrize("graph, name, words", [  # from the loosest to the tightest
+    (GUARDED, "guard", ["off, reason: nobody reads this stream", "alert", "redact", "block"]),
+    (GUARDED.replace("do: %s", "types: [%s]"), "guard types", ["ssn", "ssn, email", "email, ssn, iban"]),
+    (RISKY, "max_risk", ["1", "0.5", "0.25"]),
+])
+def test_settings_that_hold_less_back_are_looser(run, folder, graph, name, words):
+    for loose, tight in zip(words, words[1:]):
+        code, text, changes = differ(run, folder, graph % tight, graph % loose)
+        assert code == 4 and [change[1:] for change in changes] == [(name, None, "looser")], text
+        code, text, changes = differ(run, folder, graph % loose, graph % tight)
+        assert code == 0 and [change[1:] for change in changes] == [(name, None, "tighter")], text
+
+
+def test_guards_that_cannot_be_compared_and_nodes_that_are_gone_are_looser(run, folder):
+    types = GUARDED.replace("do: %s", "types: [%s]")
+    for pair in (("ssn", "email"), ("email", "ssn")):
+        assert differ(run, folder, types % pair[0], types % pair[1])[0] == 4
+    without = re.sub("  risk:.*\n", "", RISKY % "0.5").replace("after: risk", "after: ano")
+    assert differ(run, folder, RISKY % "0.5", without) == (4, "LOOSER     risk: max_risk: 0.5 -> none\n", {("risk", "max_risk", None, "looser")})
+    assert differ(run, folder, without, RISKY % "0.5")[0] == 0
+
+
+def test_larger_budgets_are_looser(run, folder):
+    def graph(budget):
+        return f"name: t\n{budget}\n" + AGGREGATE.split("\n", 1)[1]
+    budgets = ["", "budget: { epsilon: 20 }", "budget: { epsilon: 10 }", "budget: { epsilon: 10, per: 2d }"]
+    for loose, tight in zip(budgets, budgets[1:]):
+        assert differ(run, folder, graph(tight), graph(loose))[::2] == (4, {("graph", "budget", None, "looser")})
+        assert differ(run, folder, graph(loose), graph(tight))[::2] == (0, {("graph", "budget", None, "tighter")})
+    assert "epsilon 10, delta 0 per 86400 s -> epsilon 20" in differ(run, folder, graph(budgets[2]), graph(budgets[1]))[1]
+
+
+def test_a_policy_with_other_rules_is_told(run, folder):
+    """Two folders with policies of one name; a comment is no rule."""
+    graph = (RISKY % "0.5").replace("policy: hipaa-safe-harbor", "policy: mine")
+    policy = (folder / "policies" / "hipaa-safe-harbor.yaml").read_text().replace("name: hipaa-safe-harbor", "name: mine")
+    other = folder / "other"
+    shutil.copytree(folder / "schemas", other / "schemas")
+    (other / "policies").mkdir()
+    for place, text in ((folder, policy), (other, policy + "\n# a comment\n")):
+        (place / "policies" / "mine.yaml").write_text(text)
+        (place / "g.yaml").write_text(graph)
+    assert run("diff", folder / "g.yaml", other / "g.yaml").returncode == 0
+    (other / "policies" / "mine.yaml").write_text(re.sub(r"(?m)^fields:$", "detectors:\n  - { name: TICKET, pattern: 'T-[0-9]{5}' }\nfields:", policy))
+    done = run("diff", folder / "g.yaml", other / "g.yaml")
+    assert done.returncode == 4 and b"LOOSER     mine.yaml: policy" in done.stdout, (done.stdout, done.stderr)
+
+
 def test_leaking_and_wrong_graphs_are_told(run, folder):
     leaky = GRAPH + "  raw: { op: sink-file, after: old.matched, path: raw }\n"
     for pair, code in (((GRAPH, leaky), 4), ((leaky, GRAPH), 4), ((GRAPH, "name: t\n"), 3)):
