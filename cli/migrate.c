@@ -11,6 +11,7 @@
 #include "engine/option.h"
 #include "operators/sink_pg.h"
 #include "operators/source_pg.h"
+#include "operators/vectors_option.h"
 
 enum { CONNECT_TIMEOUT_MS = 10000, TIMEOUT_MS = 60000, LINE_BYTES = 512 };
 
@@ -59,6 +60,12 @@ static bool migrate_node(const struct dv_node *node, bool json, int *ret_code)
         *ret_code = migrate(&config, &reader, json);
         return true;
     }
+    const struct dv_vectors_place *place = dv_vectors_place_of(node);
+    if (place != NULL && place->server.url != NULL) {
+        const struct dv_pg_config config = dv_vectors_place_config(node, place, false);
+        *ret_code = migrate(&config, NULL, json);
+        return true;
+    }
     if (strcmp(op->name, "sink-pg") != 0)
         return false;
     const struct dv_pg_config config = dv_sink_pg_config(node);
@@ -66,7 +73,7 @@ static bool migrate_node(const struct dv_node *node, bool json, int *ret_code)
     return true;
 }
 
-/* Every sink-pg and source of a graph. */
+/* Every sink-pg, source and place of vectors of a graph. */
 static int migrate_graph(const struct dv_command *self, const char *file, bool json)
 {
     struct dv_loaded loaded;
@@ -75,7 +82,7 @@ static int migrate_graph(const struct dv_command *self, const char *file, bool j
     for (uint32_t i = 0; code == DV_EXIT_OK && i < dv_graph_node_count(loaded.graph); i++)
         found += migrate_node(dv_graph_node(loaded.graph, i), json, &code);
     if (code == DV_EXIT_OK && found == 0)
-        code = dv_usage(self, "'%s' has neither sink-pg nor a source from pg", file);
+        code = dv_usage(self, "'%s' has neither sink-pg nor a source from pg, nor vectors in PostgreSQL", file);
     dv_loaded_free(&loaded);
     return code;
 }
@@ -134,6 +141,7 @@ const struct dv_command dv_command_migrate = {
             "nothing. It all happens in one transaction, and two at a time wait for each other. The role that runs this\n"
             "owns the table; the one that stores needs USAGE on the schema, SELECT and INSERT on the table; a sink-pg with an\n"
             "`owner` also SELECT, INSERT and UPDATE on the table `fences`. A source from pg needs SELECT on the table and on\n"
-            "`readers`, SELECT, UPDATE and DELETE on `pending`.\n",
+            "`readers`, SELECT, UPDATE and DELETE on `pending`. sink-vectors with a `url` needs pgvector, and SELECT, INSERT and\n"
+            "UPDATE on its table; search needs SELECT.\n",
     .run = run,
 };

@@ -8,6 +8,7 @@
 #include "connectors/pg_array.h"
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
+#include "connectors/pg_run.h"
 #include "connectors/pg_url.h"
 #include "engine/breaker.h"
 #include "engine/crash.h"
@@ -128,6 +129,7 @@ static void send_request(struct dv_pg_connection *connection, struct dv_store_re
     switch (request->kind) {
     case DV_STORE_PUT: dv_pg_link_sent(connection, DV_PG_TASK_PUT, dv_pg_send_put(connection)); break;
     case DV_STORE_GET: dv_pg_link_sent(connection, DV_PG_TASK_GET, dv_pg_send_get(connection)); break;
+    case DV_STORE_RUN: dv_pg_link_sent(connection, DV_PG_TASK_RUN, dv_pg_send_run(connection)); break;
     case DV_STORE_COUNT: dv_pg_link_sent(connection, DV_PG_TASK_COUNT, dv_pg_send_count(connection)); break;
     default: dv_pg_link_sent(connection, DV_PG_TASK_READER, dv_pg_send_reader(connection)); break;
     }
@@ -328,6 +330,10 @@ static void succeeded(struct dv_pg_connection *connection, struct dv_store_reque
     case DV_PG_TASK_GET:
         memcpy(group->row.id, group->id, sizeof group->row.id);
         rc = dv_pg_result_row(connection, &group->row);
+        break;
+    case DV_PG_TASK_RUN:
+        lends = true;
+        group->run->result = connection->result;
         break;
     case DV_PG_TASK_READER:
         lends = group->kind == DV_STORE_TAKE;

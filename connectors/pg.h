@@ -48,6 +48,7 @@ struct dv_pg_config {
     int64_t connections;
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* of a statement, on both sides */
+    int64_t vector_width; /* of a table of vectors (vectors_pg.h): numbers of each; 0: it is one of sealed records */
     bool reads_only;    /* the right to insert is not asked for */
     bool impatient;     /* requests are answered as soon as a connection fails, not when one succeeds */
 };
@@ -73,7 +74,8 @@ enum dv_pg_task {
     DV_PG_TASK_CHECK,
     DV_PG_TASK_GET,
     DV_PG_TASK_COUNT,
-    DV_PG_TASK_READER /* take, keep, free, done */
+    DV_PG_TASK_READER, /* take, keep, free, done */
+    DV_PG_TASK_RUN
 };
 
 /* What became of a statement or a connection. */

@@ -46,6 +46,7 @@ int dv_pg_send_check(struct dv_pg_connection *connection);
 int dv_pg_send_get(struct dv_pg_connection *connection);
 int dv_pg_send_count(struct dv_pg_connection *connection);
 int dv_pg_send_reader(struct dv_pg_connection *connection);
+int dv_pg_send_run(struct dv_pg_connection *connection);
 
 /* Appends to SQL of at most DV_PG_SQL_MAX bytes; more is a bug. */
 void dv_pg_sql_append(char *sql, const char *format, ...) DV_FORMAT(2, 3);

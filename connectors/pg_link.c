@@ -179,7 +179,7 @@ static void set_up_further(struct dv_pg_connection *connection)
         refused(connection, dv_pg_outcome_of("42501"));
     } else if (first && !dv_pg_result_has_reader(connection)) {
         lost(connection, DV_E_CONFIG, "the table does not know the reader; run: datavault migrate FILE");
-    } else if (first && !connection->pg->config.reads_only) {
+    } else if (first && !connection->pg->config.reads_only && connection->pg->config.vector_width == 0) {
         dv_pg_link_sent(connection, DV_PG_TASK_PREPARE, dv_pg_send_prepare(connection));
     } else {
         is_ready(connection);

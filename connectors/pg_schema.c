@@ -22,7 +22,31 @@ static const char *const versions[] = {
     "ALTER TABLE @R ALTER COLUMN ciphertext SET STORAGE EXTERNAL",
     "ALTER TABLE @R DROP COLUMN processed_at", /* each reader has its own rows of `pending` instead */
 };
-enum { VERSIONS = sizeof versions / sizeof versions[0] };
+
+/* Likewise of a table of vectors; "@W" is how many numbers each has. */
+static const char *const vector_versions[] = {
+    "CREATE TABLE @R(tenant text NOT NULL, id uuid NOT NULL, schema text NOT NULL, created_at timestamptz NOT NULL, model text,"
+    " text text NOT NULL, subject_ref bytea, subjects integer NOT NULL, hash bytea NOT NULL, vector vector(@W),"
+    " words tsvector GENERATED ALWAYS AS (to_tsvector('pg_catalog.english', text)) STORED, PRIMARY KEY (tenant, id),"
+    " CHECK ((vector IS NULL) = (model IS NULL)));"
+    "CREATE INDEX ON @R(tenant, model) WHERE model IS NOT NULL;"
+    "CREATE INDEX ON @R(tenant, subject_ref) WHERE subject_ref IS NOT NULL;"
+    "CREATE INDEX ON @R USING gin (words);"
+    "CREATE INDEX ON @R USING hnsw (vector vector_cosine_ops) WITH (m = 16, ef_construction = 128)",
+};
+
+/* The tables of a kind. */
+struct tables {
+    const char *const *versions;
+    int count;
+};
+
+static struct tables tables_of(const struct dv_pg_config *config)
+{
+    if (config->vector_width != 0)
+        return (struct tables){ vector_versions, sizeof vector_versions / sizeof vector_versions[0] };
+    return (struct tables){ versions, sizeof versions / sizeof versions[0] };
+}
 
 /* One migration under way. */
 struct work {
@@ -34,7 +58,7 @@ struct work {
 
 int dv_pg_schema_version(void)
 {
-    return VERSIONS;
+    return sizeof versions / sizeof versions[0];
 }
 
 static void ignore_notice(void *data, const PGresult *result)
@@ -47,6 +71,8 @@ static dv_rc refused(const struct work *work, struct dv_pg_outcome outcome)
 {
     if (strcmp(outcome.sqlstate, "42P07") == 0)
         outcome.reason = "a table of this name is there that `datavault migrate` did not make: choose another by table:";
+    else if (work->config->vector_width != 0 && (strcmp(outcome.sqlstate, "0A000") == 0 || strcmp(outcome.sqlstate, "58P01") == 0))
+        outcome.reason = "the server has no pgvector: install it there, as the package postgresql-NN-pgvector";
     else if (strcmp(outcome.sqlstate, "42501") == 0)
         outcome.reason = "permission denied: the role must own the schema, or be allowed to create it in the database";
     return dv_pg_outcome_error(&outcome, work->error);
@@ -121,6 +147,8 @@ static dv_rc run_named(const struct work *work, const char *with_names, int numb
             written = snprintf(sql + length, room, "\"%s\".\"%s\"", work->config->schema, work->config->table);
         else if (*at == 'N')
             written = snprintf(sql + length, room, "%d", number);
+        else if (*at == 'W')
+            written = snprintf(sql + length, room, "%d", (int)work->config->vector_width);
         else
             written = snprintf(sql + length, room, "%s", name_of(work, *at));
         DV_ASSERT(written > 0 && (size_t)written + 1 < room);
@@ -196,33 +224,47 @@ static dv_rc make_shared(const struct work *work)
 
 static dv_rc apply(const struct work *work, int version)
 {
-    DV_TRY(run_named(work, versions[version - 1], version, NULL));
+    DV_TRY(run_named(work, tables_of(work->config).versions[version - 1], version, NULL));
     DV_CRASH_POINT("migrate.table-made");
     return run_named(work, "INSERT INTO \"@S\".schema_versions(relation, version) VALUES ('@T', @N)", version, NULL);
 }
 
+/* Wherever the extension is, or else in the schema: its types are found behind the server's own. */
+static dv_rc find_vectors(const struct work *work)
+{
+    int found = 0;
+    DV_TRY(run_named(work, "SELECT count(*) FROM pg_extension WHERE extname = 'vector'", 0, &found));
+    if (found == 0)
+        DV_TRY(run_named(work, "CREATE EXTENSION vector WITH SCHEMA \"@S\"", 0, NULL));
+    return run_named(work, "SELECT length(set_config('search_path', 'pg_catalog, ' || quote_ident(n.nspname), false)) FROM pg_extension e"
+                     " JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'", 0, &found);
+}
+
 static dv_rc migrate(const struct work *work, struct dv_pg_migration *ret)
 {
+    const int count = tables_of(work->config).count;
     int found = 0;
     DV_CRASH_POINT("migrate.connected");
     DV_TRY(run(work, "SET search_path TO pg_catalog; SET lock_timeout TO '30s'; BEGIN;"
                      "SELECT pg_advisory_xact_lock(1146508114)", NULL));
     DV_CRASH_POINT("migrate.locked");
     DV_TRY(make_shared(work));
+    if (work->config->vector_width != 0)
+        DV_TRY(find_vectors(work));
     DV_CRASH_POINT("migrate.schema-made");
     DV_TRY(run_named(work, "SELECT coalesce(max(version), 0) FROM \"@S\".schema_versions WHERE relation = '@T'", 0,
                      &found));
-    if (found > VERSIONS)
+    if (found > count)
         return dv_error_set(work->error, DV_E_CONFIG, "the table was made by a later version (%d, this program knows %d);"
-                            " upgrade the program first", found, VERSIONS);
-    for (int version = found + 1; version <= VERSIONS; version++)
+                            " upgrade the program first", found, count);
+    for (int version = found + 1; version <= count; version++)
         DV_TRY(apply(work, version));
     if (work->reader != NULL)
         DV_TRY(add_reader(work));
     DV_CRASH_POINT("migrate.before-commit");
     DV_TRY(run(work, "COMMIT", NULL));
     DV_CRASH_POINT("migrate.committed");
-    *ret = (struct dv_pg_migration){ .from = found, .to = VERSIONS };
+    *ret = (struct dv_pg_migration){ .from = found, .to = count };
     return DV_OK;
 }
 

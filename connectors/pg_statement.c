@@ -8,6 +8,7 @@
 #include "connectors/pg_array.h"
 #include "connectors/pg_error.h"
 #include "connectors/pg_internal.h"
+#include "connectors/pg_run.h"
 #include "engine/crash.h"
 #include "engine/memory.h"
 
@@ -46,6 +47,16 @@ enum { COL_TENANT, COL_SCHEMA, COL_CREATED, COL_HASH, COL_KEY, COL_SUBJECT, COL_
     " AND has_table_privilege('\"%s\".pending', 'UPDATE') AND has_table_privilege('\"%s\".pending', 'DELETE'),"        \
     " EXISTS (SELECT FROM \"%s\".readers WHERE relation = '%s' AND name = '%s')"
 
+/* The extension's types and operators are found behind the server's own, wherever it was put. A scan goes on until it has enough
+ * that the conditions let through. */
+#define FIND_VECTORS                                                                                                   \
+    "SELECT set_config('search_path', 'pg_catalog, ' || quote_ident(n.nspname), false) FROM pg_extension e"            \
+    " JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector';"                                       \
+    "SET hnsw.ef_search TO 200; SET hnsw.iterative_scan TO strict_order;"
+
+#define RIGHTS_TO_VECTORS                                                                                              \
+    "SELECT has_table_privilege('%s', 'SELECT') AND has_table_privilege('%s', 'INSERT') AND has_table_privilege('%s', 'UPDATE')"
+
 void dv_pg_sql_append(char *sql, const char *format, ...)
 {
     va_list arguments;
@@ -63,11 +74,15 @@ int dv_pg_send_settings(struct dv_pg_connection *connection)
     char sql[DV_PG_SQL_MAX] = "";
     int64_t lock_ms = pg->config.timeout_ms / 2 < LOCK_MS_MAX ? pg->config.timeout_ms / 2 : LOCK_MS_MAX;
     dv_pg_sql_append(sql, SETTINGS, (long long)pg->config.timeout_ms, (long long)lock_ms);
-    if (!pg->config.reads_only) {
+    if (!pg->config.reads_only)
         dv_pg_sql_append(sql, END_STOPPED, pg->relation);
+    if (pg->config.vector_width != 0)
+        dv_pg_sql_append(sql, FIND_VECTORS);
+    else if (!pg->config.reads_only)
         dv_pg_sql_append(sql, RIGHTS_TO_PUT, pg->relation);
-    }
-    if (pg->config.reader != NULL)
+    if (pg->config.vector_width != 0 && !pg->config.reads_only)
+        dv_pg_sql_append(sql, RIGHTS_TO_VECTORS, pg->relation, pg->relation, pg->relation);
+    else if (pg->config.reader != NULL)
         dv_pg_sql_append(sql, RIGHTS_TO_READ, pg->relation, schema, schema, schema, schema, pg->config.table,
                          pg->config.reader);
     else if (pg->config.owner != NULL)
@@ -173,6 +188,14 @@ int dv_pg_send_get(struct dv_pg_connection *connection)
     char sql[DV_PG_SQL_MAX] = "";
     dv_pg_sql_append(sql, "SELECT " DV_PG_COLUMN_LIST " FROM %s WHERE id = $1", connection->pg->relation);
     return send_one(connection, sql, OID_UUID, (const char *)get->id, sizeof get->id);
+}
+
+int dv_pg_send_run(struct dv_pg_connection *connection)
+{
+    static const int formats[DV_PG_RUN_PARAMS_MAX] = { BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY,
+                                                       BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY };
+    const struct dv_pg_run *run = connection->group->run;
+    return PQsendQueryParams(connection->link, run->sql, run->count, run->types, run->values, run->lengths, formats, BINARY);
 }
 
 int dv_pg_send_count(struct dv_pg_connection *connection)

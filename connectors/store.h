@@ -37,9 +37,12 @@ enum dv_store_kind {
     DV_STORE_KEEP, /* ids[0 .. count-1] are still worked on: nobody else is given them for another lease */
     DV_STORE_FREE, /* they are not any more: whoever asks next is given them */
     DV_STORE_DONE, /* they are done for ever */
+    /* Of a store in PostgreSQL: */
+    DV_STORE_RUN, /* `run`, a statement of the caller's own (pg_run.h) */
 };
 
 struct dv_breaker;
+struct dv_pg_run;
 struct dv_store_request;
 typedef void (*dv_store_callback)(struct dv_store_request *request);
 
@@ -50,6 +53,7 @@ struct dv_store_request {
     const uint8_t (*ids)[DV_STORE_ID_BYTES];
     uint32_t count;
     uint8_t id[DV_STORE_ID_BYTES];
+    struct dv_pg_run *run;
     dv_store_callback callback;
     void *data;
 

@@ -17,6 +17,7 @@
 #include "connectors/store.h"
 
 enum {
+    DV_VECTORS_PUT_MAX = 256,   /* rows of a put */
     DV_VECTORS_TOP_MAX = 64,    /* hits of a search */
     DV_VECTORS_RANKED_MAX = 256, /* of each of the two lists that are joined */
     DV_VECTORS_WIDTH_MAX = 4096,
@@ -101,6 +102,9 @@ struct dv_vectors {
     const struct dv_vectors_ops *ops;
     const struct dv_breaker *breaker;
 };
+
+/* What is kept of a row's text: whole characters, at most DV_VECTORS_TEXT_MAX bytes. */
+struct dv_store_bytes dv_vectors_kept_text(const struct dv_vectors_row *row);
 
 #define DV_VECTORS_OTHER_MODEL "the vectors there are of another model: embed with that one, or name another place and embed all again"
 

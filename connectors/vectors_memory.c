@@ -79,6 +79,17 @@ uint32_t dv_vectors_memory_count(const struct dv_vectors_memory *memory, struct 
     return space != NULL ? space->count : 0;
 }
 
+struct dv_store_bytes dv_vectors_kept_text(const struct dv_vectors_row *row)
+{
+    struct dv_store_bytes text = row->text;
+    const char *bytes = text.at;
+    if (text.length <= DV_VECTORS_TEXT_MAX)
+        return text;
+    for (text.length = DV_VECTORS_TEXT_MAX; text.length > 0 && ((unsigned char)bytes[text.length] & 0xC0) == 0x80;)
+        text.length--;
+    return text;
+}
+
 /* ---- making room ---- */
 
 /* A longer copy of an array of `count` elements; NULL: no memory, and the old one is as it was. */

@@ -157,17 +157,6 @@ static dv_rc end(struct dv_vectors_sqlite *sqlite, int result)
 
 /* ---- putting ---- */
 
-static struct dv_store_bytes kept_text(const struct dv_vectors_row *row)
-{
-    struct dv_store_bytes text = row->text;
-    const char *bytes = text.at;
-    if (text.length <= DV_VECTORS_TEXT_MAX)
-        return text;
-    for (text.length = DV_VECTORS_TEXT_MAX; text.length > 0 && ((unsigned char)bytes[text.length] & 0xC0) == 0x80;)
-        text.length--;
-    return text;
-}
-
 static int insert_row(sqlite3_stmt *insert, const struct dv_vectors_row *row)
 {
     bool embedded = row->vector.at != NULL;
@@ -176,7 +165,7 @@ static int insert_row(sqlite3_stmt *insert, const struct dv_vectors_row *row)
     result |= bind_text(insert, 3, row->schema);
     result |= sqlite3_bind_int64(insert, 4, row->created_ms);
     result |= bind_text(insert, 5, embedded ? row->model : (struct dv_store_bytes){ 0 });
-    result |= bind_text(insert, 6, kept_text(row));
+    result |= bind_text(insert, 6, dv_vectors_kept_text(row));
     result |= bind_bytes(insert, 7, row->subject_ref);
     result |= sqlite3_bind_int64(insert, 8, row->subjects);
     result |= bind_bytes(insert, 9, row->hash);
@@ -216,7 +205,7 @@ static int put_row(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_row
     }
     (*total)++;
     result = sqlite3_bind_int64(index, 1, sqlite3_last_insert_rowid(sqlite->db));
-    result |= bind_text(index, 2, kept_text(row));
+    result |= bind_text(index, 2, dv_vectors_kept_text(row));
     return result != SQLITE_OK ? SQLITE_TOOBIG : run(index);
 }
 

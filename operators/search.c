@@ -25,7 +25,7 @@ enum { HIT_BYTES = 640, TEXT_GROWTH = 6, SUBJECTS_MAX = DV_VECTORS_TOP_MAX, PART
 enum part { QUESTION, VECTOR, MODEL, SCHEMA, FROM, TO };
 
 struct search {
-    struct dv_vectors_place place;
+    struct dv_vectors_place place; /* first */
     const char *names[PARTS];
     int column[PARTS]; /* -1: there is none */
     int64_t top, longest;
@@ -317,7 +317,7 @@ static dv_rc open_node(struct dv_node *node)
 {
     struct search *search = dv_state(node);
     search->node = node;
-    return dv_vectors_place_open(node, &search->place);
+    return dv_vectors_place_open(node, &search->place, true);
 }
 
 static void close_node(struct dv_node *node)

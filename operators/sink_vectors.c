@@ -30,7 +30,7 @@ struct slot {
 };
 
 struct sink_vectors {
-    struct dv_vectors_place place;
+    struct dv_vectors_place place; /* first */
     const char *names[PARTS];
     int column[PARTS]; /* -1: there is none */
     uint32_t subjects; /* that each record is about, at least */
@@ -212,7 +212,7 @@ static dv_rc open_node(struct dv_node *node)
         return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
     for (uint32_t i = 0; i < HELD_MAX; i++)
         sink->slots[i].sink = sink;
-    return dv_vectors_place_open(node, &sink->place);
+    return dv_vectors_place_open(node, &sink->place, false);
 }
 
 static void close_node(struct dv_node *node)

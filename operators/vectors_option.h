@@ -6,30 +6,74 @@
 #ifndef DV_OPERATORS_VECTORS_OPTION_H
 #define DV_OPERATORS_VECTORS_OPTION_H
 
+#include "connectors/vectors_pg.h"
 #include "connectors/vectors_sqlite.h"
 #include "engine/operator.h"
+#include "operators/pg_option.h"
 
 /* The member of an operator's state that the rows fill, and what is open. */
 struct dv_vectors_place {
     const char *path;
     int64_t memory_bytes;
+    struct dv_pg_server server;
+    int64_t dimensions;
     struct dv_vectors *vectors; /* NULL: not open */
     union {
         struct dv_vectors_sqlite sqlite;
+        struct dv_vectors_pg pg;
     } of;
 };
 
 /* Rows of an option table whose state has a member `place` of the type above. */
-#define DV_VECTORS_PLACE_ROWS(state)                                                                                   \
-    { "path", DV_STR, offsetof(state, place.path), .flags = DV_REQUIRED, .help = "SQLite file of the vectors; made if it is not there." },    \
-    { "memory", DV_SIZE, offsetof(state, place.memory_bytes), .initial = "512MiB", .min = 1 << 20, .max = INT64_C(1) << 40,           \
-      .help = "With `path`: the most that vectors may take in memory; 512 MiB hold some 340,000 of 384 numbers." }
+#define DV_VECTORS_PLACE_ROWS(state)                                                                                    \
+    { "path", DV_STR, offsetof(state, place.path),                                                                      \
+      .help = "SQLite file of the vectors; made if it is not there. Either this or `url`." },                           \
+        { "memory",                                                                                                     \
+          DV_SIZE,                                                                                                      \
+          offsetof(state, place.memory_bytes),                                                                          \
+          .initial = "512MiB",                                                                                          \
+          .min = 1 << 20,                                                                                               \
+          .max = INT64_C(1) << 40,                                                                                      \
+          .help =                                                                                                       \
+              "With `path`: the most that vectors may take in memory; 512 MiB hold some 340,000 of 384 numbers." },     \
+        { "url", DV_STR, offsetof(state, place.server.url),                                                             \
+          .help =                                                                                                       \
+              "PostgreSQL server with pgvector, as postgresql://user@host:5432/database, or a secret's reference to "   \
+              "it; TLS is verified (sslmode=verify-full) unless the host is this machine or the URL says "              \
+              "otherwise." },                                                                                           \
+        { "password", DV_SECRET, offsetof(state, place.server.password),                                                \
+          .help = "With `url`: password; none: the URL's, or no password." },                                           \
+        { "schema", DV_NAME, offsetof(state, place.server.schema), .initial = "datavault",                              \
+          .help = "With `url`: schema of the table." },                                                                 \
+        { "table", DV_NAME, offsetof(state, place.server.table), .initial = "embeddings",                               \
+          .help = "With `url`: table of the vectors; `datavault migrate` makes it." },                                  \
+        { "dimensions",                                                                                                 \
+          DV_INT,                                                                                                       \
+          offsetof(state, place.dimensions),                                                                            \
+          .initial = "384",                                                                                             \
+          .min = 1,                                                                                                     \
+          .max = 2000,                                                                                                  \
+          .help = "With `url`: how many numbers a vector of the table has." },                                          \
+        { "connect_timeout", DV_DURATION,  offsetof(state, place.server.connect_timeout_ms),           .initial = "5s", \
+          .min = 100,        .max = 60000, .help = "With `url`: how long one try to connect may take." },               \
+    {                                                                                                                   \
+        "timeout", DV_DURATION, offsetof(state, place.server.timeout_ms),                                               \
+            .initial = "10s", .min = 100, .max = 600000,                                                                \
+            .help = "With `url`: how long a statement may take, on both sides."                                         \
+    }
 
 /* During transfer(): what can be checked without opening. DV_E_CONFIG after a finding. */
 DV_CHECKED dv_rc dv_vectors_place_check(struct dv_node *node, const struct dv_vectors_place *place);
 
+/* The connector's configuration, of a place with `url`. */
+struct dv_pg_config dv_vectors_place_config(const struct dv_node *node, const struct dv_vectors_place *place,
+                                            bool reads_only);
+
+/* The place of a node that has one, so that `datavault migrate` can make its table; NULL: the node is of another kind. */
+const struct dv_vectors_place *dv_vectors_place_of(const struct dv_node *node);
+
 /* Opens it, for open(). */
-DV_CHECKED dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place);
+DV_CHECKED dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place, bool reads_only);
 
 /* Accepts one that was never opened. */
 void dv_vectors_place_close(struct dv_vectors_place *place);

@@ -30,8 +30,8 @@ def binaries():
 class PgServer:
     """A cluster; start() and stop() as often as one likes, close() removes it."""
 
-    def __init__(self, tls=False, settings=()):
-        self.bin = binaries()
+    def __init__(self, tls=False, settings=(), folder=None):
+        self.bin = folder or binaries()
         self.at = pathlib.Path(tempfile.mkdtemp(prefix="dv-pg-", dir="/tmp"))
         self.data = self.at / "data"
         self.port = free_port()
