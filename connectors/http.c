@@ -29,6 +29,8 @@ static void unlink_request(struct dv_http_client *client, struct dv_http_request
 static void end_request(struct dv_http_client *client, struct dv_http_request *request, dv_rc rc, const char *reason)
 {
     unlink_request(client, request);
+    if (client->first == NULL)
+        dv_timer_stop(&client->deadline);
     request->rc = rc;
     request->reason = reason;
     request->end(request);
@@ -137,7 +139,7 @@ static uint64_t due_ns(const struct dv_http_client *client, const struct dv_http
     return earlier(after_ms(request->asked_ns, deadlines->connect_ms), total);
 }
 
-static void arm(struct dv_http_client *client)
+void dv_http_arm(struct dv_http_client *client)
 {
     const char *reason = NULL;
     uint64_t first = UINT64_MAX;
@@ -172,7 +174,7 @@ static void on_deadline(struct dv_timer *timer)
             end_request(client, request, DV_E_DEPENDENCY, reason);
     }
     if (client->multi != NULL)
-        arm(client);
+        dv_http_arm(client);
 }
 
 /* ---- beginnings ---- */
@@ -182,6 +184,14 @@ static void cannot_begin(struct dv_http_request *request, dv_rc rc, const char *
     request->state = DV_HTTP_OVER;
     request->rc = rc;
     request->reason = reason;
+}
+
+void dv_http_give_up(struct dv_http_client *client, CURL *easy)
+{
+    for (const struct dv_http_transfer *transfer = client->transfers; transfer != NULL; transfer = transfer->next)
+        if (transfer->request != NULL && (easy == NULL || transfer->easy == easy))
+            cannot_begin(transfer->request, DV_E_MEMORY, "no memory for a request");
+    dv_http_arm(client);
 }
 
 static void begin(struct dv_http_client *client, struct dv_http_request *request)
@@ -202,7 +212,7 @@ static void begin_all(struct dv_http_client *client, bool found)
         else
             cannot_begin(request, DV_E_DEPENDENCY, "the server's name cannot be resolved");
     }
-    arm(client);
+    dv_http_arm(client);
 }
 
 /* "host:port:address,address" for libcurl; false: no address, or no room. */
@@ -274,7 +284,7 @@ static void http_request(struct dv_http *http, struct dv_http_request *request)
         begin(client, request);
     else if (!look_up(client))
         cannot_begin(request, DV_E_DEPENDENCY, "the server's name cannot be resolved");
-    arm(client);
+    dv_http_arm(client);
 }
 
 static void http_cancel(struct dv_http *http, struct dv_http_request *request)

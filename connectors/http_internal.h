@@ -45,6 +45,13 @@ void dv_http_transfer_end(struct dv_http_transfer *transfer);
 bool dv_http_watch_start(struct dv_http_client *client);
 void dv_http_watch_end(struct dv_http_client *client);
 
+/* There was no memory to watch a request's socket, or (NULL) libcurl does not say which: it ends, or all do, at the next
+ * turn of the loop. */
+void dv_http_give_up(struct dv_http_client *client, CURL *easy);
+
+/* A deadline has come nearer. */
+void dv_http_arm(struct dv_http_client *client);
+
 /* libcurl has worked: tells what is over. */
 void dv_http_settle(struct dv_http_client *client);
 

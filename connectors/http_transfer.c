@@ -13,8 +13,12 @@ enum { REDIAL_AFTER_S = 60 /* a connection that rested longer is not used again 
 
 static void hear(struct dv_http_transfer *transfer)
 {
-    transfer->request->begun = true;
-    transfer->request->heard_ns = dv_now_ns(transfer->client->config.loop);
+    struct dv_http_request *request = transfer->request;
+    bool first = !request->begun;
+    request->begun = true;
+    request->heard_ns = dv_now_ns(transfer->client->config.loop);
+    if (first)
+        dv_http_arm(transfer->client); /* standing still is noticed sooner than not beginning */
 }
 
 static size_t give_up(struct dv_http_transfer *transfer, dv_rc rc, const char *reason)

@@ -18,6 +18,8 @@ static void act(struct dv_http_client *client, curl_socket_t socket, int events)
     CURLMcode code = curl_multi_socket_action(client->multi, socket, events, &running);
     client->inside--;
     DV_ASSERT(code != CURLM_BAD_HANDLE && code != CURLM_RECURSIVE_API_CALL);
+    if (code != CURLM_OK)
+        dv_http_give_up(client, NULL);
     dv_http_settle(client);
 }
 
@@ -43,7 +45,7 @@ static void close_watch(struct watch *watch)
     uv_close((uv_handle_t *)&watch->uv, on_closed);
 }
 
-/* NULL: no memory or no such socket; the request's deadline then ends what waits for it. */
+/* NULL: no memory or no such socket. */
 static struct watch *make_watch(struct dv_http_client *client, curl_socket_t socket)
 {
     struct watch *watch = dv_memory_zeroed(1, sizeof *watch);
@@ -63,7 +65,6 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, voi
 {
     struct dv_http_client *client = data;
     struct watch *watch = known;
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL)
             close_watch(watch);
@@ -73,6 +74,8 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, voi
     if (watch == NULL) {
         watch = make_watch(client, socket);
         (void)curl_multi_assign(client->multi, socket, watch);
+        if (watch == NULL)
+            dv_http_give_up(client, easy);
     }
     int events = (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
     events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;

@@ -5,10 +5,12 @@
  *
  *   {"op":"ask","prompt":"...","system":"...","schema":"...","max_tokens":9,"tenant":"t","stop_at":5}
  *   {"op":"embed","texts":["...","..."],"dims":64,"query":false}
+ *   "fail_at":N of either: the n-th allocation from then on fails; close_after=N: the connector is closed at the N-th answer
  *   {"op":"sleep","ms":100}     {"op":"find","file":"key"}: how often the file's text stands in this process' memory
  *
  * "together":true begins a request beside the one before it. tests/e2e/test_llm.py drives it. */
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "connectors/llm.h"
 #include "engine/json.h"
 #include "engine/json_doc.h"
+#include "engine/memory.h"
 
 enum { LINE_MAX_BYTES = 6 * 1024 * 1024, DIMS_SHOWN = 4 };
 
@@ -42,6 +45,7 @@ struct asker {
     struct dv_llm llm;
     const char *key_file;
     unsigned open;
+    uint64_t answers, close_after;
     struct command *commands; /* all: what they hold is kept to the end of the process */
 };
 
@@ -50,14 +54,18 @@ static struct asker asker;
 /* ---- memory ---- */
 
 /* The needle is held altered, so that it is not found where we keep it. */
-static uint64_t count_in(const volatile unsigned char *at, size_t size, const unsigned char *needle, size_t length)
+__attribute__((no_sanitize("address", "undefined"))) static uint64_t
+count_in(const unsigned char *at, size_t size, const unsigned char *needle, size_t length)
 {
+    const unsigned char *end = at + size;
     uint64_t found = 0;
-    for (size_t i = 0; i + length <= size; i++) {
-        size_t same = 0;
-        while (same < length && (at[i + same] ^ 0x55) == needle[same])
+    while (size >= length && (at = memchr(at, needle[0] ^ 0x55, (size_t)(end - at))) != NULL &&
+           (size_t)(end - at) >= length) {
+        size_t same = 1;
+        while (same < length && (at[same] ^ 0x55) == needle[same])
             same++;
         found += same == length;
+        at++;
     }
     return found;
 }
@@ -124,6 +132,17 @@ static void put(struct dv_json *json, const char *name, uint64_t value)
     dv_json_uint(json, value);
 }
 
+static void is_over(void)
+{
+    --asker.open;
+    if (++asker.answers == asker.close_after) {
+        dv_llm_close(&asker.llm);
+        asker.open = 0;
+    }
+    if (asker.open == 0)
+        uv_stop(&asker.uv);
+}
+
 static void on_end(struct dv_llm_request *request)
 {
     struct command *command = request->data;
@@ -144,7 +163,7 @@ static void on_end(struct dv_llm_request *request)
     dv_json_close(&json, '}');
     print(&json);
     free(room);
-    asker.open--;
+    is_over();
 }
 
 static void on_text(struct dv_llm_request *request, const char *bytes, size_t length)
@@ -162,7 +181,15 @@ static void on_text(struct dv_llm_request *request, const char *bytes, size_t le
         return;
     dv_llm_cancel(&asker.llm, request);
     printf("{\"op\":\"cancelled\",\"pieces\":%llu}\n", (unsigned long long)command->pieces);
-    asker.open--;
+    is_over();
+}
+
+static double norm_of(const float *row, uint32_t dims)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < dims; i++)
+        sum += (double)row[i] * (double)row[i];
+    return sqrt(sum);
 }
 
 static void on_rows(struct dv_llm_embedding *embedding)
@@ -180,9 +207,14 @@ static void on_rows(struct dv_llm_embedding *embedding)
         dv_json_close(&json, ']');
     }
     dv_json_close(&json, ']');
+    dv_json_key(&json, "norms");
+    dv_json_open(&json, '[');
+    for (uint32_t row = 0; embedding->rc == DV_OK && row < embedding->count; row++)
+        dv_json_float(&json, norm_of(embedding->rows + (size_t)row * embedding->dims, embedding->dims));
+    dv_json_close(&json, ']');
     dv_json_close(&json, '}');
     print(&json);
-    asker.open--;
+    is_over();
 }
 
 /* ---- commands ---- */
@@ -278,11 +310,16 @@ static void run(struct command *command)
         return;
     }
     asker.open++;
+    uint64_t fail_at = number_of(command, "fail_at", 0);
+    dv_memory_fail_at(fail_at);
     dv_rc rc = strcmp(command->op, "embed") == 0 ? embed(command) : ask(command);
+    if (rc == DV_OK && fail_at > 0)
+        drain();
+    dv_memory_fail_at(0);
     if (rc == DV_OK)
         return;
     asker.open--;
-    printf("{\"op\":\"refused\",\"rc\":\"%s\"}\n", dv_rc_name(rc));
+    printf("{\"op\":\"refused\",\"rc\":\"%s\",\"reason\":\"\",\"text\":\"\"}\n", dv_rc_name(rc));
 }
 
 static const char *argument(char **arguments, const char *name)
@@ -304,6 +341,7 @@ static dv_rc open_llm(char **arguments, struct dv_error *error)
 {
     const char *kind = argument(arguments, "kind");
     asker.key_file = argument(arguments, "find");
+    asker.close_after = number(arguments, "close_after");
     const struct dv_llm_config config = {
         .loop = &asker.loop.base,
         .kind = kind != NULL && strcmp(kind, "gemini") == 0 ? DV_LLM_GEMINI : DV_LLM_OPENAI,
