@@ -142,6 +142,27 @@ static void gemini_says_how_long_to_wait(void **state)
     }
 }
 
+/* What a quota does to the circuit. */
+static void a_breaker_can_be_opened_for_a_time(void **state)
+{
+    (void)state;
+    static const uint64_t ms = 1000000;
+    struct dv_breaker breaker;
+    dv_breaker_init(&breaker, 3, (struct dv_backoff){ 50, 5000 }, 1);
+    dv_breaker_open_for(&breaker, 5 * ms, 3600000, "the day's quota");
+    assert_int_equal(breaker.state, DV_BREAKER_OPEN);
+    assert_int_equal(breaker.opened_total, 1);
+    assert_string_equal(breaker.reason, "the day's quota");
+    assert_false(dv_breaker_admits(&breaker, 3600004 * ms));
+    assert_true(dv_breaker_admits(&breaker, 3600005 * ms)); /* the probe */
+    dv_breaker_open_for(&breaker, 3600006 * ms, 10, "again");
+    assert_int_equal(breaker.opened_total, 1); /* it was not closed meanwhile */
+    assert_false(dv_breaker_admits(&breaker, 3600015 * ms));
+    assert_true(dv_breaker_admits(&breaker, 3600016 * ms));
+    assert_true(dv_breaker_succeeded(&breaker));
+    assert_true(dv_breaker_admits(&breaker, 3600016 * ms));
+}
+
 /* ---- vectors ---- */
 
 struct vectors {
@@ -316,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gemini_is_asked_in_its_own_words, setup, teardown),
         cmocka_unit_test_setup_teardown(gemini_ends_in_many_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(gemini_waits_until_a_days_quota_is_given_again, setup, teardown),
+        cmocka_unit_test(a_breaker_can_be_opened_for_a_time),
         cmocka_unit_test_setup_teardown(gemini_says_how_long_to_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(openai_gives_vectors_in_any_order, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, setup, teardown),

@@ -185,24 +185,6 @@ static void an_outage_costs_few_tries_and_ends_soon(void **state)
     }
 }
 
-static void can_be_opened_for_a_time(void **state)
-{
-    (void)state;
-    struct dv_breaker breaker = made(1);
-    dv_breaker_open_for(&breaker, 5 * MS, 3600000, "the day's quota");
-    assert_int_equal(breaker.state, DV_BREAKER_OPEN);
-    assert_int_equal(breaker.opened_total, 1);
-    assert_string_equal(breaker.reason, "the day's quota");
-    assert_false(dv_breaker_admits(&breaker, 3600004 * MS));
-    assert_true(dv_breaker_admits(&breaker, 3600005 * MS)); /* the probe */
-    dv_breaker_open_for(&breaker, 3600006 * MS, 10, "again");
-    assert_int_equal(breaker.opened_total, 1); /* it was not closed meanwhile */
-    assert_false(dv_breaker_admits(&breaker, 3600015 * MS));
-    assert_true(dv_breaker_admits(&breaker, 3600016 * MS));
-    assert_true(dv_breaker_succeeded(&breaker));
-    assert_true(dv_breaker_admits(&breaker, 3600016 * MS));
-}
-
 static void states_have_words(void **state)
 {
     (void)state;
@@ -224,7 +206,6 @@ int main(void)
         cmocka_unit_test(pauses_double_up_to_the_longest_and_are_half_random),
         cmocka_unit_test(wait_is_what_is_left_and_never_nothing),
         cmocka_unit_test(an_outage_costs_few_tries_and_ends_soon),
-        cmocka_unit_test(can_be_opened_for_a_time),
         cmocka_unit_test(states_have_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
