@@ -333,7 +333,7 @@ static bool begins_escape(const struct source *source, uint32_t at)
 static bool block_has(const struct source *source, uint32_t from, uint32_t to)
 {
     for (uint32_t at = from; at < to; at++)
-        if (strchr("%&\\=+", source->text[at]) != NULL && source->text[at] != 0 && begins_escape(source, at))
+        if (dv_decode_begins(source->text[at]) && begins_escape(source, at))
             return true;
     return false;
 }

@@ -41,6 +41,14 @@ const char *dv_pii_name(enum dv_pii type)
     return names[type];
 }
 
+/* What a row may find. */
+static uint32_t types_of(const struct dv_detector_row *row)
+{
+    if (row->type != DV_PII_COUNT)
+        return 1u << row->type;
+    return row->verify == dv_verify_id ? dv_id_types() : dv_named_types();
+}
+
 static void add_row(struct dv_detector *detector, const struct dv_detector_row *row)
 {
     uint8_t *count = &detector->row_counts[row->trigger];
@@ -58,12 +66,11 @@ void dv_detector_init(struct dv_detector *detector, const struct dv_detector_opt
     *detector = (struct dv_detector){ .scan = dv_detect_scan_plain, .digits_min = UINT8_MAX, .types_off = options->types_off };
     if (!options->plain_c && dv_detect_has_avx2())
         detector->scan = dv_detect_scan_avx2;
-    dv_id_index_init(&detector->ids);
+    dv_id_index_init(&detector->ids, options->types_off);
     dv_named_index_init(&detector->ids);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (rows[i].type == DV_PII_COUNT || (options->types_off & 1u << rows[i].type) == 0)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if ((types_of(&rows[i]) & ~options->types_off) != 0)
             add_row(detector, &rows[i]);
-    }
 }
 
 static bool is_stronger(const struct dv_span *a, const struct dv_span *b)
@@ -136,7 +143,7 @@ static inline uint32_t count_near(const uint64_t *words, uint32_t word, uint32_t
 static void look_near(struct dv_walk *walk, uint32_t word, uint32_t bit)
 {
     struct dv_candidate *candidate = &walk->candidate;
-    candidate->digits_near = count_near(walk->digits, word, bit);
+    candidate->digits_near = candidate->digits_may = count_near(walk->digits, word, bit);
     candidate->marks_near = count_near(walk->marks, word, bit);
     candidate->groups.count = 0;
     candidate->groups.total = 0;
@@ -219,6 +226,8 @@ void dv_walk_init(struct dv_walk *walk, const struct dv_detector *detector, cons
                   struct dv_span *spans, size_t max)
 {
     walk->detector = detector;
+    walk->glance = NULL;
+    walk->seen = 0;
     walk->spans = spans;
     walk->count = 0;
     walk->max = max;
@@ -241,7 +250,10 @@ void dv_walk_text(struct dv_walk *walk, uint32_t from)
         size_t words = (bytes + 63) / 64;
         walk->digits[words] = 0;
         walk->marks[words] = 0;
-        walk->detector->scan(candidate->text + start, bytes, walk->digits, walk->marks);
+        if (walk->glance != NULL)
+            walk->seen |= walk->glance->look(walk->glance, candidate->text, candidate->length, start, bytes, walk->digits, walk->marks);
+        else
+            walk->detector->scan(candidate->text + start, bytes, walk->digits, walk->marks);
         walk_window(walk, (uint32_t)start, (uint32_t)(left <= DV_WALK_BYTES ? words : DV_WALK_WORDS - 1));
         if (left <= DV_WALK_BYTES)
             break;
@@ -254,5 +266,17 @@ size_t dv_detect(const struct dv_detector *detector, const char *text, size_t le
     DV_UNINITIALIZED struct dv_walk walk;
     dv_walk_init(&walk, detector, text, (uint32_t)length, spans, max);
     dv_walk_text(&walk, 0);
+    return walk.count;
+}
+
+size_t dv_detect_seen(const struct dv_detector *detector, const struct dv_glance *glance, const char *text, size_t length,
+                      struct dv_span *spans, size_t max, uint32_t *ret_seen)
+{
+    DV_ASSERT(max > 0 && length <= UINT32_MAX);
+    DV_UNINITIALIZED struct dv_walk walk;
+    dv_walk_init(&walk, detector, text, (uint32_t)length, spans, max);
+    walk.glance = glance;
+    dv_walk_text(&walk, 0);
+    *ret_seen = walk.seen;
     return walk.count;
 }

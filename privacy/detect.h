@@ -46,14 +46,18 @@ struct dv_span {
     const char *name; /* of a DV_PII_CUSTOM: its detector; else NULL */
 };
 
-enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4, DV_ID_WORDS = 2 };
+enum { DV_DETECTOR_ROWS_MAX = 16, DV_TRIGGER_COUNT = 4, DV_ID_WORDS = 2, DV_ID_NEXT = 4, DV_NEAR_BYTES = 20, DV_NAMES_MAX = 224 };
 
 /* Which rows of detectors/ids.def can begin at a run of so many digits, behind so many letters; a bit each. */
 struct dv_id_index {
-    uint64_t by_run[20][DV_ID_WORDS];
+    uint64_t wanted[DV_ID_WORDS]; /* by their types */
+    uint64_t by_run[20][DV_ID_NEXT][DV_ID_WORDS]; /* and by what stands behind it */
+    uint64_t by_near[DV_NEAR_BYTES + 1][DV_ID_WORDS]; /* so many digits in the DV_NEAR_BYTES from the run on */
     uint64_t by_letters[7][DV_ID_WORDS]; /* right before the digits */
     uint64_t by_gapped[7][DV_ID_WORDS];  /* with a separator between */
     uint32_t word_ends[26]; /* by the last letter of words that announce a number: the letters before it; bit 26: none */
+    uint8_t name_order[DV_NAMES_MAX]; /* rows of detectors/words.def by their last letter, the longest first */
+    uint8_t name_first[27];           /* where in it each letter's begin */
 };
 
 struct dv_detector_row;

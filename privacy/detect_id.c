@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * detect_id.c - finds the numbers of detectors/ids.def.
  *
- * A row can begin at a run of digits only if its shape allows a run of that length behind that many letters. An index of
- * bits tells so in three looks; most numbers in a text fit no row. */
+ * A row can begin at a run of digits only if its shape allows a run of that length behind that many letters, and if there are
+ * as many digits near as it has. An index of bits tells so in a few looks; most numbers in a text fit no row. */
 #include "privacy/detect_id.h"
 
 #include <string.h>
@@ -39,28 +39,66 @@ static void mark(uint64_t bits[DV_ID_WORDS], uint32_t row)
     bits[row / 64] |= UINT64_C(1) << row % 64;
 }
 
-/* Marks how long the first run of digits can be, given the shape from it on. */
+/* What stands behind a run of digits; a place in by_run. */
+enum next { NEXT_LETTER, NEXT_GAP, NEXT_SLASH, NEXT_OTHER };
+
+static enum next next_of(unsigned char byte)
+{
+    static const uint8_t nexts[256] = { [' '] = 1 + NEXT_GAP, ['\t'] = 1 + NEXT_GAP, ['-'] = 1 + NEXT_GAP, ['.'] = 1 + NEXT_GAP,
+                                        [0xC2] = 1 + NEXT_GAP, [0xE2] = 1 + NEXT_GAP, ['/'] = 1 + NEXT_SLASH };
+    return dv_is_letter(byte) ? NEXT_LETTER : nexts[byte] != 0 ? (enum next)(nexts[byte] - 1) : NEXT_OTHER;
+}
+
+/* Marks what can stand behind a run of digits that ends before the shape's next mark, which may stand for nothing. */
+static void mark_next(uint64_t by_next[DV_ID_NEXT][DV_ID_WORDS], uint32_t row, const char *shape)
+{
+    for (; *shape == '_' || *shape == '/' || *shape == 's'; shape++) {
+        mark(by_next[NEXT_GAP], row);
+        if (*shape != '_')
+            mark(by_next[*shape == '/' ? NEXT_SLASH : NEXT_OTHER], row);
+    }
+    for (uint32_t next = 0; next < DV_ID_NEXT; next++)
+        if (*shape == '\0' || *shape == 'S' || (*shape != 'd' && next == NEXT_LETTER))
+            mark(by_next[next], row);
+}
+
+/* Marks how long the first run of digits can be, given the shape from it on. In one that may begin with letters, too, the run
+ * stands behind these, and so many marks before the end it may end the shape. */
 static void mark_runs(struct dv_id_index *index, uint32_t row, const char *shape)
 {
     uint32_t run = 0;
+    bool shifts = *shape == 'A';
     for (; *shape != '\0'; shape++) {
         if (*shape == 'd') {
             run++;
             continue;
         }
         if (run > 0)
-            mark(index->by_run[run], row);
+            mark_next(index->by_run[run], row, shifts && strlen(shape) <= DV_ID_LETTERS_MAX ? "" : shape);
         if (*shape == 'L' || *shape == 'S')
             return;
         run += *shape == 'A';
     }
-    mark(index->by_run[run], row);
+    mark_next(index->by_run[run], row, shape);
+}
+
+/* The digits that surely stand in the DV_NEAR_BYTES from the first run of digits on: a separator may have three bytes. */
+static uint32_t digits_near(const char *shape)
+{
+    uint32_t digits = 0;
+    for (uint32_t bytes = 0; *shape != '\0' && bytes < DV_NEAR_BYTES; shape++) {
+        digits += *shape == 'd';
+        bytes += *shape == '_' || *shape == '/' ? 3 : 1;
+    }
+    return digits;
 }
 
 static void mark_row(struct dv_id_index *index, uint32_t row)
 {
     const char *shape = rows[row].shape;
     uint32_t letters = (uint32_t)strspn(shape, "L");
+    for (uint32_t near = digits_near(shape + letters); near <= DV_NEAR_BYTES; near++)
+        mark(index->by_near[near], row);
     if (*shape == 'A')
         for (uint32_t before = 0; before <= DV_ID_LETTERS_MAX; before++)
             mark(index->by_letters[before], row);
@@ -70,11 +108,22 @@ static void mark_row(struct dv_id_index *index, uint32_t row)
     mark_runs(index, row, shape + letters + strspn(shape + letters, "_"));
 }
 
-void dv_id_index_init(struct dv_id_index *index)
+void dv_id_index_init(struct dv_id_index *index, uint32_t types_off)
 {
     *index = (struct dv_id_index){ 0 };
-    for (uint32_t row = 0; row < ROWS; row++)
+    for (uint32_t row = 0; row < ROWS; row++) {
         mark_row(index, row);
+        if ((types_off >> rows[row].type & 1u) == 0)
+            mark(index->wanted, row);
+    }
+}
+
+uint32_t dv_id_types(void)
+{
+    uint32_t types = 0;
+    for (uint32_t row = 0; row < ROWS; row++)
+        types |= 1u << rows[row].type;
+    return types;
 }
 
 static unsigned char upper(unsigned char byte)
@@ -241,6 +290,8 @@ static uint32_t run_length(const struct dv_candidate *candidate)
     return run;
 }
 
+_Static_assert(DV_ID_WORDS == 2, "the first look is at both words");
+
 /* The rows that can hold the candidate's run of digits, and the gap between it and the letters before. */
 struct choice {
     uint64_t direct[DV_ID_WORDS], gapped[DV_ID_WORDS];
@@ -251,16 +302,23 @@ static bool choose(const struct dv_candidate *candidate, struct choice *choice)
 {
     const struct dv_id_index *index = candidate->ids;
     uint32_t run = run_length(candidate);
+    if (run == DV_ID_RUN_MAX)
+        return false;
+    const uint64_t *by_run = index->by_run[run][next_of(dv_byte(candidate, candidate->at + run))];
+    const uint64_t *by_near = index->by_near[candidate->digits_may];
+    if (((by_run[0] & by_near[0]) | (by_run[1] & by_near[1])) == 0)
+        return false;
     choice->letters = letters_before(candidate, candidate->at);
-    if (choice->letters > DV_ID_LETTERS_MAX || run == DV_ID_RUN_MAX)
+    if (choice->letters > DV_ID_LETTERS_MAX)
         return false;
     choice->gapped_letters = choice->letters == 0 ? capitals_before_gap(candidate, candidate->at) : 0;
     bool gapped = choice->gapped_letters > 0;
     uint64_t any = 0;
     for (uint32_t word = 0; word < DV_ID_WORDS; word++) {
-        choice->direct[word] = index->by_run[run][word] & index->by_letters[choice->letters][word];
-        choice->gapped[word] = gapped ? index->by_run[run][word] & index->by_gapped[choice->gapped_letters][word] : 0;
-        any |= choice->direct[word] | choice->gapped[word];
+        uint64_t fit = by_run[word] & by_near[word];
+        choice->direct[word] = fit & index->by_letters[choice->letters][word];
+        choice->gapped[word] = gapped ? fit & index->by_gapped[choice->gapped_letters][word] : 0;
+        any |= (choice->direct[word] | choice->gapped[word]) & index->wanted[word]; /* the others only compete with these */
     }
     return any != 0;
 }

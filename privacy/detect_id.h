@@ -53,8 +53,8 @@ const struct dv_id_row *dv_id_rows(size_t *ret_count);
 /* Whether text[0..length) is written in the row's shape and passes its checks. */
 bool dv_id_is_valid(const struct dv_id_row *row, const char *text, size_t length);
 
-/* Prepares what tells which rows can begin at a run of digits. */
-void dv_id_index_init(struct dv_id_index *index);
+/* Prepares what tells which rows can begin at a run of digits, and which are not of `types_off`. */
+void dv_id_index_init(struct dv_id_index *index, uint32_t types_off);
 
 /* Shared checks (detect_id_check.c). */
 bool dv_id_sums_hold(const struct dv_id_row *row, const struct dv_id *id);

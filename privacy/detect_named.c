@@ -23,6 +23,10 @@ static const struct name {
 #include "privacy/detectors/words.def"
 };
 
+enum { NAMES = sizeof names / sizeof *names };
+
+_Static_assert(sizeof names / sizeof *names <= DV_NAMES_MAX, "each row has its place in the order");
+
 /* What may stand between such words and the number. */
 static const char *const number_words[] = { "number", "no", "num", "nr", "nbr", "numero", "nummer", "n", "id", "identifier", "code", "codigo", NULL };
 static const char *const link_words[] = { "is", "was", "es", "de", "del", "ist", "est", "the", NULL };
@@ -100,21 +104,19 @@ static bool cut_word(struct plain *plain, uint32_t *end, const char *const *word
 }
 
 /* The longest row that ends the words. */
-static const struct name *find_name(const struct plain *plain, uint32_t end)
+static const struct name *find_name(const struct dv_id_index *index, const struct plain *plain, uint32_t end)
 {
-    const struct name *best = NULL;
-    uint32_t length = end - plain->from;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct name *name = &names[i];
-        if (name->length > length || plain->text[end - 1] != name->words[name->length - 1])
+    uint32_t length = end - plain->from, letter = (uint32_t)(plain->text[end - 1] - 'a');
+    for (uint32_t i = letter < 26 ? index->name_first[letter] : NAMES; i < (letter < 26 ? index->name_first[letter + 1] : NAMES); i++) {
+        const struct name *name = &names[index->name_order[i]];
+        if (name->length > length || plain->text[end - name->length] != name->words[0])
             continue;
         if (memcmp(plain->text + end - name->length, name->words, name->length) != 0)
             continue;
-        bool whole = name->length == length || plain->text[end - name->length - 1] == ' ';
-        if (whole && (best == NULL || name->length > best->length))
-            best = name;
+        if (name->length == length || plain->text[end - name->length - 1] == ' ')
+            return name;
     }
-    return best;
+    return NULL;
 }
 
 /* The number, from its first letter to its last digit. */
@@ -127,7 +129,7 @@ static bool is_word_itself(const struct dv_candidate *candidate, uint32_t start,
     struct plain plain;
     read_plain(candidate, end, &plain);
     uint32_t last = PLAIN_MAX;
-    const struct name *name = last > plain.from ? find_name(&plain, last) : NULL;
+    const struct name *name = last > plain.from ? find_name(candidate->ids, &plain, last) : NULL;
     if (name != NULL && name->length >= end - start)
         return true;
     return cut_word(&plain, &last, number_words) || (last > plain.from && end - start == 2 && memcmp(plain.text + last - 2, "no", 2) == 0);
@@ -179,9 +181,43 @@ static uint16_t score_of(const struct name *name, const struct extent *extent, b
     return name->bare != 0 && name->bare <= 4 ? SURE : numbered ? NUMBERED : BARE;
 }
 
+static char last_letter(uint32_t row)
+{
+    return names[row].words[names[row].length - 1];
+}
+
+/* Whether a row comes before another: by its last letter, the longer first. */
+static bool precedes(uint32_t row, uint32_t other)
+{
+    if (last_letter(row) != last_letter(other))
+        return last_letter(row) < last_letter(other);
+    return names[row].length > names[other].length;
+}
+
+static void order_names(struct dv_id_index *index)
+{
+    for (uint32_t row = 0; row < NAMES; row++) {
+        uint32_t place = row;
+        for (; place > 0 && precedes(row, index->name_order[place - 1]); place--)
+            index->name_order[place] = index->name_order[place - 1];
+        index->name_order[place] = (uint8_t)row;
+        for (uint32_t letter = (uint32_t)(last_letter(row) - 'a') + 1; letter <= 26; letter++)
+            index->name_first[letter]++;
+    }
+}
+
+uint32_t dv_named_types(void)
+{
+    uint32_t types = 0;
+    for (uint32_t row = 0; row < NAMES; row++)
+        types |= 1u << names[row].type;
+    return types;
+}
+
 void dv_named_index_init(struct dv_id_index *index)
 {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    order_names(index);
+    for (size_t i = 0; i < NAMES; i++) {
         const char *end = names[i].words + names[i].length;
         index->word_ends[end[-1] - 'a'] |= 1u << (end[-2] == ' ' ? 26 : end[-2] - 'a');
     }
@@ -226,12 +262,12 @@ bool dv_verify_named(const struct dv_candidate *candidate, struct dv_span *span)
     if (end > plain.from && plain.text[end - 1] == ' ')
         end--;
     (void)cut_word(&plain, &end, link_words);
-    const struct name *name = end > plain.from ? find_name(&plain, end) : NULL;
+    const struct name *name = end > plain.from ? find_name(candidate->ids, &plain, end) : NULL;
     bool numbered = plain.sign;
     if (name == NULL && cut_word(&plain, &end, number_words)) {
         (void)cut_word(&plain, &end, link_words);
         numbered = true;
-        name = end > plain.from ? find_name(&plain, end) : NULL;
+        name = end > plain.from ? find_name(candidate->ids, &plain, end) : NULL;
     }
     if (name == NULL)
         return false;

@@ -75,6 +75,7 @@ void dv_walk_open_digit(struct dv_walk *walk)
     const uint32_t digits = candidate->digits_near, marks = candidate->marks_near;
     const uint32_t left = candidate->length - candidate->at;
     const uint32_t missing = left < DV_NEAR_BYTES ? DV_NEAR_BYTES - left : 0;
+    candidate->digits_may = digits + missing;
     DV_UNINITIALIZED struct verdicts verdicts;
     verdicts.count = 0;
     verdicts.undecided = false;

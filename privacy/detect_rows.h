@@ -23,7 +23,7 @@ enum dv_trigger {
 /* The farthest that any verifier looks back from its trigger. */
 enum { DV_DETECT_BEHIND = 320 };
 
-enum { DV_GROUPS_MAX = 20, DV_GROUP_DIGITS_MAX = 24, DV_NEAR_BYTES = 20, DV_GROUPED_MIN = 7 };
+enum { DV_GROUPS_MAX = 20, DV_GROUP_DIGITS_MAX = 24, DV_GROUPED_MIN = 7 };
 
 /* What stands between two groups of digits; a set. */
 enum dv_gap {
@@ -51,13 +51,14 @@ struct dv_groups {
     unsigned char digits[DV_GROUP_DIGITS_MAX]; /* '0'..'9', the groups joined */
 };
 
-/* The place a verifier is asked about. The last three members are set for a digit only. */
+/* The place a verifier is asked about. What is near and the groups are set for a digit only. */
 struct dv_candidate {
     const unsigned char *text;
     uint32_t length;
     uint32_t at;             /* the trigger */
     bool *past_end;          /* set when somebody asked for what stands behind the end */
     uint32_t digits_near;    /* digits in the DV_NEAR_BYTES from the trigger on */
+    uint32_t digits_may;     /* the most that may come to stand there, if the text goes on */
     uint32_t marks_near;     /* '@' there, and '.' and ':' before a non-blank */
     struct dv_groups groups; /* read if digits_near ≥ DV_GROUPED_MIN, else empty */
     const struct dv_id_index *ids; /* of the detector */
@@ -90,6 +91,10 @@ dv_reach dv_reach_email, dv_reach_phone, dv_reach_iban, dv_reach_ipv6, dv_reach_
 
 /* Adds the words of detectors/words.def. */
 void dv_named_index_init(struct dv_id_index *index);
+
+/* The types that these two verifiers give, bits 1u << type. */
+uint32_t dv_id_types(void);
+uint32_t dv_named_types(void);
 
 /* The two prefilters; both give the same bits. `digits` and `marks` have a word for each 64 bytes begun. */
 dv_detect_scan dv_detect_scan_plain, dv_detect_scan_avx2;

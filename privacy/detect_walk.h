@@ -6,6 +6,7 @@
 #define DV_PRIVACY_DETECT_WALK_H
 
 #include "privacy/detect_rows.h"
+#include "privacy/glance.h"
 
 /* A window overlaps the next by one word, so that the digits after a mark are always known. */
 enum { DV_WALK_WORDS = 64, DV_WALK_BYTES = DV_WALK_WORDS * 64, DV_WALK_STEP = DV_WALK_BYTES - 64 };
@@ -15,6 +16,8 @@ enum { DV_SURE_SCORE = 900 };
 /* One call of dv_detect() or dv_detect_open(). */
 struct dv_walk {
     const struct dv_detector *detector;
+    const struct dv_glance *glance; /* NULL: nobody asks what is seen on the way */
+    uint32_t seen;
     struct dv_span *spans;
     size_t count, max;
     uint32_t covered_end; /* marks before it lie in a finding */

@@ -45,6 +45,7 @@ dv_rc dv_finder_open(struct dv_finder *finder, uint32_t types)
         dv_finder_close(finder);
         return DV_E_MEMORY;
     }
+    finder->glance = dv_glance_here(dv_fold_begins(finder->fold));
     return tagged ? open_tagger(finder) : DV_OK;
 }
 
@@ -144,10 +145,11 @@ static bool is_host_said(const char *text, const struct dv_span *spans, size_t c
 }
 
 /* Adds what patterns find in the folded text. */
-static size_t add_folded(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t count, size_t max)
+static size_t add_folded(const struct dv_finder *finder, const char *text, size_t length, uint32_t seen, struct dv_span *spans, size_t count,
+                         size_t max)
 {
     size_t folded = 0;
-    if (!dv_fold_wanted(text, length) && !is_host_said(text, spans, count))
+    if (!dv_fold_wanted(finder->fold, text, length, seen) && !is_host_said(text, spans, count))
         return count;
     const struct dv_span *more = dv_fold_find(finder->fold, &finder->detector, text, length, &folded);
     return folded > 0 ? add_spans(finder, length, more, folded, spans, count, max) : count;
@@ -172,14 +174,14 @@ static size_t add_again(const struct dv_finder *finder, const char *text, size_t
 }
 
 /* Patterns, in the text as it stands and in its folded form, then what structure tells, then what the user defines; the tagger works on all. */
-size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
+static size_t find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max, uint32_t *ret_seen)
 {
     bool tagged = finder->tagger != NULL;
     struct dv_span *found = tagged ? finder->found : spans;
     size_t room = tagged ? FOUND_MAX : max, plain_count = 0;
-    size_t count = dv_detect(&finder->detector, text, length, found, room);
-    count = add_folded(finder, text, length, found, count, room);
-    count = dv_structure_find(finder->structure, text, length, finder->types, found, count, room);
+    size_t count = dv_detect_seen(&finder->detector, &finder->glance, text, length, found, room, ret_seen);
+    count = add_folded(finder, text, length, *ret_seen, found, count, room);
+    count = dv_structure_find(finder->structure, text, length, *ret_seen, finder->types, found, count, room);
     if (finder->custom_count > 0)
         count = add_own(finder, text, length, found, count, room);
     if (tagged) {
@@ -190,6 +192,12 @@ size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t le
     count = dv_structure_vote(finder->structure, spans, count, max);
     count = add_again(finder, text, length, spans, count, max);
     return keep_wanted(finder, text, spans, count);
+}
+
+size_t dv_find_plain(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
+{
+    uint32_t seen = 0;
+    return find_plain(finder, text, length, spans, max, &seen);
 }
 
 /* The first of all findings; if there is no room for one of them, it and the rest are covered by the last. */
@@ -205,7 +213,9 @@ static size_t first_of(const struct dv_span *all, size_t count, size_t length, s
 
 size_t dv_find(const struct dv_finder *finder, const char *text, size_t length, struct dv_span *spans, size_t max)
 {
-    size_t count = dv_find_plain(finder, text, length, finder->all, FOUND_MAX);
-    count = dv_hidden_find(finder->hidden, finder, text, length, finder->all, count, FOUND_MAX);
+    uint32_t seen = 0;
+    size_t count = find_plain(finder, text, length, finder->all, FOUND_MAX, &seen);
+    if ((seen & (DV_SEEN_ESCAPES | DV_SEEN_RUNS)) != 0)
+        count = dv_hidden_find(finder->hidden, finder, text, length, seen, finder->all, count, FOUND_MAX);
     return first_of(finder->all, count, length, spans, max);
 }

@@ -8,7 +8,7 @@
 #define DV_PRIVACY_FINDER_H
 
 #include "engine/error.h"
-#include "privacy/detect.h"
+#include "privacy/glance.h"
 
 struct dv_custom;
 struct dv_custom_room;
@@ -31,6 +31,7 @@ enum { DV_FINDER_CUSTOMS_MAX = 8 };
 /* Members are private. */
 struct dv_finder {
     struct dv_detector detector;
+    struct dv_glance glance;
     struct dv_structure *structure;
     struct dv_fold *fold;
     struct dv_hidden *hidden;

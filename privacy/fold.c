@@ -18,6 +18,7 @@ enum {
 };
 
 struct dv_fold {
+    struct dv_fold_begins begins;
     const unsigned char *text;
     uint32_t length;
     unsigned char bytes[WINDOW];
@@ -33,7 +34,10 @@ struct dv_fold {
 
 struct dv_fold *dv_fold_new(void)
 {
-    return dv_memory_zeroed(1, sizeof(struct dv_fold));
+    struct dv_fold *fold = dv_memory_zeroed(1, sizeof *fold);
+    if (fold != NULL)
+        dv_fold_begins_init(&fold->begins);
+    return fold;
 }
 
 void dv_fold_free(struct dv_fold *fold)
@@ -109,7 +113,7 @@ static uint32_t digits_alone(const struct dv_fold *fold, uint32_t at)
 static uint32_t repeat(const struct dv_fold *fold, struct said *said, uint32_t start, uint32_t at, uint8_t times)
 {
     uint32_t digit = skip_separators(fold, at), bytes = 0;
-    struct dv_said word = dv_fold_said(fold->bytes + digit, fold->count - digit, &bytes);
+    struct dv_said word = dv_fold_said(&fold->begins, fold->bytes + digit, fold->count - digit, &bytes);
     if (word.kind == DV_SAID_NONE && dv_is_digit(byte_at(fold, digit)) && !dv_is_alnum(byte_at(fold, digit + 1))) {
         word = (struct dv_said){ DV_SAID_DIGIT, (uint8_t)(fold->bytes[digit] - '0') };
         bytes = 1;
@@ -130,7 +134,7 @@ static uint32_t say_item(const struct dv_fold *fold, struct said *said, uint32_t
         say(said, fold, (uint8_t)(fold->bytes[i] - '0'), i, i + 1);
     if (end > at)
         return end;
-    struct dv_said word = dv_fold_said(fold->bytes + at, fold->count - at, &bytes);
+    struct dv_said word = dv_fold_said(&fold->begins, fold->bytes + at, fold->count - at, &bytes);
     end = at + bytes;
     if (word.kind == DV_SAID_NONE || dv_is_digit(byte_at(fold, end)))
         return 0;
@@ -143,7 +147,7 @@ static uint32_t say_item(const struct dv_fold *fold, struct said *said, uint32_t
     if (word.kind != DV_SAID_TEN)
         return end;
     uint32_t next = skip_separators(fold, end);
-    bool joined = next < fold->count && dv_fold_said(fold->bytes + next, fold->count - next, &bytes).kind == DV_SAID_DIGIT;
+    bool joined = next < fold->count && dv_fold_said(&fold->begins, fold->bytes + next, fold->count - next, &bytes).kind == DV_SAID_DIGIT;
     if (!joined)
         say(said, fold, 0, at, end);
     return end;
@@ -369,6 +373,16 @@ static uint32_t next_window(const struct dv_fold *fold, const struct dv_span *fo
     if (count > 0 && found[count - 1].end >= fold->to[fold->count - 1] && found[count - 1].start < keep)
         keep = found[count - 1].start;
     return keep > began ? keep : stop;
+}
+
+const struct dv_fold_begins *dv_fold_begins(const struct dv_fold *fold)
+{
+    return &fold->begins;
+}
+
+bool dv_fold_wanted(const struct dv_fold *fold, const char *text, size_t length, uint32_t seen)
+{
+    return dv_fold_has_signs(&fold->begins, (const unsigned char *)text, length, seen);
 }
 
 const struct dv_span *dv_fold_find(struct dv_fold *fold, const struct dv_detector *detector, const char *text, size_t length,

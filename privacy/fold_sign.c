@@ -4,9 +4,10 @@
 
 #include "privacy/detect_rows.h"
 #include "privacy/fold.h"
+#include "privacy/glance.h"
 #include "privacy/unicode.h"
 
-enum { BLOCK = 16, AHEAD = 6, STRIDE = 16 };
+enum { BLOCK = 16, AHEAD = 6 };
 
 typedef unsigned char block __attribute__((vector_size(BLOCK)));
 
@@ -43,19 +44,14 @@ static bool is_any(block bytes)
     return (words[0] | words[1]) != 0;
 }
 
-static bool has_signs(const unsigned char *text, size_t length, bool *ret_high)
+static bool has_signs(const unsigned char *text, size_t length)
 {
     size_t at = 0;
-    block high = { 0 };
-    for (; at + BLOCK + AHEAD <= length; at += BLOCK) {
-        high |= load(text + at) & 0x80;
+    for (; at + BLOCK + AHEAD <= length; at += BLOCK)
         if (is_any(signs(text + at)))
             return true;
-    }
     unsigned char tail[2 * BLOCK + AHEAD] = { 0 };
     memcpy(tail, text + at, length - at);
-    high |= (load(tail) | load(tail + BLOCK)) & 0x80;
-    *ret_high = is_any(high);
     return is_any(signs(tail) | signs(tail + BLOCK));
 }
 
@@ -72,38 +68,28 @@ static bool has_disguise(const unsigned char *text, size_t length)
     return false;
 }
 
-/* A letter, or a part of one: "f\xC3\xBCnf" is one word wherever it is looked at. */
-static bool is_word_byte(unsigned char byte)
+bool dv_fold_says_digits(const struct dv_fold_begins *begins, const unsigned char *text, size_t length, size_t at)
 {
-    return dv_is_letter(byte) || byte >= 0x80;
-}
-
-/* The word around or right before `at` says a digit, and so does the one behind it. Seven such words have more than STRIDE
- * bytes, so that a look at every so many is enough. */
-static bool says_digits(const unsigned char *text, size_t length, size_t at)
-{
-    enum { WORD = 9 };
-    size_t start = at;
+    size_t start = at, limit = at > DV_FOLD_WORD ? at - DV_FOLD_WORD : 0;
     uint32_t bytes = 0;
-    while (start > 0 && at - start < WORD && is_word_byte(text[start - 1]))
+    while (start > limit && begins->letters[text[start - 1]] != DV_FOLD_BLANK)
         start--;
-    while (start < length && start - at < 4 && !dv_is_letter(text[start]))
+    while (start < length && start - at < DV_FOLD_GAP && !dv_is_letter(text[start]))
         start++;
-    if (start >= length || dv_fold_said(text + start, length - start, &bytes).kind == DV_SAID_NONE)
+    if (!dv_fold_may_say(begins, text + start, length - start) ||
+        dv_fold_said(begins, text + start, length - start, &bytes).kind == DV_SAID_NONE)
         return false;
-    for (start += bytes; start < length && bytes < 2 * WORD && !is_word_byte(text[start]); bytes++)
+    for (start += bytes; start < length && bytes < 2 * DV_FOLD_WORD && begins->letters[text[start]] == DV_FOLD_BLANK; bytes++)
         start++;
-    return start < length && dv_fold_said(text + start, length - start, &bytes).kind != DV_SAID_NONE;
+    return dv_fold_said(begins, text + start, length - start, &bytes).kind != DV_SAID_NONE;
 }
 
-bool dv_fold_wanted(const char *text, size_t length)
+bool dv_fold_has_signs(const struct dv_fold_begins *begins, const unsigned char *bytes, size_t length, uint32_t seen)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    bool high = false;
-    if (has_signs(bytes, length, &high) || (high && has_disguise(bytes, length)))
+    if (((seen & DV_SEEN_SIGNS) != 0 && has_signs(bytes, length)) || ((seen & DV_SEEN_HIGH) != 0 && has_disguise(bytes, length)))
         return true;
-    for (size_t at = STRIDE / 2; at < length; at += STRIDE)
-        if (says_digits(bytes, length, at))
+    for (size_t at = DV_FOLD_STRIDE / 2; (seen & DV_SEEN_WORDS) != 0 && at < length; at += DV_FOLD_STRIDE)
+        if (dv_fold_says_digits(begins, bytes, length, at))
             return true;
     return false;
 }

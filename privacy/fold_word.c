@@ -9,71 +9,98 @@
 
 enum { WORD_MAX = 10, PART_MAX = 64, PARTS_MAX = 8 };
 
-/* Without accents. English, Spanish, German, French, Italian, Portuguese; what two of them share stands once. */
-static const struct { char word[WORD_MAX]; uint8_t kind, value; } said_words[] = {
-    { "zero", DV_SAID_DIGIT, 0 },     { "oh", DV_SAID_DIGIT, 0 },       { "o", DV_SAID_DIGIT, 0 },
-    { "nought", DV_SAID_DIGIT, 0 },   { "naught", DV_SAID_DIGIT, 0 },   { "one", DV_SAID_DIGIT, 1 },
-    { "two", DV_SAID_DIGIT, 2 },      { "three", DV_SAID_DIGIT, 3 },    { "four", DV_SAID_DIGIT, 4 },
-    { "five", DV_SAID_DIGIT, 5 },     { "six", DV_SAID_DIGIT, 6 },      { "seven", DV_SAID_DIGIT, 7 },
-    { "eight", DV_SAID_DIGIT, 8 },    { "nine", DV_SAID_DIGIT, 9 },     { "niner", DV_SAID_DIGIT, 9 },
-    { "cero", DV_SAID_DIGIT, 0 },     { "uno", DV_SAID_DIGIT, 1 },      { "dos", DV_SAID_DIGIT, 2 },
-    { "tres", DV_SAID_DIGIT, 3 },     { "cuatro", DV_SAID_DIGIT, 4 },   { "cinco", DV_SAID_DIGIT, 5 },
-    { "seis", DV_SAID_DIGIT, 6 },     { "siete", DV_SAID_DIGIT, 7 },    { "ocho", DV_SAID_DIGIT, 8 },
-    { "nueve", DV_SAID_DIGIT, 9 },    { "null", DV_SAID_DIGIT, 0 },     { "eins", DV_SAID_DIGIT, 1 },
-    { "zwei", DV_SAID_DIGIT, 2 },     { "zwo", DV_SAID_DIGIT, 2 },      { "drei", DV_SAID_DIGIT, 3 },
-    { "vier", DV_SAID_DIGIT, 4 },     { "funf", DV_SAID_DIGIT, 5 },     { "fuenf", DV_SAID_DIGIT, 5 },
-    { "sechs", DV_SAID_DIGIT, 6 },    { "sieben", DV_SAID_DIGIT, 7 },   { "acht", DV_SAID_DIGIT, 8 },
-    { "neun", DV_SAID_DIGIT, 9 },     { "un", DV_SAID_DIGIT, 1 },       { "deux", DV_SAID_DIGIT, 2 },
-    { "trois", DV_SAID_DIGIT, 3 },    { "quatre", DV_SAID_DIGIT, 4 },   { "cinq", DV_SAID_DIGIT, 5 },
-    { "sept", DV_SAID_DIGIT, 7 },     { "huit", DV_SAID_DIGIT, 8 },     { "neuf", DV_SAID_DIGIT, 9 },
-    { "due", DV_SAID_DIGIT, 2 },      { "tre", DV_SAID_DIGIT, 3 },      { "quattro", DV_SAID_DIGIT, 4 },
-    { "cinque", DV_SAID_DIGIT, 5 },   { "sei", DV_SAID_DIGIT, 6 },      { "sette", DV_SAID_DIGIT, 7 },
-    { "otto", DV_SAID_DIGIT, 8 },     { "nove", DV_SAID_DIGIT, 9 },     { "um", DV_SAID_DIGIT, 1 },
-    { "dois", DV_SAID_DIGIT, 2 },     { "quatro", DV_SAID_DIGIT, 4 },   { "sete", DV_SAID_DIGIT, 7 },
-    { "oito", DV_SAID_DIGIT, 8 },     { "meia", DV_SAID_DIGIT, 6 },     { "ten", DV_SAID_TEENS, 0 },
-    { "eleven", DV_SAID_TEENS, 1 },   { "twelve", DV_SAID_TEENS, 2 },   { "thirteen", DV_SAID_TEENS, 3 },
-    { "fourteen", DV_SAID_TEENS, 4 }, { "fifteen", DV_SAID_TEENS, 5 },  { "sixteen", DV_SAID_TEENS, 6 },
-    { "seventeen", DV_SAID_TEENS, 7 }, { "eighteen", DV_SAID_TEENS, 8 }, { "nineteen", DV_SAID_TEENS, 9 },
-    { "twenty", DV_SAID_TEN, 2 },     { "thirty", DV_SAID_TEN, 3 },     { "forty", DV_SAID_TEN, 4 },
-    { "fifty", DV_SAID_TEN, 5 },      { "sixty", DV_SAID_TEN, 6 },      { "seventy", DV_SAID_TEN, 7 },
-    { "eighty", DV_SAID_TEN, 8 },     { "ninety", DV_SAID_TEN, 9 },     { "double", DV_SAID_REPEAT, 2 },
-    { "triple", DV_SAID_REPEAT, 3 },  { "treble", DV_SAID_REPEAT, 3 },  { "doble", DV_SAID_REPEAT, 2 },
-    { "doppel", DV_SAID_REPEAT, 2 },  { "duplo", DV_SAID_REPEAT, 2 },
+/* A word without accents; the last of a row is empty. */
+struct said_word {
+    char word[WORD_MAX];
+    uint8_t kind, value;
 };
 
-/* Whether any of them begins with these two: most words do not. */
-static bool may_say(unsigned char first, unsigned char second)
+/* By their first letters. English, Spanish, German, French, Italian, Portuguese; what two of them share stands once. */
+static const struct said_word *const said_words[26] = {
+#define WORDS(...) (const struct said_word[]){ __VA_ARGS__, { "", DV_SAID_NONE, 0 } }
+    ['a' - 'a'] = WORDS({ "acht", DV_SAID_DIGIT, 8 }),
+    ['c' - 'a'] = WORDS({ "cero", DV_SAID_DIGIT, 0 }, { "cuatro", DV_SAID_DIGIT, 4 }, { "cinco", DV_SAID_DIGIT, 5 },
+                        { "cinq", DV_SAID_DIGIT, 5 }, { "cinque", DV_SAID_DIGIT, 5 }),
+    ['d' - 'a'] = WORDS({ "dos", DV_SAID_DIGIT, 2 }, { "drei", DV_SAID_DIGIT, 3 }, { "deux", DV_SAID_DIGIT, 2 },
+                        { "due", DV_SAID_DIGIT, 2 }, { "dois", DV_SAID_DIGIT, 2 }, { "double", DV_SAID_REPEAT, 2 },
+                        { "doble", DV_SAID_REPEAT, 2 }, { "doppel", DV_SAID_REPEAT, 2 }, { "duplo", DV_SAID_REPEAT, 2 }),
+    ['e' - 'a'] = WORDS({ "eight", DV_SAID_DIGIT, 8 }, { "eins", DV_SAID_DIGIT, 1 }, { "eleven", DV_SAID_TEENS, 1 },
+                        { "eighteen", DV_SAID_TEENS, 8 }, { "eighty", DV_SAID_TEN, 8 }),
+    ['f' - 'a'] = WORDS({ "four", DV_SAID_DIGIT, 4 }, { "five", DV_SAID_DIGIT, 5 }, { "funf", DV_SAID_DIGIT, 5 },
+                        { "fuenf", DV_SAID_DIGIT, 5 }, { "fourteen", DV_SAID_TEENS, 4 }, { "fifteen", DV_SAID_TEENS, 5 },
+                        { "forty", DV_SAID_TEN, 4 }, { "fifty", DV_SAID_TEN, 5 }),
+    ['h' - 'a'] = WORDS({ "huit", DV_SAID_DIGIT, 8 }),
+    ['m' - 'a'] = WORDS({ "meia", DV_SAID_DIGIT, 6 }),
+    ['n' - 'a'] = WORDS({ "nought", DV_SAID_DIGIT, 0 }, { "naught", DV_SAID_DIGIT, 0 }, { "nine", DV_SAID_DIGIT, 9 },
+                        { "niner", DV_SAID_DIGIT, 9 }, { "nueve", DV_SAID_DIGIT, 9 }, { "null", DV_SAID_DIGIT, 0 },
+                        { "neun", DV_SAID_DIGIT, 9 }, { "neuf", DV_SAID_DIGIT, 9 }, { "nove", DV_SAID_DIGIT, 9 },
+                        { "nineteen", DV_SAID_TEENS, 9 }, { "ninety", DV_SAID_TEN, 9 }),
+    ['o' - 'a'] = WORDS({ "oh", DV_SAID_DIGIT, 0 }, { "o", DV_SAID_DIGIT, 0 }, { "one", DV_SAID_DIGIT, 1 }, { "ocho", DV_SAID_DIGIT, 8 },
+                        { "otto", DV_SAID_DIGIT, 8 }, { "oito", DV_SAID_DIGIT, 8 }),
+    ['q' - 'a'] = WORDS({ "quatre", DV_SAID_DIGIT, 4 }, { "quattro", DV_SAID_DIGIT, 4 }, { "quatro", DV_SAID_DIGIT, 4 }),
+    ['s' - 'a'] = WORDS({ "six", DV_SAID_DIGIT, 6 }, { "seven", DV_SAID_DIGIT, 7 }, { "seis", DV_SAID_DIGIT, 6 },
+                        { "siete", DV_SAID_DIGIT, 7 }, { "sechs", DV_SAID_DIGIT, 6 }, { "sieben", DV_SAID_DIGIT, 7 },
+                        { "sept", DV_SAID_DIGIT, 7 }, { "sei", DV_SAID_DIGIT, 6 }, { "sette", DV_SAID_DIGIT, 7 },
+                        { "sete", DV_SAID_DIGIT, 7 }, { "sixteen", DV_SAID_TEENS, 6 }, { "seventeen", DV_SAID_TEENS, 7 },
+                        { "sixty", DV_SAID_TEN, 6 }, { "seventy", DV_SAID_TEN, 7 }),
+    ['t' - 'a'] = WORDS({ "two", DV_SAID_DIGIT, 2 }, { "three", DV_SAID_DIGIT, 3 }, { "tres", DV_SAID_DIGIT, 3 },
+                        { "trois", DV_SAID_DIGIT, 3 }, { "tre", DV_SAID_DIGIT, 3 }, { "ten", DV_SAID_TEENS, 0 },
+                        { "twelve", DV_SAID_TEENS, 2 }, { "thirteen", DV_SAID_TEENS, 3 }, { "twenty", DV_SAID_TEN, 2 },
+                        { "thirty", DV_SAID_TEN, 3 }, { "triple", DV_SAID_REPEAT, 3 }, { "treble", DV_SAID_REPEAT, 3 }),
+    ['u' - 'a'] = WORDS({ "uno", DV_SAID_DIGIT, 1 }, { "un", DV_SAID_DIGIT, 1 }, { "um", DV_SAID_DIGIT, 1 }),
+    ['v' - 'a'] = WORDS({ "vier", DV_SAID_DIGIT, 4 }),
+    ['z' - 'a'] = WORDS({ "zero", DV_SAID_DIGIT, 0 }, { "zwei", DV_SAID_DIGIT, 2 }, { "zwo", DV_SAID_DIGIT, 2 }),
+#undef WORDS
+};
+
+static uint8_t letter_of(unsigned char byte)
 {
-    static const char seconds[26][8] = {
-        ['z' - 'a'] = "ew", ['o' - 'a'] = "hncti", ['n' - 'a'] = "oaiue", ['t' - 'a'] = "whre", ['f' - 'a'] = "oiu\xC3",
-        ['s' - 'a'] = "ie", ['e' - 'a'] = "il",    ['c' - 'a'] = "eui",   ['u' - 'a'] = "nm",   ['d' - 'a'] = "oreu",
-        ['v' - 'a'] = "i",  ['a' - 'a'] = "c",     ['q' - 'a'] = "u",     ['h' - 'a'] = "u",    ['m' - 'a'] = "e",
-    };
-    first = dv_lower(first);
-    if (first < 'a' || first > 'z')
-        return false;
-    bool alone = first == 'o' && !dv_is_letter(second);
-    return alone || (second != '\0' && strchr(seconds[first - 'a'], (char)dv_lower(second)) != NULL);
+    if (dv_is_letter(byte))
+        return (byte | 0x20) - 'a';
+    return byte < 0x80 ? DV_FOLD_BLANK : byte == 0xC3 ? DV_FOLD_ACCENT : DV_FOLD_OTHER;
 }
 
-struct dv_said dv_fold_said(const unsigned char *text, size_t length, uint32_t *ret_bytes)
+/* What may stand in the place of a word's letter; its end may be anything but a letter. */
+static uint32_t letters_for(char letter)
+{
+    const uint32_t accent = 1u << DV_FOLD_ACCENT, end = accent | 1u << DV_FOLD_OTHER | 1u << DV_FOLD_BLANK;
+    return letter == '\0' ? end : accent | 1u << letter_of((unsigned char)letter);
+}
+
+/* Of the second letters only that of "f\xC3\xBCnf" has an accent. Behind an "o" alone anything may stand. */
+void dv_fold_begins_init(struct dv_fold_begins *begins)
+{
+    *begins = (struct dv_fold_begins){ 0 };
+    for (uint32_t byte = 0; byte < 256; byte++)
+        begins->letters[byte] = letter_of((unsigned char)byte);
+    for (uint32_t first = 0; first < 26; first++)
+        for (const struct said_word *word = said_words[first]; word != NULL && word->word[0] != '\0'; word++)
+            if (word->word[1] != '\0')
+                begins->thirds[first][letter_of((unsigned char)word->word[1])] |= letters_for(word->word[2]);
+    begins->thirds['f' - 'a'][DV_FOLD_ACCENT] = UINT32_MAX;
+    for (uint32_t second = DV_FOLD_ACCENT; second < DV_FOLD_LETTERS; second++)
+        begins->thirds['o' - 'a'][second] = UINT32_MAX;
+}
+
+struct dv_said dv_fold_said(const struct dv_fold_begins *begins, const unsigned char *text, size_t length, uint32_t *ret_bytes)
 {
     const struct dv_said none = { .kind = DV_SAID_NONE };
     char word[WORD_MAX] = { 0 };
     uint32_t at = 0, chars = 0, bytes = 0;
     *ret_bytes = 0;
-    if (length == 0 || !may_say(text[0], length > 1 ? text[1] : ' '))
+    if (!dv_fold_may_say(begins, text, length))
         return none;
     for (; at < length && (dv_is_letter(text[at]) || text[at] == 0xC3); at += bytes) {
         if (chars == WORD_MAX - 1)
             return none;
-        uint32_t code = dv_char_fold(dv_char_decode(text + at, length - at, &bytes));
+        bytes = 1;
+        uint32_t code = text[at] < 0x80 ? dv_lower(text[at]) : dv_char_fold(dv_char_decode(text + at, length - at, &bytes));
         word[chars++] = code < 0x80 ? (char)code : '?';
     }
     *ret_bytes = at;
-    for (size_t i = 0; chars > 0 && i < sizeof said_words / sizeof *said_words; i++)
-        if (said_words[i].word[0] == word[0] && memcmp(said_words[i].word, word, WORD_MAX) == 0)
-            return (struct dv_said){ said_words[i].kind, said_words[i].value };
+    for (const struct said_word *said = said_words[letter_of(text[0])]; said->word[0] != '\0'; said++)
+        if (memcmp(said->word, word, WORD_MAX) == 0)
+            return (struct dv_said){ said->kind, said->value };
     return none;
 }
 

@@ -234,15 +234,16 @@ static uint32_t window_end(const unsigned char *text, uint32_t length, uint32_t 
     return line != NULL ? (uint32_t)(line - text) + 1 : start + WINDOW;
 }
 
-size_t dv_hidden_find(struct dv_hidden *hidden, const struct dv_finder *finder, const char *text, size_t length,
+size_t dv_hidden_find(struct dv_hidden *hidden, const struct dv_finder *finder, const char *text, size_t length, uint32_t seen,
                       struct dv_span *spans, size_t count, size_t max)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     struct search search = {
         .hidden = hidden, .finder = finder, .spans = spans, .count = count, .max = max, .length = (uint32_t)length
     };
-    find_base64(&search, bytes, search.length, NULL, 0);
-    for (uint32_t start = 0, end = 0; end < search.length; start = end - OVERLAP) {
+    if ((seen & DV_SEEN_RUNS) != 0)
+        find_base64(&search, bytes, search.length, NULL, 0);
+    for (uint32_t start = 0, end = 0; (seen & DV_SEEN_ESCAPES) != 0 && end < search.length; start = end - OVERLAP) {
         end = window_end(bytes, search.length, start);
         if (dv_decode_wanted(bytes + start, end - start))
             search_window(&search, bytes, start, end - start);

@@ -27,7 +27,7 @@ void dv_hidden_free(struct dv_hidden *hidden);
 
 /* Adds to the `count` spans of dv_find_plain(), which have room for `max` ≥ 1, what it finds in what is hidden in
  * text[0..length), length ≤ UINT32_MAX. The contract of dv_detect() holds for the result, whose number is returned. */
-size_t dv_hidden_find(struct dv_hidden *hidden, const struct dv_finder *finder, const char *text, size_t length,
+size_t dv_hidden_find(struct dv_hidden *hidden, const struct dv_finder *finder, const char *text, size_t length, uint32_t seen,
                       struct dv_span *spans, size_t count, size_t max);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/memory.h"
+#include "privacy/glance.h"
 #include "privacy/spans.h"
 #include "privacy/structure_parts.h"
 
@@ -303,49 +304,30 @@ void dv_read_inline(struct dv_structure *structure, uint32_t from, uint32_t to)
     }
 }
 
-/* What a text must hold for a reader to be worth asking; a set. */
-enum sight {
-    SIGHT_OPENS = 1,    /* { [ < = : ( begin something within a line */
-    SIGHT_MARKS = 2,    /* what parts the fields of a row: , ; | tab */
-    SIGHT_LINES = 4,    /* a row alone is no table */
-    SIGHT_SEGMENTS = 8, /* | ^ * ~ and other marks of messages; MLLP's frame */
-};
-
-static const uint8_t sights[256] = {
-    ['{'] = SIGHT_OPENS,    ['['] = SIGHT_OPENS,    ['<'] = SIGHT_OPENS,    ['='] = SIGHT_OPENS,
-    [':'] = SIGHT_OPENS,    ['('] = SIGHT_OPENS,    [','] = SIGHT_MARKS,    [';'] = SIGHT_MARKS,
-    ['\t'] = SIGHT_MARKS,   ['\n'] = SIGHT_LINES,   ['|'] = SIGHT_MARKS | SIGHT_SEGMENTS,
-    ['^'] = SIGHT_SEGMENTS, ['*'] = SIGHT_SEGMENTS, ['~'] = SIGHT_SEGMENTS, ['\v'] = SIGHT_SEGMENTS,
-};
-
-/* What is seen in a text at a glance: most prose holds nothing of interest, and is read no further. */
-static uint8_t look_over(const unsigned char *text, uint32_t length)
-{
-    uint8_t seen = 0;
-    for (uint32_t at = 0; at < length; at++)
-        seen |= sights[text[at]];
-    return seen;
-}
-
 /* One line, or what begins in it and goes on; gives where to go on. */
-static uint32_t read_line(struct dv_structure *structure, uint32_t at, uint8_t seen)
+static uint32_t read_line(struct dv_structure *structure, uint32_t at, uint32_t seen)
 {
     uint32_t next = at;
-    if (seen & SIGHT_SEGMENTS)
+    if (seen & DV_SEEN_SEGMENTS)
         next = dv_read_hl7(structure, at);
-    if (next == at && (seen & SIGHT_SEGMENTS))
+    if (next == at && (seen & DV_SEEN_SEGMENTS))
         next = dv_read_x12(structure, at);
-    if (next == at && (seen & SIGHT_MARKS) && (seen & SIGHT_LINES))
+    if (next == at && (seen & DV_SEEN_MARKS) && (seen & DV_SEEN_LINES))
         next = dv_read_rows(structure, at);
     return next;
 }
 
-/* The readers within a line may go on behind it: a JSON object on many lines. */
-static void read_text(struct dv_structure *structure)
+/* Whether a text holds what a reader needs: most prose does not. */
+static bool is_worth_reading(uint32_t seen)
 {
-    uint8_t seen = look_over(structure->text, structure->length);
-    bool worth = (seen & (SIGHT_OPENS | SIGHT_SEGMENTS)) != 0 || (seen & (SIGHT_MARKS | SIGHT_LINES)) == (SIGHT_MARKS | SIGHT_LINES);
-    for (uint32_t at = 0; worth && at < structure->length;) {
+    const uint32_t rows = DV_SEEN_MARKS | DV_SEEN_LINES;
+    return (seen & (DV_SEEN_OPENS | DV_SEEN_SEGMENTS)) != 0 || (seen & rows) == rows;
+}
+
+/* The readers within a line may go on behind it: a JSON object on many lines. */
+static void read_text(struct dv_structure *structure, uint32_t seen)
+{
+    for (uint32_t at = 0; at < structure->length;) {
         uint32_t next = read_line(structure, at, seen);
         if (next > at) {
             at = next;
@@ -367,7 +349,7 @@ static void read_text(struct dv_structure *structure)
             }
             begin = next > at ? next : begin;
             at = next > at ? next : at + 1;
-            while (at < end && (sights[structure->text[at]] & SIGHT_OPENS) == 0)
+            while (at < end && (dv_seen_of[structure->text[at]] & DV_SEEN_OPENS) == 0)
                 at++;
             if (at > end)
                 end = dv_text_find(structure, at, structure->length, '\n');
@@ -398,7 +380,6 @@ static void begin(struct dv_structure *structure, const char *text, size_t lengt
     structure->text = (const unsigned char *)text;
     structure->length = (uint32_t)length;
     structure->types = types | 1u << DV_PII_OTHER;
-    structure->span_count = structure->later_count = structure->plain_count = structure->cell_count = 0;
     structure->column_count = structure->depth = structure->nested = 0;
     close_table(&structure->table);
     close_table(&structure->html);
@@ -410,12 +391,15 @@ static void begin(struct dv_structure *structure, const char *text, size_t lengt
     begin_turn(structure);
 }
 
-size_t dv_structure_find(struct dv_structure *structure, const char *text, size_t length, uint32_t types,
+size_t dv_structure_find(struct dv_structure *structure, const char *text, size_t length, uint32_t seen, uint32_t types,
                          struct dv_span *spans, size_t count, size_t max)
 {
     DV_ASSERT(max > 0 && count <= max && length <= UINT32_MAX);
+    structure->span_count = structure->later_count = structure->plain_count = structure->cell_count = 0;
+    if (!is_worth_reading(seen))
+        return count;
     begin(structure, text, length, types);
-    read_text(structure);
+    read_text(structure, seen);
     return dv_spans_merge(spans, count, max, structure->spans, structure->span_count, structure->length);
 }
 

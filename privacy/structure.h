@@ -19,10 +19,10 @@ struct dv_structure *dv_structure_new(void);
 /* Wipes and frees; accepts NULL. */
 void dv_structure_free(struct dv_structure *structure);
 
-/* Reads text[0..length), length ≤ UINT32_MAX, and merges what it finds of `types` (bits 1u << type) into the `count`
- * spans of dv_detect(); spans has room for `max` ≥ 1. The contract of dv_detect() holds for the result, whose number is
- * returned. What the text told stays until the next call. */
-size_t dv_structure_find(struct dv_structure *structure, const char *text, size_t length, uint32_t types,
+/* Reads text[0..length), length ≤ UINT32_MAX, of which so much was seen at a glance (glance.h), and merges what it finds of
+ * `types` (bits 1u << type) into the `count` spans of dv_detect(); spans has room for `max` ≥ 1. The contract of dv_detect()
+ * holds for the result, whose number is returned. What the text told stays until the next call. */
+size_t dv_structure_find(struct dv_structure *structure, const char *text, size_t length, uint32_t seen, uint32_t types,
                          struct dv_span *spans, size_t count, size_t max);
 
 /* The values that are nobody's, by the text last read: sorted, apart from each other. Owned by the structure. */

@@ -9,6 +9,7 @@
 
 #include "privacy/feature.h"
 #include "privacy/finder.h"
+#include "privacy/glance.h"
 #include "privacy/structure.h"
 
 enum { TEXT_MAX = 1 << 22, TOKENS_MAX = 1 << 20, SPANS_MAX = 65536, LISTS_SLOTS = 1 << 21, LINE_MAX_BYTES = 512 };
@@ -68,7 +69,7 @@ static void print_text(struct dump *dump, const struct dv_detector *detector, si
 {
     uint32_t features[DV_FEATURES_MAX];
     size_t found = dv_detect(detector, dump->text, length, dump->spans, SPANS_MAX);
-    found = dv_structure_find(dump->structure, dump->text, length, DV_PII_ALL, dump->spans, found, SPANS_MAX);
+    found = dv_structure_find(dump->structure, dump->text, length, DV_SEEN_ALL, DV_PII_ALL, dump->spans, found, SPANS_MAX);
     struct dv_cutter cutter = { .text = (const unsigned char *)dump->text, .length = length, .spans = dump->spans, .span_count = found };
     uint32_t count = 0;
     while (count < TOKENS_MAX && dv_token_next(&cutter, &dump->tokens[count])) {

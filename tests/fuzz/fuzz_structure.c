@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "privacy/finder.h"
+#include "privacy/glance.h"
 #include "privacy/structure.h"
 
 enum { SPANS = 128 };
@@ -35,7 +36,7 @@ static size_t find(const struct dv_detector *detector, struct dv_structure *stru
 {
     const char *text = (const char *)data;
     size_t count = dv_detect(detector, text, size, spans, max);
-    count = dv_structure_find(structure, text, size, DV_PII_ALL, spans, count, max);
+    count = dv_structure_find(structure, text, size, DV_SEEN_ALL, DV_PII_ALL, spans, count, max);
     check_order(spans, count, size);
     count = dv_structure_vote(structure, spans, count, max);
     check_order(spans, count, size);
@@ -61,10 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     DV_ASSERT(find(&detector, structure, data, size, b, SPANS) == count);
     DV_ASSERT(memcmp(a, b, count * sizeof *a) == 0);
     count = dv_detect(&detector, (const char *)data, size, a, SPANS);
-    count = dv_structure_find(structure, (const char *)data, size, DV_PII_ALL, a, count, SPANS);
+    count = dv_structure_find(structure, (const char *)data, size, DV_SEEN_ALL, DV_PII_ALL, a, count, SPANS);
     for (size_t room = 1; room < 4; room++) { /* without votes, which need to see what they count */
         size_t fewer = dv_detect(&detector, (const char *)data, size, b, room);
-        fewer = dv_structure_find(structure, (const char *)data, size, DV_PII_ALL, b, fewer, room);
+        fewer = dv_structure_find(structure, (const char *)data, size, DV_SEEN_ALL, DV_PII_ALL, b, fewer, room);
         check_order(b, fewer, size);
         DV_ASSERT(fewer <= room && (fewer == 0) == (count == 0));
         for (size_t i = 0; i < count; i++)

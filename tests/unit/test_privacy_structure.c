@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "privacy/finder.h"
+#include "privacy/glance.h"
 #include "privacy/structure.h"
 
 enum { SPANS = 256, OUT = 4096 };
@@ -40,7 +41,7 @@ static int close_structure(void **state)
 static const char *mark(const char *text, char out[OUT])
 {
     struct dv_span spans[SPANS];
-    size_t count = dv_structure_find(structure, text, strlen(text), DV_PII_ALL, spans, 0, SPANS);
+    size_t count = dv_structure_find(structure, text, strlen(text), DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS);
     count = dv_structure_vote(structure, spans, count, SPANS);
     size_t length = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
@@ -174,7 +175,7 @@ static void columns_vote(void **state)
     size_t count = dv_detect(&detector, text, sizeof text - 1, spans, SPANS);
     spans[count - 1] = spans[3 < count ? 3 : count - 1];
     count = 3; /* as if the last were unknown */
-    count = dv_structure_find(structure, text, sizeof text - 1, DV_PII_ALL, spans, count, SPANS);
+    count = dv_structure_find(structure, text, sizeof text - 1, DV_SEEN_ALL, DV_PII_ALL, spans, count, SPANS);
     assert_int_equal(count, 3);
     count = dv_structure_vote(structure, spans, count, SPANS);
     assert_int_equal(count, 4);
@@ -188,7 +189,7 @@ static void plain_values_are_told(void **state)
     struct dv_span spans[SPANS];
     size_t count = 0;
     (void)state;
-    assert_int_equal(dv_structure_find(structure, text, sizeof text - 1, DV_PII_ALL, spans, 0, SPANS), 0);
+    assert_int_equal(dv_structure_find(structure, text, sizeof text - 1, DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS), 0);
     const struct dv_span *plain = dv_structure_plain(structure, &count);
     assert_int_equal(count, 2); /* the key, too */
     assert_memory_equal(text + plain[1].start, "Sterling Ann", plain[1].end - plain[1].start);
@@ -205,10 +206,10 @@ static void long_texts_are_covered(void **state)
     (void)state;
     for (size_t i = 0; i < COPIES; i++)
         memcpy(text + i * (sizeof line - 1), line, sizeof line - 1);
-    size_t count = dv_structure_find(structure, text, length, DV_PII_ALL, spans, 0, COPIES + 1);
+    size_t count = dv_structure_find(structure, text, length, DV_SEEN_ALL, DV_PII_ALL, spans, 0, COPIES + 1);
     assert_int_equal(spans[count - 1].end, length);
     assert_int_equal(spans[count - 1].type, DV_PII_OTHER);
-    count = dv_structure_find(structure, text, length, DV_PII_ALL, spans, 0, 3);
+    count = dv_structure_find(structure, text, length, DV_SEEN_ALL, DV_PII_ALL, spans, 0, 3);
     assert_int_equal(count, 3);
     assert_int_equal(spans[2].end, length);
     free(spans);
@@ -233,7 +234,7 @@ static void odd_texts_take_bounded_time(void **state)
         for (size_t at = 0; at < LENGTH; at++)
             text[at] = parts[i][at % length];
         clock_t began = clock();
-        size_t count = dv_structure_find(structure, text, LENGTH, DV_PII_ALL, spans, 0, SPANS);
+        size_t count = dv_structure_find(structure, text, LENGTH, DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS);
         count = dv_structure_vote(structure, spans, count, SPANS);
         double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
         if (seconds > 1.0)
@@ -241,7 +242,7 @@ static void odd_texts_take_bounded_time(void **state)
         assert_true(count <= SPANS && seconds < 4.0);
     }
     memset(text, 0, LENGTH);
-    assert_int_equal(dv_structure_find(structure, text, LENGTH, DV_PII_ALL, spans, 0, SPANS), 0);
+    assert_int_equal(dv_structure_find(structure, text, LENGTH, DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS), 0);
     free(spans);
     free(text);
 }
