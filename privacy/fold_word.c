@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/error.h"
 #include "privacy/detect_rows.h"
 #include "privacy/fold.h"
 #include "privacy/unicode.h"
@@ -98,7 +99,9 @@ struct dv_said dv_fold_said(const struct dv_fold_begins *begins, const unsigned 
         word[chars++] = code < 0x80 ? (char)code : '?';
     }
     *ret_bytes = at;
-    for (const struct said_word *said = said_words[letter_of(text[0])]; said->word[0] != '\0'; said++)
+    const uint8_t first = letter_of(text[0]);
+    DV_ASSERT(first < DV_FOLD_ACCENT && said_words[first] != NULL);
+    for (const struct said_word *said = said_words[first]; said->word[0] != '\0'; said++)
         if (memcmp(said->word, word, WORD_MAX) == 0)
             return (struct dv_said){ said->kind, said->value };
     return none;

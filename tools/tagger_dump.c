@@ -52,7 +52,7 @@ static bool read_lists(struct dump *dump, const char *path)
         *blank = '\0';
         uint32_t word = hash_of_word(line);
         if (word != 0)
-            add_to_list(dump, word, (uint8_t)atoi(blank + 1));
+            add_to_list(dump, word, (uint8_t)strtoul(blank + 1, NULL, 10));
     }
     return file != NULL && fclose(file) == 0;
 }
@@ -101,23 +101,24 @@ int main(int argc, char **argv)
     struct dump *dump = calloc(1, sizeof *dump);
     struct dv_detector detector;
     char line[LINE_MAX_BYTES];
+    int status = 0;
     if (dump == NULL || argc < 2 || !read_lists(dump, argv[1])) {
         (void)fprintf(stderr, "usage: tagger-dump LISTS [--lists] < TEXTS\n");
+        free(dump);
         return 2;
     }
     dv_detector_init(&detector, NULL);
     dump->structure = dv_structure_new();
-    if (dump->structure == NULL)
-        return 1;
+    status = dump->structure == NULL;
     if (argc > 2)
         print_lists(dump);
-    while (argc == 2 && fgets(line, sizeof line, stdin) != NULL) {
+    while (status == 0 && argc == 2 && fgets(line, sizeof line, stdin) != NULL) {
         size_t length = strtoul(line, NULL, 10);
-        if (length > TEXT_MAX || fread(dump->text, 1, length, stdin) != length)
-            return 1;
-        print_text(dump, &detector, length);
+        status = length > TEXT_MAX || fread(dump->text, 1, length, stdin) != length;
+        if (status == 0)
+            print_text(dump, &detector, length);
     }
     dv_structure_free(dump->structure);
     free(dump);
-    return 0;
+    return status;
 }

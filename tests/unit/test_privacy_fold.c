@@ -190,7 +190,7 @@ static void leaves_prose_alone(void **state)
         "look at the dot. At that dot, net profit rose",
         "scores 1 0 0 1 0 1 1 1 0 and 1 2 3 4 5 6 7 8 9",
         "two thousand and five, one hundred and one, four or five of seven",
-        "un dos tres. \xC2\xBF" "Cu\xC3\xA1ntos? Cuatro o cinco",
+        "un dos tres. \302\277Cu\xC3\xA1ntos? Cuatro o cinco",
         "a b c d e f g h i j k", "A & O x 3 , R . N . , P . T . and so on",
         "caf\xC3\xA9 \xE2\x80\x94 \xE2\x80\x9Cquoted\xE2\x80\x9D \xE2\x80\xA2 item, \xD0\xBE\xD0\xBD\xD0\xB0 \xD1\x81\xD0\xBA\xD0\xB0\xD0\xB7\xD0\xB0\xD0\xBB\xD0\xB0",
     };
