@@ -102,7 +102,7 @@ struct dv_infer_column *dv_infer_columns_add(struct dv_infer_columns *columns, c
 struct dv_infer_column *dv_infer_columns_fold(struct dv_infer_columns *columns, const char *name)
 {
     size_t length = strlen(name);
-    uint64_t nested = 0;
+    uint64_t nested = 1; /* an empty object or a null may have been there, too, which counted nowhere */
     for (uint32_t i = columns->count; i-- > 0;) {
         const struct dv_infer_column *column = &columns->columns[i];
         if (!is_beneath(column, name, length))

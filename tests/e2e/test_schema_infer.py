@@ -144,8 +144,9 @@ def test_what_lies_in_objects_and_lists_is_named_by_its_path(run, tmp_path, keyr
 
 
 @pytest.mark.parametrize("records, expected", [
-    ([{"a": 1, "a.b": 2}], {"a": "int"}), ([{"a.b": 2, "a": 1}], {"a": "int"}), ([{"a": None, "a.b": 2}], {"a.b": "int"}),
+    ([{"a": 1, "a.b": 2}], {"a": "int"}), ([{"a.b": 2, "a": 1}], {"a": "json"}), ([{"a": None, "a.b": 2}], {"a.b": "int"}),
     ([{"a": {"b": 1}}, {"a": 7}], {"a": "json"}), ([{"a": 7}, {"a": {"b": 1}}], {"a": "json"}), ([{"a": {}}, {"a": {"b": 1}}], {"a.b": "int"}),
+    ([{"a": {"b": None}}, {"a": 7}], {"a": "json"}), ([{"a.b": None}, {"a": {}}, {"a": 7}], {"a": "json"}), ([{"a": [{"b": None}]}, {"a": 7}], {"a": "json"}),
     ([{"a": {"b": 1}}, {"a": [{"b": 1}]}], {"a": "json"}), ([{"a": [{"b": 1}]}, {"a": {"b": 1}}], {"a": "json"}),
     ([{"a": [{"b": 1}, 2]}], {"a": "json"}), ([{"a": [{"b": 1}]}, {"a": [3]}], {"a": "json"}), ([{"a.b": 1}, {"a": {"b": 1}}], {"a.b": "int"}),
     ([{"a": {"b.c": 1, "d": 1}}], {"a.d": "int"}), ([{"a.b": {"c": 1}}], {"a.b": "json"}), ([{"a..b": 1, "_extra.x": 1, "_extra": {"x": 1}, "c": 1}], {"c": "int"}),
