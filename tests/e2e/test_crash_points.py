@@ -11,6 +11,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -105,6 +106,24 @@ class FileToFile(Scenario):
         store = self.world.path("out.sqlite")
         oracle.store_of(found.values(), store)
         assert oracle.compare(self.ledger, store) == ([], [], [])
+
+
+class FileToVectors(Scenario):
+    """Texts that are searched are there once, in the table as in the index of their words."""
+    labels = ("vectors.*",)
+    graph = """  in: { op: source, from: file, path: in.jsonl, schema: healthcare }
+  few: { op: project, after: in, keep: [diagnosis] }
+  said: { op: declassify, after: few, columns: [diagnosis], reason: the records of this test are invented }
+  words: { op: embed, after: said, columns: [diagnosis], embedder: none }
+  keep: { op: sink-vectors, after: words, path: vectors.sqlite }
+"""
+
+    def check(self):
+        with sqlite3.connect(self.world.path("vectors.sqlite")) as vectors:
+            kept = [row[0] for row in vectors.execute("SELECT id FROM embeddings")]
+            vectors.execute("INSERT INTO embeddings_words(embeddings_words) VALUES('integrity-check')")
+            (indexed,) = vectors.execute("SELECT count(*) FROM embeddings_words_docsize").fetchone()
+        assert sorted(map(oracle.offset_of, kept)) == sorted(self.ledger.issued) and indexed == len(kept)
 
 
 class FileToRedis(Scenario):
@@ -340,7 +359,7 @@ class Released(Scenario):
         assert released >= 1 and account["spent"] >= 0.5 * released and account["charges"] >= released
 
 
-SCENARIOS = (FileToStore, Followed, FileToFile, FileToRedis, RedisToPg, TakenOver, Owned, InDoubt, Poison, ReadBack,
+SCENARIOS = (FileToStore, Followed, FileToFile, FileToVectors, FileToRedis, RedisToPg, TakenOver, Owned, InDoubt, Poison, ReadBack,
              Replayed, Migrate, Rotate, Released)
 
 
