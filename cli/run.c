@@ -117,6 +117,7 @@ static dv_rc start_server(struct run *run, struct dv_error *error)
         .tls_cert = settings->tls_cert,
         .tls_key = settings->tls_key,
         .dead_letters = dv_dead_letter_file_base(run->services.letters),
+        .replies = run->services.replies,
         .reload = { begin_reload, &run->reloader },
     };
     DV_TRY(dv_server_start(&run->server, &config, run->loaded.graph, run->services.feed, &run->loop, error));

@@ -78,9 +78,11 @@ dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, str
     services->bank = (struct dv_bank){ .sys = &dv_sys_real, .state = settings->state };
     dv_graph_provide(graph, DV_SERVICE_BANK, &services->bank);
     services->feed = dv_feed_new(FEED_EVENTS, FEED_BYTES);
-    if (services->feed == NULL)
+    services->replies = dv_replies_new();
+    if (services->feed == NULL || services->replies == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no memory for the live feed");
     dv_graph_provide(graph, DV_SERVICE_FEED, services->feed);
+    dv_graph_provide(graph, DV_SERVICE_REPLIES, services->replies);
     if (settings->keyring == NULL)
         return DV_OK;
     DV_TRY(dv_keyring_open_named(&services->keyring, settings->keyring, settings->passphrase, error));
@@ -99,5 +101,6 @@ void dv_services_free(struct dv_services *services)
     dv_keyring_close(services->keyring);
     if (services->feed != NULL)
         dv_feed_free(services->feed);
+    dv_replies_free(services->replies);
     *services = (struct dv_services){ 0 };
 }

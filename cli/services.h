@@ -7,6 +7,7 @@
 #include "connectors/purse.h"
 #include "engine/feed.h"
 #include "engine/graph.h"
+#include "engine/replies.h"
 #include "operators/dead_letter_file.h"
 #include "vault/keyring.h"
 
@@ -16,6 +17,7 @@ enum { DV_STATE_PATH_MAX = 1024 };
 struct dv_services {
     struct dv_keyring *keyring;
     struct dv_feed *feed;
+    struct dv_replies *replies;
     struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
     struct dv_bank bank;
     const char *letters_again; /* set before the open: rejected records go to this file instead of the graph's */

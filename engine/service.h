@@ -9,6 +9,7 @@ enum dv_service {
     DV_SERVICE_DIRECTORY,
     DV_SERVICE_SERVER,
     DV_SERVICE_BANK,
+    DV_SERVICE_REPLIES,
     DV_SERVICE_COUNT
 };
 

@@ -8,7 +8,7 @@
 #include "engine/error.h"
 #include "engine/id.h"
 
-enum { IDS_OF_TOKEN = 4 + DV_TOKEN_PARTS, UNLIKE_WORDS = 3, SEED_PAIR = 5 };
+enum { IDS_OF_TOKEN = 4 + DV_CITE_PARTS, UNLIKE_WORDS = 2, SEED_PAIR = 5 };
 
 /* What is in one piece. */
 struct facts {
@@ -42,16 +42,16 @@ static int compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static bool is_said(const struct dv_token *token)
+static bool is_said(const struct dv_cite_token *token)
 {
-    return token->kind == DV_TOKEN_WORD || token->kind == DV_TOKEN_NUMBER;
+    return token->kind == DV_CITE_WORD || token->kind == DV_CITE_NUMBER;
 }
 
 static size_t count_tokens(const struct dv_piece *piece)
 {
     size_t count = 0;
-    struct dv_token token = dv_token_next(piece->text, piece->length, 0);
-    for (; token.kind != DV_TOKEN_END; token = dv_token_next(piece->text, piece->length, token.end))
+    struct dv_cite_token token = dv_cite_next(piece->text, piece->length, 0);
+    for (; token.kind != DV_CITE_END; token = dv_cite_next(piece->text, piece->length, token.end))
         count += is_said(&token);
     return count;
 }
@@ -62,8 +62,8 @@ static bool index_piece(struct dv_arena *arena, const struct dv_piece *piece, st
     ret->ids = dv_arena_alloc(arena, (count_tokens(piece) * IDS_OF_TOKEN + 1) * sizeof *ret->ids);
     if (ret->ids == NULL)
         return false;
-    struct dv_token token = dv_token_next(piece->text, piece->length, 0);
-    for (; token.kind != DV_TOKEN_END; token = dv_token_next(piece->text, piece->length, token.end)) {
+    struct dv_cite_token token = dv_cite_next(piece->text, piece->length, 0);
+    for (; token.kind != DV_CITE_END; token = dv_cite_next(piece->text, piece->length, token.end)) {
         if (!is_said(&token))
             continue;
         ret->ids[ret->count++] = token.id;
@@ -80,7 +80,7 @@ static bool index_piece(struct dv_arena *arena, const struct dv_piece *piece, st
 
 struct dv_citation_index *dv_citation_index(struct dv_arena *arena, const struct dv_piece *pieces, uint32_t count)
 {
-    DV_ASSERT(count <= DV_TOKEN_CITED_MAX);
+    DV_ASSERT(count <= DV_CITE_CITED_MAX);
     struct dv_citation_index *index = dv_arena_zeroed(arena, 1, sizeof *index + count * sizeof index->facts[0]);
     if (index == NULL)
         return NULL;
@@ -103,9 +103,9 @@ static bool has(const struct dv_citation_index *index, uint32_t of, uint64_t id)
 
 /* ---- a sentence ---- */
 
-static bool is_quote(const struct dv_token *token)
+static bool is_quote(const struct dv_cite_token *token)
 {
-    return token->kind == DV_TOKEN_MARK && (token->code == '"' || token->code == '`');
+    return token->kind == DV_CITE_MARK && (token->code == '"' || token->code == '`');
 }
 
 /* What it cites, and what can be said without looking anything up. */
@@ -115,23 +115,23 @@ static enum dv_citation read_citations(const struct dv_citation_index *index, co
     bool said = false, strange = false, invented = false;
     *ret_cited = 0;
     *ret_last_quote = 0;
-    struct dv_token token = dv_token_next(text, length, 0);
-    for (; token.kind != DV_TOKEN_END; token = dv_token_next(text, length, token.end)) {
+    struct dv_cite_token token = dv_cite_next(text, length, 0);
+    for (; token.kind != DV_CITE_END; token = dv_cite_next(text, length, token.end)) {
         said = said || is_said(&token);
-        strange = strange || token.kind == DV_TOKEN_STRANGE;
-        invented = invented || token.kind == DV_TOKEN_INVENTED;
+        strange = strange || token.kind == DV_CITE_STRANGE;
+        invented = invented || token.kind == DV_CITE_INVENTED;
         *ret_cited |= token.cited;
         *ret_last_quote = is_quote(&token) ? token.start : *ret_last_quote;
     }
-    uint32_t known = index->count == DV_TOKEN_CITED_MAX ? UINT32_MAX : (UINT32_C(1) << index->count) - 1;
+    uint32_t known = index->count == DV_CITE_CITED_MAX ? UINT32_MAX : (UINT32_C(1) << index->count) - 1;
     invented = invented || (*ret_cited & ~known) != 0;
     *ret_cited &= known;
     if (invented)
         return DV_CITATION_INVENTED;
-    if (strange)
-        return DV_CITATION_STRANGE;
     if (!said)
         return DV_CITATION_EMPTY;
+    if (strange)
+        return DV_CITATION_STRANGE;
     return *ret_cited == 0 ? DV_CITATION_NONE : DV_CITATION_KEPT;
 }
 
@@ -151,18 +151,18 @@ struct reading {
     uint32_t own, all; /* words that carry meaning: in what is cited, of all */
 };
 
-static void read_mark(struct reading *reading, const struct dv_token *token)
+static void read_mark(struct reading *reading, const struct dv_cite_token *token)
 {
     if (is_quote(token)) {
         reading->quoted = !reading->quoted && token->start < reading->last_quote; /* one alone quotes nothing */
         reading->linked = false;
     }
-    bool links = token->kind == DV_TOKEN_MARK && (token->code == '-' || token->code == '.');
+    bool links = token->kind == DV_CITE_MARK && (token->code == '-' || token->code == '.');
     reading->linked = reading->linked && links;
 }
 
 /* "://" right behind a word, or a word "www": up to the next blank all of it is an address. */
-static size_t address_end(const struct reading *reading, const struct dv_token *token)
+static size_t address_end(const struct reading *reading, const struct dv_cite_token *token)
 {
     const char *text = reading->text;
     size_t left = reading->length - token->end, size = token->end - token->start, end = token->end;
@@ -179,7 +179,7 @@ static bool is_here(const struct reading *reading, uint64_t id)
 }
 
 /* Words in quotes and addresses stand in the evidence one behind the other. */
-static enum dv_citation check_literal(struct reading *reading, const struct dv_token *token)
+static enum dv_citation check_literal(struct reading *reading, const struct dv_cite_token *token)
 {
     bool in_address = token->start < reading->address;
     bool literal = in_address || reading->quoted;
@@ -192,14 +192,14 @@ static enum dv_citation check_literal(struct reading *reading, const struct dv_t
 }
 
 /* A number, or a word that is one or measures one. */
-static enum dv_citation check_number(const struct reading *reading, const struct dv_token *token)
+static enum dv_citation check_number(const struct reading *reading, const struct dv_cite_token *token)
 {
-    bool number = token->kind == DV_TOKEN_NUMBER;
+    bool number = token->kind == DV_CITE_NUMBER;
     uint64_t id = number ? token->id : token->unit;
     return id != 0 && !is_here(reading, id) ? DV_CITATION_NUMBER : DV_CITATION_KEPT;
 }
 
-static enum dv_citation check_name(struct reading *reading, const struct dv_token *token, bool name)
+static enum dv_citation check_name(struct reading *reading, const struct dv_cite_token *token, bool name)
 {
     if (!name)
         return DV_CITATION_KEPT;
@@ -209,7 +209,7 @@ static enum dv_citation check_name(struct reading *reading, const struct dv_toke
     return pair && !is_here(reading, pair_of(reading->before, token->id)) ? DV_CITATION_NAME : DV_CITATION_KEPT;
 }
 
-static enum dv_citation check_meaning(struct reading *reading, const struct dv_token *token)
+static enum dv_citation check_meaning(struct reading *reading, const struct dv_cite_token *token)
 {
     if (token->stem == 0)
         return DV_CITATION_KEPT;
@@ -221,11 +221,11 @@ static enum dv_citation check_meaning(struct reading *reading, const struct dv_t
     return has(reading->index, ~reading->cited, token->stem) ? DV_CITATION_BORROWED : DV_CITATION_KEPT;
 }
 
-static enum dv_citation check_word(struct reading *reading, const struct dv_token *token)
+static enum dv_citation check_word(struct reading *reading, const struct dv_cite_token *token)
 {
-    bool opens = !reading->any && token->kind == DV_TOKEN_WORD && dv_token_opens(reading->text, token);
-    bool name = token->kind == DV_TOKEN_WORD && token->named && !opens;
-    size_t address = token->kind == DV_TOKEN_WORD ? address_end(reading, token) : 0;
+    bool opens = !reading->any && token->kind == DV_CITE_WORD && dv_cite_opens(reading->text, token);
+    bool name = token->kind == DV_CITE_WORD && token->named && !opens;
+    size_t address = token->kind == DV_CITE_WORD ? address_end(reading, token) : 0;
     reading->address = address > reading->address ? address : reading->address;
     enum dv_citation verdict = check_literal(reading, token);
     if (verdict == DV_CITATION_KEPT)
@@ -246,8 +246,8 @@ enum dv_citation dv_citation_check(const struct dv_citation_index *index, const 
     struct reading reading = { .index = index, .text = text, .length = length };
     enum dv_citation verdict = read_citations(index, text, length, ret_cited, &reading.last_quote);
     reading.cited = *ret_cited;
-    struct dv_token token = dv_token_next(text, length, 0);
-    for (; verdict == DV_CITATION_KEPT && token.kind != DV_TOKEN_END; token = dv_token_next(text, length, token.end)) {
+    struct dv_cite_token token = dv_cite_next(text, length, 0);
+    for (; verdict == DV_CITATION_KEPT && token.kind != DV_CITE_END; token = dv_cite_next(text, length, token.end)) {
         if (is_said(&token))
             verdict = check_word(&reading, &token);
         else

@@ -6,7 +6,7 @@
  *   each of its numbers, dates and percentages is in what it cites, with the same unit, sign and bound (citation_token.h);
  *   each name is: words with a capital letter, a digit or a letter beyond ASCII; names that stand together stand together there;
  *   what it has in quotes, and each address of the web, stands there word for word;
- *   it takes no word that carries meaning from a piece that it does not cite, and has a third of its own from those it does.
+ *   it takes no word that carries meaning from a piece that it does not cite, and has half of its own from those it does.
  * What this cannot see is a sentence made of true words that says something else: a "not" that was left out, a cause that was
  * none. The evidence stands beside the answer for that.
  *
@@ -36,7 +36,7 @@ enum dv_citation {
     DV_CITATION_COUNT
 };
 
-/* A piece of evidence: text as dv_token_clean() leaves it. */
+/* A piece of evidence: text as dv_cite_clean() leaves it. */
 struct dv_piece {
     const char *text;
     size_t length;
@@ -44,7 +44,7 @@ struct dv_piece {
 
 struct dv_citation_index;
 
-/* Looks through `count` pieces, at most DV_TOKEN_CITED_MAX; the first is [1]. What is made lives in the arena. NULL: it is full. */
+/* Looks through `count` pieces, at most DV_CITE_CITED_MAX; the first is [1]. What is made lives in the arena. NULL: it is full. */
 struct dv_citation_index *dv_citation_index(struct dv_arena *arena, const struct dv_piece *pieces, uint32_t count);
 
 /* Judges one sentence; *ret_cited gets bit n-1 for each [n] that is there. */

@@ -12,7 +12,7 @@
 
 enum { NUMBER_MAX = 256, UNITS_MAX = 3, UNITS_BYTES = 64, PREFIX_BYTES = 16, PIECES_MAX = 4, SEED_NUMBER = 2, SEED_MEANING = 4 };
 
-uint64_t dv_token_meaning(const char *means)
+uint64_t dv_cite_meaning(const char *means)
 {
     return dv_hash64(means, strlen(means), SEED_MEANING) | 1;
 }
@@ -86,16 +86,16 @@ static uint64_t id_of(const char *prefix, const char *number, size_t length, con
     return dv_hash64(text, (size_t)size, SEED_NUMBER) | 1;
 }
 
-static void add_part(struct dv_token *token, const char *text, size_t length, const char *units)
+static void add_part(struct dv_cite_token *token, const char *text, size_t length, const char *units)
 {
-    char number[DV_RUN_MAX + 1];
+    char number[DV_CITE_RUN_MAX + 1];
     size_t used = plain(number, text, length);
-    if (used > 0 && token->part_count < DV_TOKEN_PARTS)
+    if (used > 0 && token->part_count < DV_CITE_PARTS)
         token->parts[token->part_count++] = id_of("", number, used, units);
 }
 
 /* What else a range or a date says. */
-static void add_parts(struct dv_token *token, const char *text, size_t length, const char *units)
+static void add_parts(struct dv_cite_token *token, const char *text, size_t length, const char *units)
 {
     size_t starts[PIECES_MAX], sizes[PIECES_MAX], count = 0, start = 0;
     for (size_t i = 0; i <= length; i++) {
@@ -144,12 +144,12 @@ static const char *mark_unit(const struct dv_glyph *glyph)
 /* The unit that the word at `at` is; moves *at behind it. */
 static const char *word_unit(const char *text, size_t length, size_t *at)
 {
-    struct dv_run run;
-    size_t end = dv_run_read(&run, text, length, *at);
+    struct dv_cite_run run;
+    size_t end = dv_cite_run_read(&run, text, length, *at);
     const char *unit = dv_unit_of(run.text);
     if (strcmp(run.text, "per") == 0) {
         struct dv_glyph blank = dv_glyph_at(text, length, end);
-        end = dv_run_read(&run, text, length, end + blank.bytes);
+        end = dv_cite_run_read(&run, text, length, end + blank.bytes);
         unit = blank.kind == DV_GLYPH_BLANK && strcmp(run.text, "cent") == 0 ? "%" : NULL;
     }
     if (unit != NULL)
@@ -181,14 +181,14 @@ static void read_units(char units[UNITS_BYTES], const char *text, size_t length,
 /* ---- numbers of several runs ---- */
 
 /* "1 000 000": threes of digits behind single blanks. */
-static size_t join_threes(struct dv_run *run, const char *text, size_t length, size_t end)
+static size_t join_threes(struct dv_cite_run *run, const char *text, size_t length, size_t end)
 {
-    while (run->length + 3 < DV_RUN_MAX) {
-        struct dv_run next;
+    while (run->length + 3 < DV_CITE_RUN_MAX) {
+        struct dv_cite_run next;
         struct dv_glyph blank = dv_glyph_at(text, length, end);
         if (blank.kind != DV_GLYPH_BLANK)
             break;
-        size_t after = dv_run_read(&next, text, length, end + blank.bytes);
+        size_t after = dv_cite_run_read(&next, text, length, end + blank.bytes);
         if (next.length != 3 || !next.digits || next.letters || next.foreign)
             break;
         memcpy(run->text + run->length, next.text, 4);
@@ -201,13 +201,13 @@ static size_t join_threes(struct dv_run *run, const char *text, size_t length, s
 /* "twenty five", "twenty-five" */
 static size_t join_words(uint32_t *value, const char *text, size_t length, size_t end)
 {
-    struct dv_run next;
+    struct dv_cite_run next;
     uint32_t ones = 0;
     struct dv_glyph gap = dv_glyph_at(text, length, end);
     bool may = *value >= 20 && (gap.kind == DV_GLYPH_BLANK || (gap.kind == DV_GLYPH_MARK && gap.code == '-'));
     if (!may)
         return end;
-    size_t after = dv_run_read(&next, text, length, end + gap.bytes);
+    size_t after = dv_cite_run_read(&next, text, length, end + gap.bytes);
     if (!dv_number_of(next.text, &ones) || ones == 0 || ones > 9)
         return end;
     *value += ones;
@@ -215,16 +215,16 @@ static size_t join_words(uint32_t *value, const char *text, size_t length, size_
 }
 
 /* Bytes of digits and what joins them at the beginning of a run. */
-static size_t digits_of(const struct dv_run *run)
+static size_t digits_of(const struct dv_cite_run *run)
 {
     size_t at = strspn(run->text, "0123456789.,:/-");
     return run->foreign || run->long_ || run->text[0] < '0' || run->text[0] > '9' ? 0 : at;
 }
 
-bool dv_token_number(struct dv_token *token, const struct dv_run *run, const char *prefix, const char *text, size_t length)
+bool dv_cite_number(struct dv_cite_token *token, const struct dv_cite_run *run, const char *prefix, const char *text, size_t length)
 {
-    struct dv_run all = *run;
-    char number[DV_RUN_MAX + 1], units[UNITS_BYTES] = "";
+    struct dv_cite_run all = *run;
+    char number[DV_CITE_RUN_MAX + 1], units[UNITS_BYTES] = "";
     uint32_t value = 0;
     size_t digits = digits_of(run);
     if (!run->digits && !run->foreign && dv_number_of(run->text, &value)) {
@@ -237,15 +237,15 @@ bool dv_token_number(struct dv_token *token, const struct dv_run *run, const cha
         if (unit == NULL)
             return false;
         add_unit(units, unit);
-        token->unit = dv_token_meaning(unit);
+        token->unit = dv_cite_meaning(unit);
     } else if (digits <= 3 && strspn(run->text, "0123456789") == digits) {
         token->end = join_threes(&all, text, length, token->end);
         digits = all.length;
     }
-    token->kind = DV_TOKEN_NUMBER;
+    token->kind = DV_CITE_NUMBER;
     read_units(units, text, length, token->end);
     if (token->unit == 0 && strncmp(units, "%", 1) == 0)
-        token->unit = dv_token_meaning("%");
+        token->unit = dv_cite_meaning("%");
     size_t used = plain(number, all.text, digits);
     if (used == 0)
         add_parts(token, all.text, digits, units);
@@ -269,7 +269,7 @@ static const char *prefix_of(uint32_t code)
 }
 
 /* A hyphen is a minus only where nothing of ASCII stands before it. */
-static bool may_sign(const char *text, const struct dv_token *token)
+static bool may_sign(const char *text, const struct dv_cite_token *token)
 {
     if (token->code != '-' || token->start == 0)
         return true;
@@ -277,7 +277,7 @@ static bool may_sign(const char *text, const struct dv_token *token)
     return before >= 0x80 || strchr(" \t\r\n(", before) != NULL;
 }
 
-void dv_token_signed_number(struct dv_token *token, const char *text, size_t length)
+void dv_cite_signed_number(struct dv_cite_token *token, const char *text, size_t length)
 {
     char prefix[PREFIX_BYTES] = "";
     size_t at = token->start;
@@ -295,9 +295,9 @@ void dv_token_signed_number(struct dv_token *token, const char *text, size_t len
             glyph = dv_glyph_at(text, length, at);
         }
     }
-    struct dv_run run;
-    struct dv_token number = *token;
-    number.end = dv_run_read(&run, text, length, at);
-    if (run.digits && dv_token_number(&number, &run, prefix, text, length))
+    struct dv_cite_run run;
+    struct dv_cite_token number = *token;
+    number.end = dv_cite_run_read(&run, text, length, at);
+    if (run.digits && dv_cite_number(&number, &run, prefix, text, length))
         *token = number;
 }

@@ -5,11 +5,11 @@
 
 #include "operators/citation_token.h"
 
-enum { DV_RUN_MAX = 96 };
+enum { DV_CITE_RUN_MAX = 96 };
 
 /* Letters and digits that stand together, in lower case. */
-struct dv_run {
-    char text[DV_RUN_MAX + 1];
+struct dv_cite_run {
+    char text[DV_CITE_RUN_MAX + 1];
     size_t length;
     uint32_t uppers;
     bool first_upper, letters, digits;
@@ -18,15 +18,15 @@ struct dv_run {
 };
 
 /* Reads one at `at`; returns where it ends. */
-size_t dv_run_read(struct dv_run *run, const char *text, size_t length, size_t at);
+size_t dv_cite_run_read(struct dv_cite_run *run, const char *text, size_t length, size_t at);
 
 /* Makes a number of the token that the run is, if it is one; `prefix` is what stands before it, as "<" or "$". */
-bool dv_token_number(struct dv_token *token, const struct dv_run *run, const char *prefix, const char *text, size_t length);
+bool dv_cite_number(struct dv_cite_token *token, const struct dv_cite_run *run, const char *prefix, const char *text, size_t length);
 
 /* The same for a token that is a mark before a number. */
-void dv_token_signed_number(struct dv_token *token, const char *text, size_t length);
+void dv_cite_signed_number(struct dv_cite_token *token, const char *text, size_t length);
 
 /* The id of what a unit or share means, as dv_unit_of() names it. */
-uint64_t dv_token_meaning(const char *means);
+uint64_t dv_cite_meaning(const char *means);
 
 #endif

@@ -11,7 +11,7 @@
 #include "operators/citation_number.h"
 #include "operators/citation_unit.h"
 
-enum { BRACKET_MAX = 64, STEM_BYTES = 5, MEANT_BYTES = 4 };
+enum { BRACKET_MAX = 64, STEM_BYTES = 5, STEM_MIN = 3, MEANT_BYTES = 4 };
 enum { SEED_WORD = 1, SEED_STEM = 3 };
 
 static uint64_t id_of(const char *text, size_t length, uint64_t seed)
@@ -32,9 +32,9 @@ static bool joins(const struct dv_glyph *before, uint32_t mark, const struct dv_
     return digits && (mark == '.' || mark == ',' || mark == ':' || mark == '/');
 }
 
-static void add(struct dv_run *run, uint32_t code)
+static void add(struct dv_cite_run *run, uint32_t code)
 {
-    if (run->length + 4 > DV_RUN_MAX) {
+    if (run->length + 4 > DV_CITE_RUN_MAX) {
         run->long_ = true;
         return;
     }
@@ -49,7 +49,7 @@ static void add(struct dv_run *run, uint32_t code)
     run->length += bytes;
 }
 
-static void add_glyph(struct dv_run *run, const struct dv_glyph *glyph)
+static void add_glyph(struct dv_cite_run *run, const struct dv_glyph *glyph)
 {
     run->uppers += glyph->upper;
     run->first_upper = run->first_upper || (run->length == 0 && glyph->upper);
@@ -59,10 +59,10 @@ static void add_glyph(struct dv_run *run, const struct dv_glyph *glyph)
     add(run, dv_glyph_lower(glyph->code));
 }
 
-size_t dv_run_read(struct dv_run *run, const char *text, size_t length, size_t at)
+size_t dv_cite_run_read(struct dv_cite_run *run, const char *text, size_t length, size_t at)
 {
     struct dv_glyph before = { .kind = DV_GLYPH_END };
-    *run = (struct dv_run){ .length = 0 };
+    *run = (struct dv_cite_run){ .length = 0 };
     for (;;) {
         struct dv_glyph glyph = dv_glyph_at(text, length, at);
         if (dv_glyph_in_word(&glyph)) {
@@ -80,17 +80,31 @@ size_t dv_run_read(struct dv_run *run, const char *text, size_t length, size_t a
     return at;
 }
 
-static void drop_genitive(struct dv_run *run)
+static void drop_genitive(struct dv_cite_run *run)
 {
     if (run->length > 2 && strcmp(run->text + run->length - 2, "'s") == 0)
         run->length -= 2;
     run->text[run->length] = '\0';
 }
 
-static void fill_word(struct dv_token *token, struct dv_run *run, const char *text)
+/* The beginning that "rises" and "rising" share. */
+static uint64_t stem_of(const char *word, size_t length)
+{
+    static const char *const endings[] = { "ing", "ed", "es", "s", "e" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t size = strlen(endings[i]);
+        if (length < STEM_MIN + size || memcmp(word + length - size, endings[i], size) != 0)
+            continue;
+        length -= size;
+        break;
+    }
+    return id_of(word, length < STEM_BYTES ? length : STEM_BYTES, SEED_STEM);
+}
+
+static void fill_word(struct dv_cite_token *token, struct dv_cite_run *run, const char *text)
 {
     drop_genitive(run);
-    token->kind = DV_TOKEN_WORD;
+    token->kind = DV_CITE_WORD;
     token->id = run->long_ ? id_of(text + token->start, token->end - token->start, SEED_WORD) : id_of(run->text, run->length, SEED_WORD);
     token->named = run->uppers > 0 || run->digits || run->foreign || run->long_;
     token->capital = run->first_upper && run->uppers == 1 && !run->digits && !run->foreign;
@@ -98,15 +112,15 @@ static void fill_word(struct dv_token *token, struct dv_run *run, const char *te
     if (means == NULL)
         means = dv_share_of(run->text);
     if (means != NULL)
-        token->unit = dv_token_meaning(means);
+        token->unit = dv_cite_meaning(means);
     else if (run->length >= MEANT_BYTES && !dv_word_is_empty(run->text))
-        token->stem = id_of(run->text, run->length < STEM_BYTES ? run->length : STEM_BYTES, SEED_STEM);
+        token->stem = stem_of(run->text, run->length);
 }
 
-bool dv_token_opens(const char *text, const struct dv_token *token)
+bool dv_cite_opens(const char *text, const struct dv_cite_token *token)
 {
-    struct dv_run run;
-    (void)dv_run_read(&run, text, token->end, token->start);
+    struct dv_cite_run run;
+    (void)dv_cite_run_read(&run, text, token->end, token->start);
     return token->capital && dv_word_opens(run.text);
 }
 
@@ -122,7 +136,7 @@ static bool read_list(const char *text, size_t length, uint32_t *ret_cited)
         bool leading_zero = byte == '0' && number == 0;
         if (byte >= '0' && byte <= '9' && !leading_zero) {
             number = number * 10 + (uint32_t)(byte - '0');
-            if (number > DV_TOKEN_CITED_MAX)
+            if (number > DV_CITE_CITED_MAX)
                 return false;
         } else if (byte == ',' && number > 0) {
             *ret_cited |= UINT32_C(1) << (number - 1);
@@ -166,7 +180,7 @@ static struct bracket look(const char *text, size_t length, size_t at)
     return bracket;
 }
 
-static void fill_bracket(struct dv_token *token, const char *text, size_t length)
+static void fill_bracket(struct dv_cite_token *token, const char *text, size_t length)
 {
     struct bracket bracket = look(text, length, token->end);
     bool cites = bracket.closed ? bracket.number : bracket.first;
@@ -174,33 +188,33 @@ static void fill_bracket(struct dv_token *token, const char *text, size_t length
         return;
     bool plain = text[token->start] == '[' && bracket.closed && text[bracket.end - 1] == ']';
     if (plain && read_list(text + token->end, bracket.end - 1 - token->end, &token->cited))
-        token->kind = DV_TOKEN_CITATION;
+        token->kind = DV_CITE_CITATION;
     else
-        token->kind = DV_TOKEN_INVENTED;
+        token->kind = DV_CITE_INVENTED;
     token->end = bracket.closed ? bracket.end : token->end;
 }
 
 /* ---- all of it ---- */
 
-struct dv_token dv_token_next(const char *text, size_t length, size_t at)
+struct dv_cite_token dv_cite_next(const char *text, size_t length, size_t at)
 {
     struct dv_glyph glyph = dv_glyph_at(text, length, at);
     for (; glyph.kind == DV_GLYPH_BLANK; glyph = dv_glyph_at(text, length, at))
         at += glyph.bytes;
-    struct dv_token token = { .kind = DV_TOKEN_MARK, .start = at, .end = at + glyph.bytes, .code = glyph.code };
-    struct dv_run run;
+    struct dv_cite_token token = { .kind = DV_CITE_MARK, .start = at, .end = at + glyph.bytes, .code = glyph.code };
+    struct dv_cite_run run;
     if (glyph.kind == DV_GLYPH_END) {
-        token.kind = DV_TOKEN_END;
+        token.kind = DV_CITE_END;
     } else if (glyph.kind == DV_GLYPH_STRANGE) {
-        token.kind = DV_TOKEN_STRANGE;
+        token.kind = DV_CITE_STRANGE;
     } else if (glyph.kind == DV_GLYPH_MARK) {
         if (glyph.code == '[')
             fill_bracket(&token, text, length);
         else
-            dv_token_signed_number(&token, text, length);
+            dv_cite_signed_number(&token, text, length);
     } else {
-        token.end = dv_run_read(&run, text, length, at);
-        if (!dv_token_number(&token, &run, "", text, length))
+        token.end = dv_cite_run_read(&run, text, length, at);
+        if (!dv_cite_number(&token, &run, "", text, length))
             fill_word(&token, &run, text);
     }
     return token;
@@ -210,17 +224,17 @@ static bool has_citation(const char *text, size_t length)
 {
     for (size_t at = 0; at < length;) {
         struct dv_glyph glyph = dv_glyph_at(text, length, at);
-        struct dv_token token = { .start = at, .end = at + glyph.bytes };
+        struct dv_cite_token token = { .start = at, .end = at + glyph.bytes };
         if (glyph.kind == DV_GLYPH_MARK && glyph.code == '[')
             fill_bracket(&token, text, length);
-        if (token.kind == DV_TOKEN_CITATION || token.kind == DV_TOKEN_INVENTED)
+        if (token.kind == DV_CITE_CITATION || token.kind == DV_CITE_INVENTED)
             return true;
         at += glyph.bytes;
     }
     return false;
 }
 
-size_t dv_token_clean(char *out, const char *text, size_t length)
+size_t dv_cite_clean(char *out, const char *text, size_t length)
 {
     size_t kept = 0, done = 0;
     for (size_t at = 0; at < length;) {

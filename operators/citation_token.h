@@ -11,20 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dv_token_kind {
-    DV_TOKEN_END,
-    DV_TOKEN_WORD,
-    DV_TOKEN_NUMBER,
-    DV_TOKEN_MARK,
-    DV_TOKEN_CITATION, /* "[1, 2]" */
-    DV_TOKEN_INVENTED, /* something like a citation that can be none */
-    DV_TOKEN_STRANGE,  /* bytes that are no UTF-8, or a character that is not seen */
+enum dv_cite_kind {
+    DV_CITE_END,
+    DV_CITE_WORD,
+    DV_CITE_NUMBER,
+    DV_CITE_MARK,
+    DV_CITE_CITATION, /* "[1, 2]" */
+    DV_CITE_INVENTED, /* something like a citation that can be none */
+    DV_CITE_STRANGE,  /* bytes that are no UTF-8, or a character that is not seen */
 };
 
-enum { DV_TOKEN_PARTS = 3, DV_TOKEN_CITED_MAX = 32 };
+enum { DV_CITE_PARTS = 3, DV_CITE_CITED_MAX = 32 };
 
-struct dv_token {
-    enum dv_token_kind kind;
+struct dv_cite_token {
+    enum dv_cite_kind kind;
     size_t start, end;
     uint64_t id;       /* words and numbers */
     uint64_t stem;     /* a word that carries meaning: the id of its beginning; else 0 */
@@ -34,18 +34,18 @@ struct dv_token {
     uint32_t cited;    /* citations: bit n-1 for [n] */
     uint32_t code;     /* marks: the code point */
     /* Numbers: what else is said with it, as 40, 49 and 40 years by "40-49 years", the year of a date, the unit. */
-    uint64_t parts[DV_TOKEN_PARTS];
+    uint64_t parts[DV_CITE_PARTS];
     uint32_t part_count;
 };
 
 /* Reads the token at `at` or behind the blanks there. The previous token's end is where the next is read. */
-struct dv_token dv_token_next(const char *text, size_t length, size_t at);
+struct dv_cite_token dv_cite_next(const char *text, size_t length, size_t at);
 
 /* Copies text without what the check calls strange, and with the brackets of what looks like a citation made round.
  * `out` has room for `length` bytes; returns how many were written. */
-size_t dv_token_clean(char *out, const char *text, size_t length);
+size_t dv_cite_clean(char *out, const char *text, size_t length);
 
 /* Words that begin sentences and name nothing: "The", "Most". */
-bool dv_token_opens(const char *text, const struct dv_token *token);
+bool dv_cite_opens(const char *text, const struct dv_cite_token *token);
 
 #endif

@@ -119,16 +119,16 @@ static const char *const numbers[] = { "zero",     "one",     "two",     "three"
 static const char *const tens[] = { "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety" };
 
 static const char *const empty[] = {
-    "about",    "above",   "after",   "again",    "also",     "although", "among",  "another", "because", "been",
-    "before",   "being",   "below",   "between",  "both",     "case",     "cases",  "could",   "data",    "does",
-    "down",     "during",  "each",    "either",   "evidence", "from",     "given",  "group",   "groups",  "have",
-    "having",   "here",    "however", "into",     "itself",   "just",     "less",   "like",    "made",    "main",
-    "many",     "more",    "most",    "much",     "nearly",   "only",     "other",  "over",    "people",  "record",
-    "recorded", "records", "same",    "seen",     "several",  "shall",    "should", "show",    "showed",  "shown",
-    "shows",    "since",   "some",    "such",     "than",     "that",     "their",  "them",    "then",    "there",
-    "these",    "they",    "this",    "those",    "through",  "under",    "until",  "upon",    "used",    "very",
-    "well",     "were",    "what",    "when",     "where",    "which",    "while",  "whose",   "will",    "with",
-    "within",   "would",   "patient", "patients",
+    "about",  "above",    "according", "after",   "again",    "also",     "although", "among",  "another", "because",
+    "been",   "before",   "being",     "below",   "between",  "both",     "case",     "cases",  "could",   "data",
+    "does",   "down",     "during",    "each",    "either",   "evidence", "from",     "given",  "group",   "groups",
+    "have",   "having",   "here",      "however", "into",     "itself",   "just",     "less",   "like",    "made",
+    "main",   "many",     "more",      "most",    "much",     "nearly",   "only",     "other",  "over",    "people",
+    "record", "recorded", "records",   "same",    "seen",     "several",  "shall",    "should", "show",    "showed",
+    "shown",  "shows",    "since",     "some",    "such",     "than",     "that",     "their",  "them",    "then",
+    "there",  "these",    "they",      "this",    "those",    "through",  "under",    "until",  "upon",    "used",
+    "very",   "well",     "were",      "what",    "when",     "where",    "which",    "while",  "whose",   "will",
+    "with",   "within",   "would",     "patient", "patients",
 };
 
 static const char *const openers[] = {

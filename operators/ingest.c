@@ -174,6 +174,14 @@ enum dv_ingest_outcome dv_ingest_push(struct dv_ingest *ingest, const struct dv_
     return DV_INGEST_QUEUED;
 }
 
+bool dv_ingest_record_id(const struct dv_ingest *ingest, uint64_t ticket, uint32_t record, uint8_t id[DV_ID_BYTES])
+{
+    const struct dv_ingest_slot *slot = find(ingest, ticket);
+    if (slot != NULL)
+        dv_ingest_id(&slot->name, record, id);
+    return slot != NULL;
+}
+
 void dv_ingest_cancel(struct dv_ingest *ingest, uint64_t ticket)
 {
     struct dv_ingest_slot *slot = ingest->slots != NULL ? find(ingest, ticket) : NULL;

@@ -130,6 +130,9 @@ struct dv_ingest {
 enum dv_ingest_outcome dv_ingest_push(struct dv_ingest *ingest, const struct dv_ingest_request *request,
                                       uint64_t *ret_ticket);
 
+/* The id that record number `record` of a request under way will have; false: the ticket is over. */
+bool dv_ingest_record_id(const struct dv_ingest *ingest, uint64_t ticket, uint32_t record, uint8_t id[DV_ID_BYTES]);
+
 /* Nobody waits for the answer any more: the callback will not be called. What became rows already goes on, what did not
  * is forgotten. A ticket that is over is ignored. */
 void dv_ingest_cancel(struct dv_ingest *ingest, uint64_t ticket);

@@ -63,7 +63,7 @@ static struct dv_source_http *find_source(const struct dv_server *server, struct
 
 /* ---- before the body ---- */
 
-static bool read_type(struct dv_span type, enum dv_ingest_form *ret)
+bool dv_ingest_read_type(struct dv_span type, enum dv_ingest_form *ret)
 {
     static const struct {
         const char *name;
@@ -122,17 +122,14 @@ static void refuse_large(struct dv_verdict *verdict)
     refuse(verdict, 413, 0, "The body is longer than the source's `max_body`.");
 }
 
-void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict)
+void dv_ingest_judge_body(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
+                          struct dv_verdict *verdict)
 {
     enum dv_ingest_form form = DV_INGEST_ONE;
     struct dv_span key;
-    const char *reason = NULL;
-    struct dv_source_http *source = find_source(server, head->path, &reason);
-    if (source == NULL)
-        refuse(verdict, 404, 0, reason);
-    else if (head->codings > 0 || head->lengths == 0)
+    if (head->codings > 0 || head->lengths == 0)
         refuse(verdict, 411, 0, "The body's length must be told first: send Content-Length, not a transfer coding.");
-    else if (!read_type(head->content_type, &form) || head->is_encoded)
+    else if (!dv_ingest_read_type(head->content_type, &form) || head->is_encoded)
         refuse(verdict, 415, 0, "The body must be application/json (one record) or application/x-ndjson (one in each "
                                 "line), in UTF-8 and not compressed.");
     else if (!read_key(head->idempotency_key, &key))
@@ -143,6 +140,16 @@ void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head,
         refuse_draining(verdict);
     else if (head->body_length > dv_ingest_room(&source->ingest))
         refuse_full(verdict);
+}
+
+void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict)
+{
+    const char *reason = NULL;
+    struct dv_source_http *source = find_source(server, head->path, &reason);
+    if (source == NULL)
+        refuse(verdict, 404, 0, reason);
+    else
+        dv_ingest_judge_body(server, source, head, verdict);
 }
 
 /* ---- the answer ---- */
@@ -165,7 +172,7 @@ static void make_accepted(struct dv_json *json, const void *data)
     dv_json_close(json, '}');
 }
 
-static void reply_refused(h2o_req_t *request, const struct dv_ingest_answer *answer)
+void dv_ingest_reply_refused(h2o_req_t *request, const struct dv_ingest_answer *answer)
 {
     const struct dv_problem problem = {
         .status = answer->code == DV_E_SYNTAX ? 400 : 422,
@@ -174,6 +181,21 @@ static void reply_refused(h2o_req_t *request, const struct dv_ingest_answer *ans
         .reason = answer->reason,
     };
     dv_reply_problem_of(request, &problem);
+}
+
+void dv_ingest_reply_full(h2o_req_t *request, enum dv_ingest_outcome outcome)
+{
+    struct dv_verdict verdict = { 0 };
+    switch (outcome) {
+    case DV_INGEST_LARGE: refuse_large(&verdict); break;
+    case DV_INGEST_DRAINING: refuse_draining(&verdict); break;
+    case DV_INGEST_SPENT:
+        refuse(&verdict, 429, SPENT_S, "The privacy budget of all that these records would come to is spent: `datavault "
+                                       "budget set` gives it more.");
+        break;
+    default: refuse_full(&verdict); break;
+    }
+    dv_routes_refuse(request, &verdict);
 }
 
 /* From here on nobody may answer the request again. */
@@ -193,7 +215,7 @@ static void on_answer(void *data, const struct dv_ingest_answer *answer)
     if (answer->outcome == DV_INGEST_DURABLE) {
         dv_reply_json(request, 200, make_accepted, answer);
     } else if (answer->outcome == DV_INGEST_REFUSED) {
-        reply_refused(request, answer);
+        dv_ingest_reply_refused(request, answer);
     } else {
         refuse(&verdict, 503, RETRY_LATER_S, "The run ended before the records were durable: send them again, with the "
                                              "same Idempotency-Key.");
@@ -228,26 +250,18 @@ void dv_ingest_reply(const struct dv_call *call)
     struct dv_ingest_request request = { .text = call->request->entity.base, .length = call->request->entity.len,
                                          .callback = on_answer, .data = waiting };
     struct dv_span key;
-    struct dv_verdict verdict = { 0 };
-    bool judged = read_type(call->head->content_type, &request.form) && read_key(call->head->idempotency_key, &key);
+    bool judged = dv_ingest_read_type(call->head->content_type, &request.form) && read_key(call->head->idempotency_key, &key);
     DV_ASSERT(judged);
     request.key = key.text;
     request.key_length = key.length;
-    switch (dv_ingest_push(&source->ingest, &request, &waiting->ticket)) {
-    case DV_INGEST_QUEUED:
-        waiting->answered = false;
-        waiting->ingest = &source->ingest;
-        h2o_linklist_insert(&call->server->waiting, &waiting->link);
+    enum dv_ingest_outcome outcome = dv_ingest_push(&source->ingest, &request, &waiting->ticket);
+    if (outcome != DV_INGEST_QUEUED) {
+        dv_ingest_reply_full(call->request, outcome);
         return;
-    case DV_INGEST_LARGE: refuse_large(&verdict); break;
-    case DV_INGEST_DRAINING: refuse_draining(&verdict); break;
-    case DV_INGEST_SPENT:
-        refuse(&verdict, 429, SPENT_S, "The privacy budget of all that these records would come to is spent: `datavault "
-                                       "budget set` gives it more.");
-        break;
-    default: refuse_full(&verdict); break;
     }
-    dv_routes_refuse(call->request, &verdict);
+    waiting->answered = false;
+    waiting->ingest = &source->ingest;
+    h2o_linklist_insert(&call->server->waiting, &waiting->link);
 }
 
 void dv_ingest_sweep(struct dv_server *server)

@@ -31,6 +31,7 @@ static const struct phrase phrases[] = {
     { 429, "Too Many Requests" },
     { 431, "Request Header Fields Too Large" },
     { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
 };
 
 const char *dv_status_phrase(int status)

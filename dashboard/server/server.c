@@ -215,6 +215,7 @@ static void on_tick(struct dv_timer *timer)
         on_connection((uv_stream_t *)&server->listener, 0);
     sweep_connections(server);
     dv_ingest_sweep(server);
+    dv_query_sweep(server);
     allow_bodies(server);
     dv_timer_start(&server->tick, TICK_MS);
 }
@@ -313,6 +314,7 @@ static void start_ticking(struct dv_server *server, const struct dv_server_confi
 {
     h2o_linklist_init_anchor(&server->connections);
     h2o_linklist_init_anchor(&server->waiting);
+    h2o_linklist_init_anchor(&server->queries);
     server->connections_max = config->connections_max != 0 ? config->connections_max : CONNECTIONS_MAX;
     dv_hub_init(&server->hub, server->loop, server->feed, config->streams_max != 0 ? config->streams_max : STREAMS_MAX);
     dv_timer_init(server->loop, &server->tick, on_tick, server);
@@ -334,6 +336,7 @@ dv_rc dv_server_start(struct dv_server **ret, const struct dv_server_config *con
     server->loop = &loop->base;
     server->uv = loop->uv;
     server->letters = config->dead_letters;
+    server->replies = config->replies;
     server->reload = config->reload;
     int fd = -1;
     dv_rc rc = prepare(server, config, &fd, error);

@@ -2,7 +2,7 @@
  * server.h - the HTTP server of a running graph: health, metrics, the graph, its statistics and its live feed.
  *
  * One listener on the graph's own loop. It speaks HTTP/1.1, with TLS where a certificate is given, and never HTTP/2:
- * this h2o has no cure for rapid resets. Only POST /v1/ingest takes request bodies. A loopback address needs nothing else; any other
+ * this h2o has no cure for rapid resets. Only POST /v1/ingest and /v1/query take request bodies. A loopback address needs nothing else; any other
  * address needs a token and a certificate, and the server does not start without them. Nothing ever waits for a slow
  * client. */
 #ifndef DV_DASHBOARD_SERVER_H
@@ -17,6 +17,7 @@
 #include "engine/graph.h"
 #include "engine/loop.h"
 #include "engine/reload.h"
+#include "engine/replies.h"
 
 struct dv_server;
 
@@ -26,7 +27,7 @@ struct dv_server_reload {
     void *data;
 };
 
-/* How to serve. All texts are lent for the call of dv_server_start(), except `dead_letters`. */
+/* How to serve. All is lent for the call of dv_server_start(), except `dead_letters` and `replies`. */
 struct dv_server_config {
     const char *listen;                   /* "127.0.0.1:8080", "[::1]:8080", "localhost:0" (any free port) */
     const char *token;                    /* a secret's reference ("file:var/token"), or NULL */
@@ -35,6 +36,7 @@ struct dv_server_config {
     uint32_t streams_max;                 /* clients of /v1/events at a time; 0 means 256 */
     uint32_t connections_max;             /* connections at a time; 0 means 1024 */
     struct dv_dead_letters *dead_letters; /* for /readyz, or NULL */
+    struct dv_replies *replies;           /* where answers to POST /v1/query come from, or NULL: nobody can ask */
     struct dv_server_reload reload;
 };
 

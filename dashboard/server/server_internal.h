@@ -12,6 +12,7 @@
 #include "dashboard/server/tls_cure.h"
 #include "engine/json.h"
 #include "engine/stats.h"
+#include "operators/source_http.h"
 
 enum { DV_STATUS_CLASSES = 6, DV_STATS_BYTES = 64 * 1024, DV_REFUSAL_BYTES = 2048 };
 
@@ -53,6 +54,8 @@ struct dv_server {
     uint64_t connections_refused, connections_stalled;
     uint64_t body_bytes, body_bytes_max; /* of bodies that are being read */
     h2o_linklist_t waiting;              /* requests that are answered when they are durable */
+    h2o_linklist_t queries;              /* questions without an answer */
+    struct dv_replies *replies;
     struct dv_server_reload reload;
     struct caller *reload_caller; /* who waits for the reload under way, or NULL */
     bool reload_begins;           /* its end may be told before begin() returns */
@@ -102,6 +105,19 @@ void dv_gate_leave(struct dv_connection *connection);
 void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
 void dv_ingest_reply(const struct dv_call *call);
 void dv_ingest_sweep(struct dv_server *server);
+
+/* The same for whoever else puts bodies into a source: what its head says against it, the form by its type (false: no such),
+ * and the answers to a request that found no room, or was no record. */
+void dv_ingest_judge_body(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
+                          struct dv_verdict *verdict);
+bool dv_ingest_read_type(struct dv_span type, enum dv_ingest_form *ret);
+void dv_ingest_reply_full(h2o_req_t *request, enum dv_ingest_outcome outcome);
+void dv_ingest_reply_refused(h2o_req_t *request, const struct dv_ingest_answer *answer);
+
+/* POST /v1/query and /v1/query/NODE: the same for questions, whose answer is what a `sink-reply` hands over. */
+void dv_query_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
+void dv_query_reply(const struct dv_call *call);
+void dv_query_sweep(struct dv_server *server);
 
 /* POST /v1/reload. */
 void dv_reload_reply(const struct dv_call *call);

@@ -78,7 +78,7 @@ static void read_pieces(struct world *world, const uint8_t *data, size_t size)
         length = length < TEXT_MAX ? length : TEXT_MAX;
         struct dv_piece *piece = &world->pieces[world->count];
         *piece = (struct dv_piece){ .text = world->texts[world->count] };
-        piece->length = dv_token_clean(world->texts[world->count], (const char *)data, length);
+        piece->length = dv_cite_clean(world->texts[world->count], (const char *)data, length);
         data = next != NULL ? next + 1 : end;
     }
 }

@@ -235,7 +235,7 @@ static void test_evidence_can_bring_no_citation(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char out[64];
-        size_t length = dv_token_clean(out, rows[i].text, strlen(rows[i].text));
+        size_t length = dv_cite_clean(out, rows[i].text, strlen(rows[i].text));
         out[length] = '\0';
         assert_string_equal(out, rows[i].clean);
     }
