@@ -173,25 +173,30 @@ static int conclude(struct asking *asking, struct dv_error *error)
     return dv_say_error(rc, (dv_error_set(error, rc, "%s: %s", asking->arguments->url, reason), error));
 }
 
+/* Makes what one question needs, and asks it. */
+static int ask_with(struct asking *asking)
+{
+    struct dv_error error = { 0 };
+    asking->body = dv_memory_alloc(BODY_MAX);
+    asking->question = dv_memory_alloc(QUESTION_MAX);
+    bool ready = asking->body != NULL && asking->question != NULL && dv_ask_printer_open(&asking->printer);
+    dv_rc rc = ready ? talk(asking, &error) : dv_error_set(&error, DV_E_MEMORY, "no memory for the answer");
+    int code = rc == DV_OK ? conclude(asking, &error) : dv_say_error(rc, &error);
+    dv_ask_printer_close(&asking->printer);
+    explicit_bzero(asking->bearer, sizeof asking->bearer);
+    dv_memory_free(asking->body);
+    dv_memory_free(asking->question);
+    return code;
+}
+
 static int ask(const struct arguments *arguments)
 {
     struct dv_error error = { 0 };
     struct asking *asking = dv_memory_zeroed(1, sizeof *asking);
-    int code = DV_EXIT_FAILED;
-    if (asking != NULL) {
-        asking->arguments = arguments;
-        asking->body = dv_memory_alloc(BODY_MAX);
-        asking->question = dv_memory_alloc(QUESTION_MAX);
-    }
-    bool ready = asking != NULL && asking->body != NULL && asking->question != NULL && dv_ask_printer_open(&asking->printer);
-    dv_rc rc = ready ? talk(asking, &error) : dv_error_set(&error, DV_E_MEMORY, "no memory for the answer");
-    code = rc == DV_OK ? conclude(asking, &error) : dv_say_error(rc, &error);
-    if (asking != NULL) {
-        dv_ask_printer_close(&asking->printer);
-        explicit_bzero(asking->bearer, sizeof asking->bearer);
-        dv_memory_free(asking->body);
-        dv_memory_free(asking->question);
-    }
+    if (asking == NULL)
+        return dv_say_error(dv_error_set(&error, DV_E_MEMORY, "no memory for a question"), &error);
+    asking->arguments = arguments;
+    int code = ask_with(asking);
     dv_memory_free(asking);
     return code;
 }
