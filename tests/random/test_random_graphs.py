@@ -96,7 +96,7 @@ class Bench:
 
 
 def plain_at(nodes, policies):
-    """Exit's file → labels that may be read there: plain and found by nobody's rule to name a person."""
+    """Exit's file → labels that may be read there: plain, or redacted where the plain might be read too (as what `declassify` let go)."""
     sent, shown = {}, {}
     for name, node in nodes.items():
         if node["op"] == "source":
@@ -107,7 +107,7 @@ def plain_at(nodes, policies):
             sent[name] = model.send(node, schema, policies)
         elif node["op"] == "sink-file":
             shown[node["path"]] = {column for column, (_, (label, form, _)) in schema.columns.items()
-                                   if form == "plain" or (form == "redacted" and label == "sensitive")}
+                                   if form == "plain" or (form == "redacted" and label in ("sensitive", "public"))}
     return shown
 
 
