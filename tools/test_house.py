@@ -63,6 +63,7 @@ BROKEN = {
     "sideways": ("layering", {"privacy/a.c": "#include \"vault/b.h\"\n", "vault/b.h": "\n"}),
     "inside-of-the-engine": ("layering", {"operators/a.c": "#include \"engine/node.h\"\n", "engine/node.h": "\n"}),
     "no-room": ("layering", {"engine/a.c": "#include \"b.h\"\n", "engine/b.h": "\n"}),
+    "one-name-twice": ("names", {"privacy/a.c": "int dv_a(void)\n{\n    return 1;\n}\n", "operators/b.c": "int dv_a(void)\n{\n    return 2;\n}\n"}),
     "made-reason": ("rejects", {"operators/a.c": "void f(void)\n{\n    dv_reject_row(n, b, 0, rc, text(x));\n}\n"}),
     "reason-from-a-value": ("rejects", {"operators/a.c": "void f(void)\n{\n    reason = cell->text;\n    dv_reject_row(n, b, 0, rc, reason);\n}\n"}),
     "unfinished": ("words", {"engine/a.c": "/* TO" + "DO: more */\n"}),
@@ -93,13 +94,14 @@ def test_a_good_tree_has_no_findings(tree):
     tree({
         "engine/a.h": "/* Says one. */\nint dv_a(void);\n",
         "engine/a.c": "#include \"engine/a.h\"\n\n/* malloc() and printf() in a comment, \"goto\" too */\nint dv_a(void)\n{\n    return f(\"free(x) goto\");\n}\n",
+        "privacy/a.c": "static int dv_a(void)\n{\n    return 1;\n}\n",
         "operators/mask.c": "#include \"engine/a.h\"\n\nvoid f(void)\n{\n    const char *reason = x ? \"too long\" : \"cut off\";\n"
                             "    dv_reject_row(n, b, 0, rc, reason);\n    dv_reject(n, b, 0, rc, \"literal\");\n}\n",
         "operators/meson.build": "operator_words = ['mask']\n", "tests/golden/mask/a.yaml": "x\n", "tests/golden/mask/a.out": "x\n",
         "tests/meson.build": "unit_tests = ['engine_a']\nfuzz_targets = { 'a': 'engine' }\n",
         "tests/unit/test_engine_a.c": "/* shows: MIS-1 */\n", "tests/fuzz/fuzz_a.c": "\n", "tests/fuzz/corpus/a/seed": "x",
     })
-    rules = ("lengths", "forbidden_calls", "layering", "rejects", "words", "tests_listed", "tests_cite")
+    rules = ("lengths", "forbidden_calls", "layering", "names", "rejects", "words", "tests_listed", "tests_cite")
     assert [text for rule in rules for text in tidy.RULES[rule]()] == []
 
 

@@ -103,6 +103,18 @@ def layering():
                 yield finding(item.path, line, "node.h is the inside of the engine")
 
 
+def names():
+    """A public function's name is defined once: of two in different libraries the linker takes either."""
+    defined = {}
+    for item in sources(endings=(".c", ".cc")):
+        for function in item.functions:
+            if function.static or function.name == "main":
+                continue
+            first = defined.setdefault(function.name, f"{item.path}:{function.first}")
+            if not first.startswith(item.path + ":"):
+                yield finding(item.path, function.first, f"{function.name}() is defined at {first}, too")
+
+
 def literal_reason(value):
     """Whether an expression can only be a literal, nothing, or another reason."""
     choices = value.split("?", 1)[1].split(":") if "?" in value else [value]
@@ -211,7 +223,7 @@ def excuses():
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-RULES = {rule.__name__: rule for rule in (headers, lengths, forbidden_calls, layering, rejects, words, tests_listed, tests_cite, traceability,
+RULES = {rule.__name__: rule for rule in (headers, lengths, forbidden_calls, layering, names, rejects, words, tests_listed, tests_cite, traceability,
                                           reference, configurations)}
 
 
