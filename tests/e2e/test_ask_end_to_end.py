@@ -166,9 +166,11 @@ def test_sealed_records_are_cited(scene):
 
 
 def test_nobody_learns_of_one_person(scene):
-    for question in ("whose thumb did a parrot bite?", f"What is the record of {scene.parrots['name']}?"):
+    assert scene.count("embeddings WHERE text LIKE '%parrot%'") == 1, "a control: it is there"
+    for question, reason in (("whose thumb did a parrot bite?", "what was found is about too few people"),
+                             (f"What is the record of {scene.parrots['name']}?", "no record is close enough to the question")):
         body = scene.ask(question, schema="healthcare")
-            assert (body["status"], body["answer"], body["citations"]) == ("refused", UNCOVERED, []), body
+        assert (body["status"], body["reason"], body["answer"], body["citations"]) == ("refused", reason, UNCOVERED, [])
 
 
 def quoting(scene, secret):
