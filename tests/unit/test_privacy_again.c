@@ -140,7 +140,7 @@ static size_t expected(const char *text, size_t length, const struct dv_span *sp
 
 static size_t check(const char *text, size_t length, const struct dv_span *spans, size_t count)
 {
-    struct dv_span found[FOUND], wanted[FOUND];
+    struct dv_span found[FOUND] = { 0 }, wanted[FOUND] = { 0 };
     size_t wanted_count = expected(text, length, spans, count, wanted);
     size_t found_count = dv_again_find(text, length, spans, count, found, FOUND);
     assert_int_equal(found_count, wanted_count);
@@ -157,8 +157,8 @@ static void finds_what_a_slow_reading_finds(void **state)
     (void)state;
     print_message("DV_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < TEXTS; i++) {
-        char buffer[TEXT_MAX + 1];
-        struct dv_span spans[VALUES];
+        char buffer[TEXT_MAX + 1] = { 0 };
+        struct dv_span spans[VALUES] = { 0 };
         size_t length = random_text(&seed, buffer, TEXT_MAX);
         char *text = test_malloc(length + 1); /* its own block, so that a read past the end is seen */
         memcpy(text + 1, buffer, length);
