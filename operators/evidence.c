@@ -8,7 +8,7 @@
 #include "operators/sentence.h"
 #include "privacy/infer_json.h"
 
-enum { ID, HASH, SCHEMA, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, PEOPLE_MAX = 256, COPIES = 4 };
+enum { ID, HASH, SCHEMA, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, COPIES = 4 };
 
 static struct dv_schema *make_schema(struct dv_arena *arena)
 {
@@ -114,27 +114,6 @@ static size_t next_element(const char *text, size_t length, size_t at)
 
 /* ---- one hit ---- */
 
-/* How many people were told apart so far. */
-struct people {
-    int64_t seen[PEOPLE_MAX];
-    uint64_t count, group;
-};
-
-static void count_people(struct people *people, const struct dv_batch *row)
-{
-    const struct dv_cell *subject = row->cells[SUBJECT], *subjects = row->cells[SUBJECTS];
-    uint64_t group = subjects->present && subjects->integer > 0 ? (uint64_t)subjects->integer : 0;
-    if (!subject->present) {
-        people->group = group > people->group ? group : people->group;
-        return;
-    }
-    for (uint64_t i = 0; i < people->count; i++)
-        if (people->seen[i] == subject->integer)
-            return;
-    if (people->count < PEOPLE_MAX)
-        people->seen[people->count++] = subject->integer;
-}
-
 /* Whole sentences up to about so many bytes. */
 static size_t clip(const char *text, size_t length, size_t most)
 {
@@ -162,6 +141,8 @@ static dv_rc keep_hit(const struct dv_batch *row, size_t piece_max, struct dv_ar
         !copy_cell(arena, row->cells[SCHEMA], &ret->schema))
         return DV_E_MEMORY;
     size_t length = dv_cite_clean(text, cell->text, cell->length);
+    ret->subject = *row->cells[SUBJECT];
+    ret->subjects = *row->cells[SUBJECTS];
     ret->text = (struct dv_piece){ text, clip(text, length, piece_max) };
     return DV_OK;
 }
@@ -184,7 +165,6 @@ static dv_rc read_hit(struct dv_evidence_reader *reader, const char *text, size_
 dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char *text, size_t length, double floor, size_t piece_max,
                        struct dv_arena *arena, struct dv_evidence *ret)
 {
-    struct people people = { .count = 0 };
     *ret = (struct dv_evidence){ .count = 0 };
     size_t at = length <= DV_EVIDENCE_JSON_MAX ? hits_at(text, length, &ret->lexical) : 0;
     char *padded = dv_arena_text(arena, length + DV_JSON_PADDING);
@@ -201,7 +181,6 @@ dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char *text, size
         dv_arena_reset(&reader->row.arena);
         DV_TRY(read_hit(reader, padded + at, end - at));
         if (is_above(&reader->row, floor)) {
-            count_people(&people, &reader->row);
             DV_TRY(keep_hit(&reader->row, piece_max, arena, &ret->hits[ret->count]));
             ret->count += ret->hits[ret->count].text.length > 0;
         }
@@ -209,10 +188,46 @@ dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char *text, size
     }
     if (ret->count < DV_EVIDENCE_MAX && (at >= length || padded[at] != ']'))
         return DV_E_SYNTAX;
-    ret->people = people.count > people.group ? people.count : people.group;
     dv_arena_reset(&reader->row.arena);
     return DV_OK;
 }
+
+/* ---- how many people ---- */
+
+static bool is_first_of(const struct dv_evidence *evidence, uint32_t hit)
+{
+    for (uint32_t i = 0; i < hit; i++)
+        if (evidence->hits[i].subject.present && evidence->hits[i].subject.integer == evidence->hits[hit].subject.integer)
+            return false;
+    return true;
+}
+
+static uint64_t count_persons(const struct dv_evidence *evidence)
+{
+    uint64_t persons = 0;
+    for (uint32_t i = 0; i < evidence->count; i++)
+        persons += evidence->hits[i].subject.present && is_first_of(evidence, i);
+    return persons;
+}
+
+void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k)
+{
+    uint64_t persons = count_persons(evidence);
+    uint32_t kept = 0;
+    evidence->people = 0;
+    for (uint32_t i = 0; i < evidence->count; i++) {
+        const struct dv_hit *hit = &evidence->hits[i];
+        uint64_t group = hit->subjects.present && hit->subjects.integer > 0 ? (uint64_t)hit->subjects.integer : 0;
+        uint64_t of = hit->subject.present ? persons : group;
+        if (of < k)
+            continue;
+        evidence->people = of > evidence->people ? of : evidence->people;
+        evidence->hits[kept++] = *hit;
+    }
+    evidence->count = kept;
+}
+
+/* ---- writing ---- */
 
 static void write_cell(struct dv_json *json, const char *key, const struct dv_cell *cell)
 {

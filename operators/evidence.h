@@ -16,15 +16,15 @@ enum { DV_EVIDENCE_MAX = DV_CITE_CITED_MAX, DV_EVIDENCE_JSON_MAX = 1024 * 1024 }
 /* One piece. Texts live in the arena that was given. */
 struct dv_hit {
     struct dv_piece text; /* cleaned */
-    struct dv_cell id, hash, schema;
+    struct dv_cell id, hash, schema, subject, subjects;
 };
 
 struct dv_evidence {
     bool lexical; /* found by words alone */
     uint32_t count;
     struct dv_hit hits[DV_EVIDENCE_MAX];
-    /* The people that they are about at least: those told apart, or the largest group, whichever is more. Groups may hold the same
-     * people, so they are not added. */
+    /* The people that they are about at least, once dv_evidence_of_many() has looked: those told apart, or the largest group,
+     * whichever is more. Groups may hold the same people, so they are not added. */
     uint64_t people;
 };
 
@@ -43,6 +43,10 @@ void dv_evidence_close(struct dv_evidence_reader *reader);
  * `piece_max` bytes. DV_E_SYNTAX: it is not what a search writes; DV_E_MEMORY. */
 DV_CHECKED dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char *text, size_t length, double floor, size_t piece_max,
                                   struct dv_arena *arena, struct dv_evidence *ret);
+
+/* Leaves out what is about fewer than k people: smaller groups, and the records of single persons unless k of these are told apart,
+ * for a group beside them does not hide whose they are. */
+void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k);
 
 /* Writes the hits of the bits `cited` as JSON: [{"n":1,"id":"…","hash":"…","schema":"…"}]. */
 void dv_evidence_citations(struct dv_json *json, const struct dv_evidence *evidence, uint32_t cited);

@@ -35,7 +35,8 @@ static const struct dv_option options[] = {
     { "tokens_per_day", DV_INT, offsetof(struct dv_rag, tokens_per_day), .initial = "0", .min = 0, .max = INT64_C(1) << 40,
       .help = "Tokens that the tenant may spend in a day (UTC), questions and answers; 0: as many as it likes." },
     { "k", DV_INT, offsetof(struct dv_rag, k), .initial = "5", .min = DV_K_MIN, .max = 100000,
-      .help = "Of how many people the evidence must be at least; else the answer is refused." },
+      .help = "Of how many people evidence is at least: groups of fewer are left out, and records of single persons unless so many are told apart; "
+              "the answer is refused if nothing is left." },
     { "floor", DV_FLOAT, offsetof(struct dv_rag, floor), .initial = "0.25", .min = -1, .max = 1,
       .help = "Smallest cosine similarity of a record to the question; what was found by words alone has none." },
     { "sentences", DV_INT, offsetof(struct dv_rag, sentences), .initial = "5", .min = 1, .max = 64,

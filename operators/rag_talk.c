@@ -132,7 +132,8 @@ static const char *refusal_of(struct dv_rag *rag, struct dv_rag_talk *talk)
     drop_personal(rag, &talk->evidence);
     if (talk->evidence.count == 0)
         return "no record is close enough to the question";
-    if (talk->evidence.people < (uint64_t)rag->k)
+    dv_evidence_of_many(&talk->evidence, (uint64_t)rag->k);
+    if (talk->evidence.count == 0)
         return "what was found is about too few people";
     return NULL;
 }

@@ -170,6 +170,13 @@ def test_an_answer_with_fewer_than_k_people_is_refused(shared):
     assert b"14" not in answer.raw.replace(answer.body["id"].encode(), b"")
 
 
+def test_a_group_does_not_hide_one_person(shared):
+    body = json.loads(asked("What of asthma?", "Asthma rises: 14 records.", "Asthma keeps him awake."))
+    body["evidence"]["hits"][1].update(subject=1, subjects=1)
+    answer = shared.ask(json.dumps(body).encode())
+    assert (answer.body["status"], answer.body["answer"], answer.body["people"]) == ("answered", "Asthma rises: 14 records [1].", 20)
+
+
 def test_what_is_lost_or_late_is_told(world):
     process = world.begin(", answer_within: 1s", nodes=LOST)
     assert world.ask(asked()).status == 200

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_operators_answer.c - answers whose writer is not to be trusted: instructions hidden in the evidence, writers that obey them,
- * invent, leak, stop in the middle of a letter. Whatever they do, no sentence leaves that is not borne out by what it cites.
+ * invent, leak, stop in the middle of a letter; and evidence about too few people. Whatever they do, no sentence leaves that is not borne out by what it cites.
  *
- * shows: RAG-5 RAG-10 */
+ * shows: RAG-5 RAG-10 ANO-8 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -250,6 +250,43 @@ static void test_endless_text(void **state)
     }
 }
 
+/* ---- how many people ---- */
+
+/* Which hits are left, as their ids, of persons' records by number and of groups by minus their size. */
+static const char *left_of(struct scene *scene, const int *people, size_t count, uint64_t k)
+{
+    static const char ids[] = "abcdefghijklm";
+    char json[JSON_MAX];
+    size_t used = (size_t)snprintf(json, sizeof json, "{\"hits\":[");
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(json + used, sizeof json - used, "%s{\"id\":\"%c\",\"%s\":%d,\"text\":\"It is so.\"}", i > 0 ? "," : "", ids[i],
+                                 people[i] < 0 ? "subjects" : "subjects\":1,\"subject", people[i] < 0 ? -people[i] : people[i]);
+    used += (size_t)snprintf(json + used, sizeof json - used, "]}");
+    assert_int_equal(dv_evidence_read(&scene->reader, json, used, 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    assert_int_equal(scene->evidence.count, count);
+    dv_evidence_of_many(&scene->evidence, k);
+    char *left = dv_arena_text(&scene->arena, count + 1);
+    for (uint32_t i = 0; i < scene->evidence.count; i++)
+        left[i] = scene->evidence.hits[i].id.text[0];
+    left[scene->evidence.count] = '\0';
+    return left;
+}
+
+static void test_a_group_does_not_hide_a_person(void **state)
+{
+    struct scene *scene = *state;
+    assert_string_equal(left_of(scene, (int[]){ 1, -9, 2, 3, 4 }, 5, 5), "b");
+    assert_int_equal(scene->evidence.people, 9);
+    assert_string_equal(left_of(scene, (int[]){ 1, -9, 2, 3, 4, 4, 5 }, 7, 5), "abcdefg");
+    assert_int_equal(scene->evidence.people, 9);
+    assert_string_equal(left_of(scene, (int[]){ 1, 1, 1, 1, 1, 1 }, 6, 5), "");
+    assert_int_equal(scene->evidence.people, 0);
+    assert_string_equal(left_of(scene, (int[]){ 1, 2, 3, 4, 5, 6, -4 }, 7, 5), "abcdef");
+    assert_int_equal(scene->evidence.people, 6);
+    assert_string_equal(left_of(scene, (int[]){ -5, -19, -20 }, 3, 20), "c");
+    assert_int_equal(scene->evidence.people, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_how_answers_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_planted_personal_data_do_not_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_group_does_not_hide_a_person, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
