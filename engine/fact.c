@@ -74,7 +74,8 @@ static bool fill_output(const struct dv_graph *graph, struct dv_node *node, uint
     DV_ASSERT(told->column < shape->in->column_count);
     const struct dv_column *column = &shape->in->columns[told->column];
     struct dv_label label = grouped(dv_fact_label(column->label, told->exact), shape->subjects);
-    struct dv_fact fact = { .node = node, .output = output, .column = column->name, .label = label };
+    struct dv_fact fact = { .node = node, .output = output, .outputs = node->output_count,
+                            .column = column->name, .label = label };
     return add(graph->arena, &node->tells[output], &fact);
 }
 

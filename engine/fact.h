@@ -21,6 +21,7 @@ struct dv_shape;
 struct dv_fact {
     const struct dv_node *node;
     uint32_t output;
+    uint32_t outputs; /* how many the node has */
     const char *column;
     struct dv_label label; /* of what is told, not of the column */
     const struct dv_fact *next;

@@ -79,7 +79,8 @@ const struct dv_graph_settings *dv_graph_settings(const struct dv_graph *graph);
 void dv_graph_provide(struct dv_graph *graph, enum dv_service service, void *object);
 void dv_graph_dead_letters(struct dv_graph *graph, struct dv_dead_letters *letters);
 
-/* Proves that every exit receives only labels it is cleared for. DV_E_LEAK with the paths in `diags` otherwise. */
+/* Proves that every exit receives only labels it is cleared for, and that no two aggregates that are shown can be compared to find
+ * a person (overlap.h). DV_E_LEAK with the paths in `diags` otherwise. */
 DV_CHECKED dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags);
 
 /* SHA-256 in hex of what the graph was made from: its file with the variables replaced, the schemas and policies it names,

@@ -320,6 +320,7 @@ static void shape_node(struct dv_graph *graph, struct dv_node *node)
     node->cleared = shape.cleared;
     node->shown = shape.shown;
     node->shown_at = shape.shown_at;
+    node->counts = shape.counts;
     if (!dv_facts_load(graph, node, &shape))
         (void)dv_refuse(node, NULL, "C007", NULL, "no memory for what the conditions before '%s' tell", node->name);
     dv_order_load(node);

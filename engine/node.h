@@ -97,6 +97,7 @@ struct dv_node {
     enum dv_exit shown_at;
     const struct dv_fact *told;                 /* what it tells about a record that it came in */
     const struct dv_fact *tells[DV_OUTPUTS_MAX]; /* and that it went out */
+    struct dv_counts counts;                    /* an aggregate: what it tells of what comes in */
     uint32_t output_count;
     uint32_t link_first, link_count; /* its outgoing links in graph->links, by output */
     uint32_t upstream_open;          /* nodes before it that may still send */

@@ -62,6 +62,15 @@ struct dv_told {
     uint32_t column;
 };
 
+/* What an aggregate tells of the records that come in. */
+struct dv_counts {
+    bool any;
+    bool noised;         /* and so tells nothing that could be compared */
+    bool margins;        /* it hides totals, too */
+    struct dv_strs by;   /* columns of its groups */
+    struct dv_strs sums; /* columns it sums */
+};
+
 /* What transfer() is given and fills. */
 struct dv_shape {
     const struct dv_schema *in;                   /* NULL for a source */
@@ -71,6 +80,7 @@ struct dv_shape {
     enum dv_exit shown_at;                        /* and which kind: they must be cleared for it, too */
     struct dv_told told[DV_OUTPUTS_MAX];          /* to fill by whoever sends only some records on, by what they hold */
     uint32_t subjects;                            /* to fill if each record that leaves is of so many subjects at least */
+    struct dv_counts counts;                      /* to fill by an aggregate: two of one stream are compared (overlap.h) */
 };
 
 /* What the answers of a node cost in privacy: ε each, in billionths, and δ, at most one in every `every_ms`. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * proof.c - the label proof: every exit receives only what it is cleared for, or the path of the leak is shown.
  *
- * Looked at are the columns of the records that leave, and what it tells about a record that it leaves there (fact.h). */
+ * Looked at are the columns of the records that leave, what it tells about a record that it leaves there (fact.h), and what
+ * aggregates that are shown tell together (overlap.h). */
 #include "engine/proof.h"
 
 #include "engine/node.h"
+#include "engine/overlap.h"
 #include "engine/yaml.h"
 
 static const struct dv_schema *leaving(const struct dv_node *node)
@@ -167,6 +169,7 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
         leaks = shown_leak(node, diags) || leaks;
         leaks = facts_leak(node, diags) || leaks;
     }
+    leaks = dv_overlaps(graph, diags) || leaks;
     return leaks ? DV_E_LEAK : DV_OK;
 }
 

@@ -53,6 +53,8 @@ static const struct dv_option options[] = {
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct aggregate *aggregate = dv_state(node);
+    shape->counts.any = true;
+    shape->counts.noised = aggregate->dp_options != NULL;
     if (aggregate->dp_options != NULL) {
         DV_TRY(dv_aggregate_read(node, shape, &aggregate->spec));
         if (aggregate->spec.margins)
@@ -64,6 +66,9 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     DV_TRY(dv_aggregate_plan(node, shape, &aggregate->spec));
     shape->out[0] = aggregate->spec.schema;
     shape->subjects = aggregate->spec.plan.k;
+    shape->counts.margins = aggregate->spec.margins;
+    shape->counts.by = aggregate->spec.by;
+    shape->counts.sums = aggregate->spec.sums;
     return DV_OK;
 }
 

@@ -4,7 +4,7 @@
 
 `# leaks:` names the column that would leave, `# tells:` the one that a condition would tell of, `# unguarded:` the exit that nobody
 watches and nobody says why, `# overspends:` the finding of noised answers that together tell more than the graph's `budget`, and which
-number of it they pass.
+number of it they pass, `# compares:` two aggregates whose rows can be subtracted, and `# for:` why.
 
 shows: ANO-6 PRV-3 PRV-15 ING-13 MIS-3
 """
@@ -19,7 +19,8 @@ HERE = pathlib.Path(__file__).parent
 GRAPHS = sorted(HERE.glob("*.yaml"))
 UNGUARDED = [path for path in GRAPHS if "\n# unguarded: " in path.read_text()]
 OVERSPENT = [path for path in GRAPHS if "\n# overspends: " in path.read_text()]
-LEAKS = [path for path in GRAPHS if path not in UNGUARDED + OVERSPENT]
+COMPARED = [path for path in GRAPHS if "\n# compares: " in path.read_text()]
+LEAKS = [path for path in GRAPHS if path not in UNGUARDED + OVERSPENT + COMPARED]
 DATAVAULT = os.environ["DATAVAULT"]
 
 
@@ -76,7 +77,26 @@ def test_answers_cost_more_than_the_budget(graph, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("graph", LEAKS[:3] + UNGUARDED[:1] + OVERSPENT[:1], ids=lambda path: path.stem)
+@pytest.mark.parametrize("graph", COMPARED, ids=lambda path: path.stem)
+def test_two_aggregates_that_can_be_compared_are_not_both_shown(graph, tmp_path):
+    text = graph.read_text()
+    first, second = said(text, "compares").split()
+    done = subprocess.run([DATAVAULT, "check", str(graph)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert f"error[P113]: `{first}` and `{second}` count the same records" in done.stderr
+    assert f"rule: {said(text, 'for')}" in done.stderr
+    assert done.stderr.count("error[") == 1 and "help:" in done.stderr
+    alone = tmp_path / graph.name
+    mended = re.sub(rf"{{ op: sink-[^}}]*after: {second}[^}}]*}}", f"{{ op: sink-null, after: {second} }}", text)
+    assert mended != text
+    alone.write_text(mended)
+    for folder in ("schemas", "policies"):
+        (tmp_path / folder).symlink_to(HERE / folder)
+    done = subprocess.run([DATAVAULT, "check", str(alone)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("graph", LEAKS[:3] + UNGUARDED[:1] + OVERSPENT[:1] + COMPARED[:1], ids=lambda path: path.stem)
 def test_leaking_graph_does_not_start(graph, tmp_path):
     done = subprocess.run([DATAVAULT, "run", "--once", str(graph)], capture_output=True, text=True, timeout=60, cwd=HERE,
                           stdin=subprocess.DEVNULL)

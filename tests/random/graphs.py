@@ -150,9 +150,12 @@ class Maker:
         groups = [name for name, (kind, label) in schema.columns.items()
                   if kind in ("text", "int", "bool") and label[0] not in ("direct-id", "free-text")]
         sums = [name for name, (kind, _) in schema.columns.items() if kind in ("int", "float")]
-        return self.add("aggregate", [word], window="1s", k=self.rng.choice([5, 5, 6, 10]),
-                        by=self.rng.sample(groups, min(len(groups), self.rng.randrange(3))),
-                        sums=self.rng.sample(sums, min(len(sums), self.rng.randrange(2))))
+        made = None
+        for _ in range(self.rng.choice([1, 1, 1, 2])):  # sometimes two that may be comparable
+            made = self.add("aggregate", [word], window=self.rng.choice(["1s", "1s", "2s"]), k=self.rng.choice([5, 5, 6, 10]),
+                            by=self.rng.sample(groups, min(len(groups), self.rng.randrange(3))),
+                            sums=self.rng.sample(sums, min(len(sums), self.rng.randrange(2))))
+        return made
 
     def add_declassify(self, word, schema):
         names = [name for name in schema.columns if name not in ("_extra", "name", "ssn", "email", "phone", "card")]

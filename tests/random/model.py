@@ -224,6 +224,64 @@ def facts_leak(kind, facts):
     return sorted({column for _, _, column, label in facts if not is_cleared(FACTS[kind], label)})
 
 
+# ---- two aggregates of one stream ----
+
+def ways(graph, word):
+    """Every way of a record to an output: (source, {(route, output), ...}); none through an aggregate, whose rows are groups."""
+    name, _, output = word.partition(".")
+    node = graph[name]
+    if node["op"] == "source":
+        return {(name, frozenset())}
+    if node["op"] == "aggregate":
+        return set()
+    taken = frozenset({(name, output)} if output else ())
+    return {(start, way | taken) for before in node["after"] for start, way in ways(graph, before)}
+
+
+def can_be_one(way, other):
+    """Whether one record can go both ways: no route sends it to both of its outputs."""
+    (start, taken), (begin, chosen) = way, other
+    return start == begin and not any(route == at and output != side for route, output in taken for at, side in chosen)
+
+
+def conditions(known):
+    """(route, output, column) of what is told, but for routes whose outputs meet again."""
+    told_of = {(route, output, column) for route, output, column, _ in known}
+    sides = {(route, output) for route, output, _ in told_of}
+    return {one for one in told_of if not {(one[0], "matched"), (one[0], "rest")} <= sides}
+
+
+def is_read(graph, sent_to, name):
+    """Whether what the node makes comes to an exit that is not sealed."""
+    for reader, node in graph.items():
+        if name not in [word.split(".")[0] for word in node.get("after", ())]:
+            continue
+        if node["op"] not in EXITS:
+            if is_read(graph, sent_to, reader):
+                return True
+        elif all(label[1] != "sealed" for _, label in sent_to[reader].columns.values()):
+            return True
+    return False
+
+
+def comparable(graph, told_to, one, other):
+    """Whether what two aggregates show of the same records can be subtracted."""
+    a, b = graph[one], graph[other]
+    pairs = ((way, way_of_b) for word in a["after"] for way in ways(graph, word)
+             for word_of_b in b["after"] for way_of_b in ways(graph, word_of_b))
+    if not any(can_be_one(*pair) for pair in pairs):
+        return False
+    of_a, of_b = conditions(told_to[one]) - conditions(told_to[other]), conditions(told_to[other]) - conditions(told_to[one])
+    part = bool(of_a) != bool(of_b) or bool({column for *_, column in of_a} & {column for *_, column in of_b})
+    return bool(set(a["by"]) & set(b["by"])) or bool(set(a["sums"]) & set(b["sums"])) or part
+
+
+def overlaps(graph, sent_to, told_to):
+    """Pairs of aggregates that may not be shown together; nodes → the schema and the facts that come in."""
+    shown = [name for name, node in graph.items() if node["op"] == "aggregate" and is_read(graph, sent_to, name)]
+    return [(a, b) for at, b in enumerate(shown) for a in shown[:at] if comparable(graph, told_to, a, b)]
+
+
 # ---- graphs ----
 
 def leaks(kind, schema):
@@ -283,9 +341,10 @@ def shape(node, schemas, policies, leaking, name):
 
 
 def verdict(graph, policies):
-    """(0, 3 or 4, {exit node: columns that leak}, {exit node: columns that are told of}) for {name: node}; `after` of a node
-    is a list of names. All nodes are looked at that have what they need; those behind a wrong one have not."""
+    """(0, 3 or 4, {exit node: columns that leak}, {exit node: columns that are told of}, pairs of aggregates that can be
+    compared) for {name: node}; `after` of a node is a list of names. All nodes are looked at that have what they need; those behind a wrong one have not."""
     sent, leaking, telling, facts, read, wrong = {}, {}, {}, {}, set(), []
+    sent_to, told_to = {}, {}
     for name, node in graph.items():
         words = node.get("after", [])
         inputs = [word.split(".")[0] for word in words]
@@ -295,14 +354,16 @@ def verdict(graph, policies):
         try:
             schemas = [sent[word] for word in inputs]
             sent[name] = shape(node, schemas, policies, leaking, name)
-            known = set().union(*(facts[word] for word in words))
+            known = told_to[name] = set().union(*(facts[word] for word in words))
+            sent_to[name] = meeting(schemas) if schemas else None
             facts.update(facts_sent(node, name, schemas[0] if schemas else None, known))
             if node["op"] in EXITS and facts_leak(EXITS[node["op"]], known):
                 telling[name] = facts_leak(EXITS[node["op"]], known)
         except Wrong as one:
             wrong.append(one)
     if wrong:
-        return (4 if any(isinstance(one, Unproved) for one in wrong) else 3), {}, {}
+        return (4 if any(isinstance(one, Unproved) for one in wrong) else 3), {}, {}, []
     if any(sent[name] is not None and name not in read for name in sent):
-        return 3, {}, {}
-    return (4 if leaking or telling else 0), leaking, telling
+        return 3, {}, {}, []
+    pairs = overlaps(graph, sent_to, told_to)
+    return (4 if leaking or telling or pairs else 0), leaking, telling, pairs

@@ -171,15 +171,20 @@ def compare_all(bench, made, happened, problems):
 def compare(bench, nodes, said, happened, problems, what):
     """What check said, and what the model says."""
     code, text = said
-    expected, why, told = model.verdict(nodes, bench.policies)
+    expected, why, told, pairs = model.verdict(nodes, bench.policies)
     happened[f"{'moved' if 'moved' in what else what.split()[0]} {code}"] += 1
     if code != expected:
-        problems.append(f"{what}: check says {code}, the rules say {expected} {why} {told}\n{graphs.graph_text(nodes)}{text[:2000]}")
+        problems.append(f"{what}: check says {code}, the rules say {expected} {why} {told} {pairs}\n{graphs.graph_text(nodes)}{text[:2000]}")
     if expected == 4 and code == 4:
         problems += [f"{what}: `{column}` at `{name}` is not told" for name, columns in why.items() for column in columns
                      if f"`{column}`" not in text or f"would reach `{name}`" not in text]
         problems += [f"{what}: that `{name}` tells of `{column}` is not said" for name, columns in told.items()
                      for column in columns if not re.search(f"a record is at `{name}` .* would tell its `{column}`", text)]
+        problems += [f"{what}: that `{a}` and `{b}` can be compared is not said" for a, b in pairs
+                     if f"error[P113]: `{a}` and `{b}` count the same records" not in text]
+        problems += [f"{what}: {text.count('error[P113]')} pairs are said to be comparable, not {len(pairs)}"
+                     for _ in [0] if text.count("error[P113]") != len(pairs)]
+        happened["leaks by what two aggregates show"] += not why and not told and bool(pairs)
         happened["leaks by where records are alone"] += not why and bool(told)
 
 
@@ -233,6 +238,7 @@ def test_random_graphs_are_proved_rightly_and_leak_nothing():
     accepted, refused = happened["graph 0"], happened["graph 4"]
     assert accepted + refused + happened["graph 3"] == COUNT
     assert happened["leaks by where records are alone"] > COUNT / 200, "conditions must have told something"
+    assert happened["leaks by what two aggregates show"] > COUNT / 250, "aggregates must have been compared"
     assert accepted > COUNT / 3 and refused > COUNT / 20, "graphs of both kinds are needed"
     assert happened["without 4"] + happened["without 3"] > COUNT / 4, "deleted nodes must have been necessary"
     assert happened["moved 4"] + happened["moved 3"] > COUNT / 50, "so must their places"
