@@ -11,7 +11,7 @@
 #include "engine/text.h"
 #include "privacy/infer_json.h"
 
-enum { KIND, TEXT, CITATIONS, STATUS, DROPPED, REASON, RECORDS, PEOPLE, EXTRA, COLUMNS };
+enum { KIND, TEXT, CITATIONS, STATUS, DROPPED, REASON, RECORDS, PEOPLE, ID, EXTRA, COLUMNS };
 enum { ROW_MAX = 1024 * 1024, ARENA_BYTES = 16 * 1024 * 1024, HASH_SHOWN = 16, SAID_MAX = 512 };
 
 static struct dv_schema *make_schema(struct dv_arena *arena)
@@ -19,7 +19,8 @@ static struct dv_schema *make_schema(struct dv_arena *arena)
     static const struct { const char *name; enum dv_type type; } columns[COLUMNS] = {
         [KIND] = { "kind", DV_TYPE_TEXT },     [TEXT] = { "text", DV_TYPE_TEXT },     [CITATIONS] = { "citations", DV_TYPE_JSON },
         [STATUS] = { "status", DV_TYPE_TEXT }, [DROPPED] = { "dropped", DV_TYPE_INT }, [REASON] = { "reason", DV_TYPE_TEXT },
-        [RECORDS] = { "records", DV_TYPE_INT }, [PEOPLE] = { "people", DV_TYPE_INT }, [EXTRA] = { DV_EXTRA_COLUMN, DV_TYPE_JSON },
+        [RECORDS] = { "records", DV_TYPE_INT }, [PEOPLE] = { "people", DV_TYPE_INT },
+        [ID] = { "id", DV_TYPE_TEXT },         [EXTRA] = { DV_EXTRA_COLUMN, DV_TYPE_JSON },
     };
     struct dv_schema *schema = dv_schema_new(arena, "answers", COLUMNS);
     for (int i = 0; schema != NULL && i < COLUMNS; i++)
@@ -138,8 +139,14 @@ bool dv_ask_print_end(const struct dv_ask_printer *printer)
     } else {
         (void)fputs(grey ? "\n\033[2m" : "\n", stdout);
         print_citations(row->cells[CITATIONS]);
-        (void)printf("  It rests on %" PRId64 " records, of at least %" PRId64 " people%s", row->cells[RECORDS]->integer,
-                     row->cells[PEOPLE]->integer, grey ? ".\033[0m" : ".");
+        (void)printf("  It rests on %" PRId64 " records, of at least %" PRId64 " people.", row->cells[RECORDS]->integer,
+                     row->cells[PEOPLE]->integer);
+        if (row->cells[ID]->present) {
+            (void)fputs("\n  To judge it: datavault review ", stdout);
+            print_cell(stdout, row->cells[ID]);
+            (void)fputs(" good", stdout);
+        }
+        (void)fputs(grey ? "\033[0m" : "", stdout);
     }
     (void)fputc('\n', stdout);
     if (!row->cells[REASON]->present)

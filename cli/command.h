@@ -33,6 +33,7 @@ extern const struct dv_command dv_command_docs;
 extern const struct dv_command dv_command_schema;
 extern const struct dv_command dv_command_generate;
 extern const struct dv_command dv_command_retrieve;
+extern const struct dv_command dv_command_review;
 extern const struct dv_command dv_command_risk;
 extern const struct dv_command dv_command_dlq;
 extern const struct dv_command dv_command_keys;

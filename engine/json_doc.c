@@ -127,6 +127,18 @@ dv_doc_at dv_doc_in(struct dv_doc *doc, dv_doc_at object, const char *name)
     return NULL;
 }
 
+size_t dv_doc_count(const struct dv_doc *doc, dv_doc_at object)
+{
+    size_t count = 0;
+    if (first_of(doc, object) != '{')
+        return 0;
+    for (dv_doc_at key = object + 1; first_of(doc, key) == '"'; count++) {
+        dv_doc_at end = behind(doc, key + 2);
+        key = first_of(doc, end) == ',' ? end + 1 : end;
+    }
+    return count;
+}
+
 dv_doc_at dv_doc_first(const struct dv_doc *doc, dv_doc_at array)
 {
     return first_of(doc, array) == '[' && first_of(doc, array + 1) != ']' ? array + 1 : NULL;

@@ -43,6 +43,9 @@ void dv_doc_forget(struct dv_doc *doc);
 /* The whole value. */
 dv_doc_at dv_doc_root(const struct dv_doc *doc);
 
+/* How many members an object has; of anything else 0. */
+size_t dv_doc_count(const struct dv_doc *doc, dv_doc_at object);
+
 /* A member of an object; the first element of an array, and the one behind another. */
 dv_doc_at dv_doc_in(struct dv_doc *doc, dv_doc_at object, const char *name);
 dv_doc_at dv_doc_first(const struct dv_doc *doc, dv_doc_at array);

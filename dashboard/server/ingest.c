@@ -11,8 +11,6 @@
 
 enum { RETRY_SOON_S = 1, SPENT_S = 60, RETRY_LATER_S = 5 };
 
-#define INGEST_PATH "/v1/ingest"
-
 /* A request that waits for its records to be durable. */
 struct waiting {
     h2o_linklist_t link;
@@ -21,6 +19,8 @@ struct waiting {
     struct dv_ingest *ingest;
     uint64_t ticket;
     uint64_t due_ns;
+    dv_ingest_durable durable;
+    void *data;
     bool answered;
 };
 
@@ -37,23 +37,23 @@ uint64_t dv_ingest_body_max(const struct dv_graph *graph)
     return longest;
 }
 
-/* The source of the name behind the path, or the only one; NULL with a reason. */
-static struct dv_source_http *find_source(const struct dv_server *server, struct dv_span path, const char **ret_reason)
+struct dv_source_http *dv_ingest_find_source(const struct dv_server *server, struct dv_span path, const struct dv_taker *taker,
+                                             const char **ret_reason)
 {
     struct dv_source_http *found = NULL;
-    size_t skip = strlen(INGEST_PATH "/");
+    size_t skip = strlen(taker->path) + 1;
     struct dv_span name = { 0 };
     if (path.length > skip)
         name = (struct dv_span){ path.text + skip, path.length - skip };
-    *ret_reason = name.text != NULL ? "The graph has no source of this name that takes requests."
-                                    : "The graph has no source that takes requests: `source` with `from: http`.";
+    *ret_reason = name.text != NULL ? taker->none_named : taker->none;
     for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++) {
         const struct dv_node *node = dv_graph_node(server->graph, i);
         struct dv_source_http *source = dv_source_http_of(node);
-        if (source == NULL || (name.text != NULL && !dv_span_is(name, dv_node_name(node))))
+        bool named = name.text == NULL || dv_span_is(name, dv_node_name(node));
+        if (source == NULL || !named || (taker->takes != NULL && !taker->takes(server, i)))
             continue;
         if (found != NULL) {
-            *ret_reason = "The graph has several sources that take requests: name one, as in /v1/ingest/NODE.";
+            *ret_reason = taker->several;
             return NULL;
         }
         found = source;
@@ -61,9 +61,16 @@ static struct dv_source_http *find_source(const struct dv_server *server, struct
     return found;
 }
 
+static const struct dv_taker any_source = {
+    .path = "/v1/ingest",
+    .none = "The graph has no source that takes requests: `source` with `from: http`.",
+    .none_named = "The graph has no source of this name that takes requests.",
+    .several = "The graph has several sources that take requests: name one, as in /v1/ingest/NODE.",
+};
+
 /* ---- before the body ---- */
 
-bool dv_ingest_read_type(struct dv_span type, enum dv_ingest_form *ret)
+static bool read_type(struct dv_span type, enum dv_ingest_form *ret)
 {
     static const struct {
         const char *name;
@@ -122,14 +129,14 @@ static void refuse_large(struct dv_verdict *verdict)
     refuse(verdict, 413, 0, "The body is longer than the source's `max_body`.");
 }
 
-void dv_ingest_judge_body(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
-                          struct dv_verdict *verdict)
+static void judge_body(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
+                       struct dv_verdict *verdict)
 {
     enum dv_ingest_form form = DV_INGEST_ONE;
     struct dv_span key;
     if (head->codings > 0 || head->lengths == 0)
         refuse(verdict, 411, 0, "The body's length must be told first: send Content-Length, not a transfer coding.");
-    else if (!dv_ingest_read_type(head->content_type, &form) || head->is_encoded)
+    else if (!read_type(head->content_type, &form) || head->is_encoded)
         refuse(verdict, 415, 0, "The body must be application/json (one record) or application/x-ndjson (one in each "
                                 "line), in UTF-8 and not compressed.");
     else if (!read_key(head->idempotency_key, &key))
@@ -142,19 +149,28 @@ void dv_ingest_judge_body(const struct dv_server *server, struct dv_source_http 
         refuse_full(verdict);
 }
 
+void dv_ingest_judge_one(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
+                         struct dv_verdict *verdict)
+{
+    enum dv_ingest_form form = DV_INGEST_ONE;
+    judge_body(server, source, head, verdict);
+    if (verdict->status == 0 && !(read_type(head->content_type, &form) && form == DV_INGEST_ONE))
+        refuse(verdict, 415, 0, "The body is one JSON object: application/json.");
+}
+
 void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict)
 {
     const char *reason = NULL;
-    struct dv_source_http *source = find_source(server, head->path, &reason);
+    struct dv_source_http *source = dv_ingest_find_source(server, head->path, &any_source, &reason);
     if (source == NULL)
         refuse(verdict, 404, 0, reason);
     else
-        dv_ingest_judge_body(server, source, head, verdict);
+        judge_body(server, source, head, verdict);
 }
 
 /* ---- the answer ---- */
 
-static void make_accepted(struct dv_json *json, const void *data)
+static void write_accepted(struct dv_json *json, const void *data)
 {
     const struct dv_ingest_answer *answer = data;
     dv_json_open(json, '{');
@@ -198,6 +214,13 @@ void dv_ingest_reply_full(h2o_req_t *request, enum dv_ingest_outcome outcome)
     dv_routes_refuse(request, &verdict);
 }
 
+static void answer_accepted(struct dv_server *server, h2o_req_t *request, const struct dv_ingest_answer *answer, void *data)
+{
+    (void)server;
+    (void)data;
+    dv_reply_json(request, 200, write_accepted, answer);
+}
+
 /* From here on nobody may answer the request again. */
 static h2o_req_t *take(struct waiting *waiting)
 {
@@ -213,7 +236,7 @@ static void on_answer(void *data, const struct dv_ingest_answer *answer)
     h2o_req_t *request = take(waiting);
     struct dv_verdict verdict = { 0 };
     if (answer->outcome == DV_INGEST_DURABLE) {
-        dv_reply_json(request, 200, make_accepted, answer);
+        waiting->durable(server, request, answer, waiting->data);
     } else if (answer->outcome == DV_INGEST_REFUSED) {
         dv_ingest_reply_refused(request, answer);
     } else {
@@ -242,18 +265,14 @@ static struct waiting *make_waiting(const struct dv_call *call, const struct dv_
     return waiting;
 }
 
-void dv_ingest_reply(const struct dv_call *call)
+void dv_ingest_take(const struct dv_call *call, struct dv_source_http *source, struct dv_ingest_request request,
+                    dv_ingest_durable durable, void *data)
 {
-    const char *reason = NULL;
-    struct dv_source_http *source = find_source(call->server, call->head->path, &reason);
     struct waiting *waiting = make_waiting(call, source);
-    struct dv_ingest_request request = { .text = call->request->entity.base, .length = call->request->entity.len,
-                                         .callback = on_answer, .data = waiting };
-    struct dv_span key;
-    bool judged = dv_ingest_read_type(call->head->content_type, &request.form) && read_key(call->head->idempotency_key, &key);
-    DV_ASSERT(judged);
-    request.key = key.text;
-    request.key_length = key.length;
+    waiting->durable = durable;
+    waiting->data = data;
+    request.callback = on_answer;
+    request.data = waiting;
     enum dv_ingest_outcome outcome = dv_ingest_push(&source->ingest, &request, &waiting->ticket);
     if (outcome != DV_INGEST_QUEUED) {
         dv_ingest_reply_full(call->request, outcome);
@@ -262,6 +281,19 @@ void dv_ingest_reply(const struct dv_call *call)
     waiting->answered = false;
     waiting->ingest = &source->ingest;
     h2o_linklist_insert(&call->server->waiting, &waiting->link);
+}
+
+void dv_ingest_reply(const struct dv_call *call)
+{
+    const char *reason = NULL;
+    struct dv_source_http *source = dv_ingest_find_source(call->server, call->head->path, &any_source, &reason);
+    struct dv_ingest_request request = { .text = call->request->entity.base, .length = call->request->entity.len };
+    struct dv_span key;
+    bool judged = read_type(call->head->content_type, &request.form) && read_key(call->head->idempotency_key, &key);
+    DV_ASSERT(judged);
+    request.key = key.text;
+    request.key_length = key.length;
+    dv_ingest_take(call, source, request, answer_accepted, NULL);
 }
 
 void dv_ingest_sweep(struct dv_server *server)

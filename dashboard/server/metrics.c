@@ -206,6 +206,13 @@ static void add_http(struct dv_expo *expo, const struct dv_server *server)
     dv_expo_histogram_fine(expo, "", &server->loop->lag);
 }
 
+static void add_reviews(struct dv_expo *expo, const struct dv_reviews *reviews)
+{
+    dv_expo_family(expo, DV_EXPO_COUNTER, "datavault_reviews", NULL, "Reviews of answers by their verdict.");
+    dv_expo_uint(expo, "verdict=\"good\"", reviews->total[DV_REVIEW_GOOD]);
+    dv_expo_uint(expo, "verdict=\"bad\"", reviews->total[DV_REVIEW_BAD]);
+}
+
 static void add_process(struct dv_expo *expo)
 {
     struct dv_process process;
@@ -231,6 +238,7 @@ static void write_all(struct dv_expo *expo, const struct dv_server *server)
     add_guards(expo, server->graph);
     add_http(expo, server);
     add_streams(expo, &server->hub);
+    add_reviews(expo, &server->reviews);
     add_process(expo);
     dv_expo_finish(expo);
 }

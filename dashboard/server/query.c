@@ -15,7 +15,7 @@
 
 enum { ANSWER_MAX = 1024 * 1024, TEXT_FIRST = 4096, RETRY_LATER_S = 5 };
 
-#define QUERY_PATH "/v1/query"
+#define NO_SOURCE "The graph has no source that takes questions: `source` with `from: http` that leads to a `sink-reply`."
 
 /* Bytes that grow. */
 struct text {
@@ -79,45 +79,29 @@ static void drop(struct text *text)
 
 /* ---- which source ---- */
 
-/* The source that leads to a sink-reply: of the name behind the path, or the only one; NULL with a reason. */
-static struct dv_source_http *find_source(const struct dv_server *server, struct dv_span path, const char **ret_reason)
+static bool leads_to_reply(const struct dv_server *server, uint32_t node)
 {
-    struct dv_source_http *found = NULL;
-    size_t skip = strlen(QUERY_PATH "/");
-    struct dv_span name = { 0 };
-    if (path.length > skip)
-        name = (struct dv_span){ path.text + skip, path.length - skip };
-    *ret_reason = "The graph has no source that takes questions: `source` with `from: http` that leads to a `sink-reply`.";
-    for (uint32_t i = 0; server->replies != NULL && i < dv_graph_node_count(server->graph); i++) {
-        const struct dv_node *node = dv_graph_node(server->graph, i);
-        struct dv_source_http *source = dv_source_http_of(node);
-        bool named = name.text == NULL || dv_span_is(name, dv_node_name(node));
-        if (source == NULL || !named || !dv_source_is_answered(server->graph, i))
-            continue;
-        if (found != NULL) {
-            *ret_reason = "The graph has several sources that take questions: name one, as in /v1/query/NODE.";
-            return NULL;
-        }
-        found = source;
-    }
-    return found;
+    return server->replies != NULL && dv_source_is_answered(server->graph, node);
 }
+
+static const struct dv_taker question_source = {
+    .path = "/v1/query",
+    .takes = leads_to_reply,
+    .none = NO_SOURCE,
+    .none_named = NO_SOURCE,
+    .several = "The graph has several sources that take questions: name one, as in /v1/query/NODE.",
+};
 
 void dv_query_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict)
 {
     const char *reason = NULL;
-    enum dv_ingest_form form = DV_INGEST_ONE;
-    struct dv_source_http *source = find_source(server, head->path, &reason);
+    struct dv_source_http *source = dv_ingest_find_source(server, head->path, &question_source, &reason);
     if (source == NULL) {
         verdict->status = 404;
         verdict->detail = reason;
         return;
     }
-    dv_ingest_judge_body(server, source, head, verdict);
-    if (verdict->status != 0 || (dv_ingest_read_type(head->content_type, &form) && form == DV_INGEST_ONE))
-        return;
-    verdict->status = 415;
-    verdict->detail = "A question is one JSON object: application/json.";
+    dv_ingest_judge_one(server, source, head, verdict);
 }
 
 /* ---- the end of waiting ---- */
@@ -214,6 +198,19 @@ static void stream_failure(struct query *query, const char *json)
     send_event(query, "end", json, strlen(json));
 }
 
+/* The last row, with the id by which the answer can be reviewed. */
+static void stream_end(struct query *query, const struct dv_reply *end)
+{
+    char id[DV_UUID_TEXT];
+    struct text json = { 0 };
+    unlist(query);
+    query->final = true;
+    bool fits = end->length > 2 && add(&json, "{\"id\":\"", 7) && add(&json, dv_id_text(id, query->wait.id), DV_UUID_TEXT - 1) && add(&json, "\",", 2) &&
+                add(&json, end->json + 1, end->length - 1);
+    send_event(query, "end", fits ? json.bytes : end->json, fits ? json.length : end->length);
+    drop(&json);
+}
+
 /* ---- one document ---- */
 
 /* What make_answer() writes. */
@@ -279,9 +276,9 @@ static void on_reply(const struct dv_reply *reply, void *data)
         return;
     }
     if (reply->last)
-        unlist(query);
-    query->final = reply->last;
-    send_event(query, reply->last ? "end" : "sentence", reply->json, reply->length);
+        stream_end(query, reply);
+    else
+        send_event(query, "sentence", reply->json, reply->length);
 }
 
 /* The source is done with it, and no end has come: it never reached the sink. */
@@ -309,7 +306,7 @@ static bool wants_events(struct dv_span accept)
 void dv_query_reply(const struct dv_call *call)
 {
     const char *reason = NULL;
-    struct dv_source_http *source = find_source(call->server, call->head->path, &reason);
+    struct dv_source_http *source = dv_ingest_find_source(call->server, call->head->path, &question_source, &reason);
     DV_ASSERT(source != NULL);
     struct query *query = h2o_mem_alloc_shared(&call->request->pool, sizeof *query, on_dispose);
     *query = (struct query){ .server = call->server, .request = call->request, .ingest = &source->ingest };

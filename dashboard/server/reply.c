@@ -15,6 +15,7 @@ struct phrase {
 
 static const struct phrase phrases[] = {
     { 200, "OK" },
+    { 201, "Created" },
     { 304, "Not Modified" },
     { 400, "Bad Request" },
     { 401, "Unauthorized" },

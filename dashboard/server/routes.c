@@ -81,6 +81,7 @@ static const struct route routes[] = {
     { "/v1/events", "GET", DV_ACCESS_TOKEN, answer_events, NULL, false },
     { "/v1/ingest", "POST", DV_ACCESS_TOKEN, dv_ingest_reply, dv_ingest_judge, true },
     { "/v1/query", "POST", DV_ACCESS_TOKEN, dv_query_reply, dv_query_judge, true },
+    { "/v1/reviews", "POST", DV_ACCESS_TOKEN, dv_review_reply, dv_review_judge, true },
     { "/v1/reload", "POST", DV_ACCESS_TOKEN, dv_reload_reply, NULL, false },
 };
 

@@ -32,6 +32,23 @@ struct dv_connection {
     char refusal[DV_REFUSAL_BYTES];
 };
 
+enum dv_review_verdict { DV_REVIEW_GOOD, DV_REVIEW_BAD, DV_REVIEW_VERDICTS };
+enum { DV_REVIEW_KEY = 32, DV_REVIEWS_KNOWN = 1024 };
+
+/* One that is durable. */
+struct dv_review_known {
+    uint8_t key[DV_REVIEW_KEY]; /* of answer and token; all zero: none */
+    uint8_t id[16];             /* of the record */
+    enum dv_review_verdict verdict;
+};
+
+/* How answers were judged since the start, and the newest of these. */
+struct dv_reviews {
+    uint64_t total[DV_REVIEW_VERDICTS];
+    struct dv_review_known known[DV_REVIEWS_KNOWN];
+    uint32_t next; /* to be forgotten */
+};
+
 /* The server. */
 struct dv_server {
     struct dv_graph *graph;
@@ -56,6 +73,7 @@ struct dv_server {
     h2o_linklist_t waiting;              /* requests that are answered when they are durable */
     h2o_linklist_t queries;              /* questions without an answer */
     struct dv_replies *replies;
+    struct dv_reviews reviews;
     struct dv_server_reload reload;
     struct caller *reload_caller; /* who waits for the reload under way, or NULL */
     bool reload_begins;           /* its end may be told before begin() returns */
@@ -106,11 +124,29 @@ void dv_ingest_judge(const struct dv_server *server, const struct dv_head *head,
 void dv_ingest_reply(const struct dv_call *call);
 void dv_ingest_sweep(struct dv_server *server);
 
-/* The same for whoever else puts bodies into a source: what its head says against it, the form by its type (false: no such),
- * and the answers to a request that found no room, or was no record. */
-void dv_ingest_judge_body(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
-                          struct dv_verdict *verdict);
-bool dv_ingest_read_type(struct dv_span type, enum dv_ingest_form *ret);
+/* Which sources a route puts bodies into, and what it says where there is none of them; literals. */
+struct dv_taker {
+    const char *path;
+    bool (*takes)(const struct dv_server *server, uint32_t node); /* of `from: http` that one; NULL: every one */
+    const char *none, *none_named, *several;
+};
+
+/* The route's source: of the name behind its path, or the only one; NULL with a reason. */
+struct dv_source_http *dv_ingest_find_source(const struct dv_server *server, struct dv_span path, const struct dv_taker *taker,
+                                             const char **ret_reason);
+
+/* What a head says against a body of one JSON object for the source. */
+void dv_ingest_judge_one(const struct dv_server *server, struct dv_source_http *source, const struct dv_head *head,
+                         struct dv_verdict *verdict);
+
+/* Answers a request whose records are durable. */
+typedef void (*dv_ingest_durable)(struct dv_server *server, h2o_req_t *request, const struct dv_ingest_answer *answer, void *data);
+
+/* Puts a request's records into the source. It is answered by `durable`, or told why not, also when it takes too long. */
+void dv_ingest_take(const struct dv_call *call, struct dv_source_http *source, struct dv_ingest_request request,
+                    dv_ingest_durable durable, void *data);
+
+/* The answers to a request that found no room, or was no record. */
 void dv_ingest_reply_full(h2o_req_t *request, enum dv_ingest_outcome outcome);
 void dv_ingest_reply_refused(h2o_req_t *request, const struct dv_ingest_answer *answer);
 
@@ -118,6 +154,10 @@ void dv_ingest_reply_refused(h2o_req_t *request, const struct dv_ingest_answer *
 void dv_query_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
 void dv_query_reply(const struct dv_call *call);
 void dv_query_sweep(struct dv_server *server);
+
+/* POST /v1/reviews and /v1/reviews/NODE: what somebody says of an answer. */
+void dv_review_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
+void dv_review_reply(const struct dv_call *call);
 
 /* POST /v1/reload. */
 void dv_reload_reply(const struct dv_call *call);

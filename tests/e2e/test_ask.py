@@ -133,12 +133,12 @@ def test_help_has_examples(world):
 
 def test_the_shipped_graph_answers(tmp_path):
     """conf/ask.yaml as it is: what rises among invented patients is kept, found by its words, and cited."""
-    with QueryWorld(tmp_path) as world:
-        for name in ("ask.yaml", "policies/questions.yaml", "policies/hipaa-safe-harbor.yaml"):
+    with QueryWorld(tmp_path, datasets=("healthcare", "reviews")) as world:
+        for name in ("ask.yaml", "policies/questions.yaml", "policies/reviews.yaml", "policies/hipaa-safe-harbor.yaml"):
             world.path(name).write_text((ROOT / "conf" / name).read_text())
         port = free_port()
         process = world.start("run", "ask.yaml", env={"ASK_LISTEN": f"127.0.0.1:{port}", "DV_KEYRING": "keys", "DV_STATE": "state",
-                                                      "DV_VECTORS": "vectors.sqlite"})
+                                                      "DV_VECTORS": "vectors.sqlite", "DV_REVIEWS": "reviews.sqlite"})
 
         def answered():
             code, out, _ = ask(world, port, "how is hypertension?")
@@ -146,4 +146,7 @@ def test_the_shipped_graph_answers(tmp_path):
         assert wait_for(answered, 30, 0.5), process.log.read_text()
         out = answered()
         assert "hypertension is number" in out and "[1]" in out and "sha256:" in out and "people" in out
+        words = out[out.index("datavault review"):].split()[1:4]
+        done = world.run(*words, "--url", f"http://127.0.0.1:{port}")
+        assert (done.returncode, done.stdout) == (0, b"The review is kept.\n"), done.stderr
         assert end(process)[0] == 0

@@ -67,6 +67,11 @@ static void finds_members(void **state)
                                " {\"a\" : {\"b\":[1,{\"c\":\"x\\u00e4\\n\"},[]]} ,\"n\":-12,\"r\":1.5e1,\"t\":true,"
                                "\"f\":false,\"z\":null,\"\\u0071\":\"\",\"e\":{}}  "),
                      DV_OK);
+    assert_int_equal(dv_doc_count(doc, dv_doc_root(doc)), 8);
+    assert_int_equal(dv_doc_count(doc, member(reading, "a")), 1);
+    assert_int_equal(dv_doc_count(doc, member(reading, "e")), 0);
+    assert_int_equal(dv_doc_count(doc, member(reading, "n")), 0);
+    assert_int_equal(dv_doc_count(doc, member(reading, "nowhere")), 0);
     dv_doc_at list = dv_doc_in(doc, member(reading, "a"), "b");
     dv_doc_at first = dv_doc_first(doc, list), second = dv_doc_next(doc, first), third = dv_doc_next(doc, second);
     assert_true(dv_doc_whole(doc, first, &number) && number == 1);
