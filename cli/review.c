@@ -16,6 +16,12 @@ struct arguments {
     bool json;
 };
 
+/* One review under way. */
+struct reviewing {
+    struct dv_post post;
+    char body[REVIEW_MAX];
+};
+
 static bool write_review(const struct arguments *arguments, char out[REVIEW_MAX], size_t *ret_length)
 {
     struct dv_json json;
@@ -49,26 +55,27 @@ static int conclude(const struct arguments *arguments, const struct dv_post *pos
     return DV_EXIT_OK;
 }
 
+static dv_rc send_review(const struct arguments *arguments, struct reviewing *reviewing, struct dv_error *error)
+{
+    struct dv_post *post = &reviewing->post;
+    *post = (struct dv_post){ .url = arguments->url, .token = arguments->token, .ca = arguments->ca,
+                              .path = "/v1/reviews", .accept = "application/json", .body = reviewing->body };
+    if (!write_review(arguments, reviewing->body, &post->length))
+        return dv_error_set(error, DV_E_USAGE, "the review is longer than %d bytes", REVIEW_MAX);
+    return dv_post_send(post, error);
+}
+
 static int review(const struct arguments *arguments)
 {
     struct dv_error error = { 0 };
-    char *body = dv_memory_alloc(REVIEW_MAX);
-    struct dv_post *post = dv_memory_zeroed(1, sizeof *post);
-    dv_rc rc = DV_OK;
-    if (body == NULL || post == NULL) {
-        rc = dv_error_set(&error, DV_E_MEMORY, "no memory for a review");
-    } else {
-        *post = (struct dv_post){ .url = arguments->url, .token = arguments->token, .ca = arguments->ca,
-                                  .path = "/v1/reviews", .accept = "application/json", .body = body };
-        rc = write_review(arguments, body, &post->length)
-                 ? dv_post_send(post, &error)
-                 : dv_error_set(&error, DV_E_USAGE, "the reason is longer than 4096 bytes");
-    }
-    int code = rc == DV_OK ? conclude(arguments, post) : dv_say_error(rc, &error);
-    if (post != NULL)
-        dv_post_free(post);
-    dv_memory_free(post);
-    dv_memory_free(body);
+    struct reviewing *reviewing = dv_memory_zeroed(1, sizeof *reviewing);
+    if (reviewing == NULL)
+        return dv_say_error(dv_error_set(&error, DV_E_MEMORY, "no memory for a review"), &error);
+    dv_rc rc = send_review(arguments, reviewing, &error);
+    int code = rc == DV_OK ? conclude(arguments, &reviewing->post) : dv_say_error(rc, &error);
+    dv_post_free(&reviewing->post);
+    explicit_bzero(reviewing->body, sizeof reviewing->body);
+    dv_memory_free(reviewing);
     return code;
 }
 
