@@ -57,8 +57,10 @@ static void make_stand_in(const struct work *work, const struct dv_span *span, s
 /* Whole names come before parts of them, so that a surname alone is known wherever it stands. */
 static void meet_people(const struct work *work)
 {
-    char name[DV_SURROGATE_MAX];
-    for (size_t i = 0; work->surrogate.options != NULL && i < work->count; i++) {
+    if (work->surrogate.options == NULL)
+        return;
+    DV_UNINITIALIZED char name[DV_SURROGATE_MAX];
+    for (size_t i = 0; i < work->count; i++) {
         const struct dv_span *span = &work->spans[i];
         struct dv_buffer buffer = { .text = name, .size = sizeof name };
         bool whole = span->type == DV_PII_PERSON && memchr(work->text + span->start, ' ', span->end - span->start) != NULL;
