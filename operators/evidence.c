@@ -8,12 +8,12 @@
 #include "operators/sentence.h"
 #include "privacy/infer_json.h"
 
-enum { ID, HASH, SCHEMA, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, COPIES = 4 };
+enum { ID, HASH, SCHEMA, AT, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, COPIES = 4 };
 
 static struct dv_schema *make_schema(struct dv_arena *arena)
 {
     static const struct { const char *name; enum dv_type type; } columns[EXTRA] = {
-        [ID] = { "id", DV_TYPE_TEXT },          [HASH] = { "hash", DV_TYPE_TEXT },       [SCHEMA] = { "schema", DV_TYPE_TEXT },
+        [ID] = { "id", DV_TYPE_TEXT },          [HASH] = { "hash", DV_TYPE_TEXT },       [SCHEMA] = { "schema", DV_TYPE_TEXT }, [AT] = { "at", DV_TYPE_INT },
         [COSINE] = { "cosine", DV_TYPE_FLOAT }, [SUBJECT] = { "subject", DV_TYPE_INT }, [SUBJECTS] = { "subjects", DV_TYPE_INT },
         [TEXT] = { "text", DV_TYPE_TEXT },
     };
@@ -141,6 +141,7 @@ static dv_rc keep_hit(const struct dv_batch *row, size_t piece_max, struct dv_ar
         !copy_cell(arena, row->cells[SCHEMA], &ret->schema))
         return DV_E_MEMORY;
     size_t length = dv_cite_clean(text, cell->text, cell->length);
+    ret->at = *row->cells[AT];
     ret->subject = *row->cells[SUBJECT];
     ret->subjects = *row->cells[SUBJECTS];
     ret->text = (struct dv_piece){ text, clip(text, length, piece_max) };

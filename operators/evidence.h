@@ -16,7 +16,7 @@ enum { DV_EVIDENCE_MAX = DV_CITE_CITED_MAX, DV_EVIDENCE_JSON_MAX = 1024 * 1024 }
 /* One piece. Texts live in the arena that was given. */
 struct dv_hit {
     struct dv_piece text; /* cleaned */
-    struct dv_cell id, hash, schema, subject, subjects;
+    struct dv_cell id, hash, schema, at, subject, subjects;
 };
 
 struct dv_evidence {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rag_extract.c - a sentence counts by the words that it shares with the question, the rarer the more, and by the rank of the
- * record that it stands in. */
+ * record that it stands in. What is told of groups window after window in the same words, with other numbers, is told once, of the
+ * newest window. */
 #include "operators/rag_extract.h"
 
 #include <stdio.h>
@@ -22,7 +23,9 @@ struct candidate {
     const char *text;
     size_t length;
     uint64_t hash;  /* of its text: what stands in several records is said once */
+    uint64_t form;  /* of its text without the numbers behind a colon; 0: it is about a person */
     uint32_t cited;
+    int64_t at_ms;
     double score;
     bool said, meets; /* it shares a word with the question */
 };
@@ -83,23 +86,76 @@ static void strip_end(const char **text, size_t *length)
     dv_sentence_trim(text, length);
 }
 
-static void add_candidate(struct extract *extract, const char *text, size_t length, uint32_t piece)
+static bool is_digit(const char *text, size_t length, size_t at)
+{
+    return at < length && text[at] >= '0' && text[at] <= '9';
+}
+
+/* Behind a number such as 12, 1,000.5 or 7.5e-19, or `at` if none is there. */
+static size_t skip_number(const char *text, size_t length, size_t at)
+{
+    if (!is_digit(text, length, at))
+        return at;
+    while (is_digit(text, length, at))
+        at += at + 1 < length && strchr(".,e", text[at + 1]) != NULL && is_digit(text, length, at + 2) ? 2 : 1;
+    bool small = at + 1 < length && text[at] == 'e' && text[at + 1] == '-';
+    return small ? skip_number(text, length, at + 2) : at;
+}
+
+/* Numbers before the colon are of what it is about: "Ward 3 is rising: 60 records". */
+static uint64_t form_of(const struct dv_hit *hit, const char *text, size_t length)
+{
+    char form[DV_SENTENCE_MAX];
+    size_t used = 0;
+    if (hit->subject.present)
+        return 0;
+    bool told = false;
+    for (size_t at = 0; at < length; used++) {
+        size_t end = told ? skip_number(text, length, at) : at;
+        told = told || (at > 0 && text[at - 1] == ':' && text[at] == ' ');
+        form[used] = end > at ? '0' : text[at];
+        at = end > at ? end : at + 1;
+    }
+    return dv_hash64(form, used, dv_hash64(hit->schema.text, hit->schema.length, 0)) | 1;
+}
+
+/* What says the same: in the same words, or with other numbers. NULL: nothing does. */
+static struct candidate *find_same(struct extract *extract, const struct candidate *candidate)
+{
+    for (uint32_t i = 0; i < extract->count; i++) {
+        const struct candidate *other = &extract->candidates[i];
+        if (other->hash == candidate->hash || (other->form != 0 && other->form == candidate->form))
+            return &extract->candidates[i];
+    }
+    return NULL;
+}
+
+static void join_same(struct candidate *same, const struct candidate *candidate)
+{
+    double score = same->score > candidate->score ? same->score : candidate->score;
+    if (same->hash == candidate->hash)
+        same->cited |= candidate->cited;
+    else if (candidate->at_ms > same->at_ms)
+        *same = *candidate;
+    same->at_ms = candidate->at_ms > same->at_ms ? candidate->at_ms : same->at_ms;
+    same->score = score;
+}
+
+static void add_candidate(struct extract *extract, const struct dv_hit *hit, const char *text, size_t length, uint32_t piece)
 {
     strip_end(&text, &length);
     if (length == 0 || length >= DV_SENTENCE_MAX)
         return;
-    uint64_t hash = dv_hash64(text, length, 0);
-    for (uint32_t i = 0; i < extract->count; i++)
-        if (extract->candidates[i].hash == hash) {
-            extract->candidates[i].cited |= UINT32_C(1) << piece;
-            return;
-        }
-    if (extract->count == CANDIDATES_MAX)
-        return;
     uint64_t bits = stems_in(&extract->stems, text, length);
+    const struct candidate candidate = { .text = text, .length = length, .hash = dv_hash64(text, length, 0), .form = form_of(hit, text, length),
+        .meets = bits != 0, .cited = UINT32_C(1) << piece, .at_ms = hit->at.present ? hit->at.integer : INT64_MIN,
+        .score = score_of(&extract->stems, bits, piece) };
+    struct candidate *same = find_same(extract, &candidate);
     extract->meets = extract->meets || bits != 0;
-    extract->candidates[extract->count++] = (struct candidate){ .text = text, .length = length, .hash = hash, .meets = bits != 0,
-        .cited = UINT32_C(1) << piece, .score = score_of(&extract->stems, bits, piece) };
+    if (same != NULL)
+        join_same(same, &candidate);
+    else if (extract->count < CANDIDATES_MAX)
+        extract->candidates[extract->count++] = candidate;
 }
 
 static void collect(struct extract *extract, const struct dv_evidence *evidence)
@@ -108,7 +164,7 @@ static void collect(struct extract *extract, const struct dv_evidence *evidence)
         const struct dv_piece *piece = &evidence->hits[i].text;
         for (size_t at = 0, length = 0; at < piece->length; at += length) {
             length = dv_sentence_next(piece->text + at, piece->length - at, true);
-            add_candidate(extract, piece->text + at, length, i);
+            add_candidate(extract, &evidence->hits[i], piece->text + at, length, i);
         }
     }
 }

@@ -287,6 +287,53 @@ static void test_a_group_does_not_hide_a_person(void **state)
     assert_int_equal(scene->evidence.people, 20);
 }
 
+/* ---- extracts ---- */
+
+static void extract(struct scene *scene, const char *hits)
+{
+    char json[JSON_MAX];
+    (void)snprintf(json, sizeof json, "{\"hits\":[%s]}", hits);
+    assert_int_equal(dv_evidence_read(&scene->reader, json, strlen(json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    assert_int_equal(dv_answer_begin(&scene->answer, &scene->arena, &scene->evidence, scene->guard), DV_OK);
+    dv_rag_extract(&scene->answer, "what rises?", 11, 5);
+}
+
+static void assert_said(const struct dv_answer_sentence *sentence, const char *text)
+{
+    assert_non_null(sentence);
+    assert_int_equal(sentence->length, strlen(text));
+    assert_memory_equal(sentence->text, text, sentence->length);
+}
+
+static void test_windows_are_told_once_and_the_newest(void **state)
+{
+    struct scene *scene = *state;
+    extract(scene, "{\"id\":\"a\",\"schema\":\"r\",\"at\":1,\"subjects\":5,\"text\":\"Flu rises: 60 records, p = 7.5e-19.\"},"
+                   "{\"id\":\"b\",\"schema\":\"r\",\"at\":3,\"subjects\":5,\"text\":\"Flu rises: 1,000.5 records, p = 2e-9.\"},"
+                   "{\"id\":\"c\",\"schema\":\"r\",\"at\":2,\"subjects\":5,\"text\":\"Flu rises: 62 records, p = 0.01.\"},"
+                   "{\"id\":\"d\",\"schema\":\"r\",\"at\":1,\"subjects\":5,\"text\":\"Age 40-49 rises: 60 records, p = 7.5e-19.\"},"
+                   "{\"id\":\"f\",\"schema\":\"r\",\"at\":2,\"subjects\":5,\"text\":\"Age 50-59 rises: 60 records, p = 7.5e-19.\"},"
+                   "{\"id\":\"e\",\"schema\":\"s\",\"at\":1,\"subjects\":5,\"text\":\"Flu rises: 7 records, p = 7.5e-19.\"}");
+    const struct dv_answer_sentence *sentence = scene->answer.first;
+    assert_said(sentence, "Flu rises: 1,000.5 records, p = 2e-9 [2].");
+    assert_said(sentence->next, "Age 40-49 rises: 60 records, p = 7.5e-19 [4].");
+    assert_said(sentence->next->next, "Age 50-59 rises: 60 records, p = 7.5e-19 [5].");
+    assert_said(sentence->next->next->next, "Flu rises: 7 records, p = 7.5e-19 [6].");
+    assert_null(sentence->next->next->next->next);
+}
+
+static void test_people_are_told_of_each(void **state)
+{
+    struct scene *scene = *state;
+    extract(scene, "{\"id\":\"a\",\"at\":1,\"subject\":1,\"subjects\":1,\"text\":\"The pulse rises to 90.\"},"
+                   "{\"id\":\"b\",\"at\":2,\"subject\":2,\"subjects\":1,\"text\":\"The pulse rises to 95.\"},"
+                   "{\"id\":\"c\",\"at\":3,\"subject\":3,\"subjects\":1,\"text\":\"The pulse rises to 95.\"}");
+    const struct dv_answer_sentence *sentence = scene->answer.first;
+    assert_said(sentence, "The pulse rises to 90 [1].");
+    assert_said(sentence->next, "The pulse rises to 95 [2, 3].");
+    assert_null(sentence->next->next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_how_answers_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_planted_personal_data_do_not_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_windows_are_told_once_and_the_newest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_people_are_told_of_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_group_does_not_hide_a_person, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
