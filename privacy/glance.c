@@ -15,7 +15,7 @@ const uint8_t dv_seen_of[256] = {
     ['%'] = DV_SEEN_ESCAPES, ['&'] = DV_SEEN_ESCAPES,  ['\\'] = DV_SEEN_ESCAPES, ['+'] = DV_SEEN_ESCAPES,
     ['{'] = DV_SEEN_OPENS,   ['['] = DV_SEEN_OPENS,    ['<'] = DV_SEEN_OPENS,    ['='] = DV_SEEN_OPENS | DV_SEEN_ESCAPES,
     [':'] = DV_SEEN_OPENS,   ['('] = DV_SEEN_OPENS,    [','] = DV_SEEN_MARKS,    [';'] = DV_SEEN_MARKS,
-    ['\t'] = DV_SEEN_MARKS,  ['\n'] = DV_SEEN_LINES,   ['|'] = DV_SEEN_MARKS | DV_SEEN_SEGMENTS,
+    ['\t'] = DV_SEEN_MARKS,  ['\n'] = DV_SEEN_LINES, ['\r'] = DV_SEEN_LINES, ['|'] = DV_SEEN_MARKS | DV_SEEN_SEGMENTS,
     ['^'] = DV_SEEN_SEGMENTS, ['*'] = DV_SEEN_SEGMENTS, ['~'] = DV_SEEN_SEGMENTS, ['\v'] = DV_SEEN_SEGMENTS,
 };
 
@@ -71,7 +71,7 @@ static const struct sets first_sets = {
 /* ";", "|", line end, vertical tab, "*", "^ ~". */
 static const struct sets second_sets = {
     .high = ROW(0x0C, 0, 0x10, 0x01, 0, 0x20, 0, 0x22, 0, 0, 0, 0, 0, 0, 0, 0),
-    .low = ROW(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0x09, 0x02, 0, 0x20, 0),
+    .low = ROW(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0x09, 0x02, 0x04, 0x20, 0),
 };
 
 /* The first three bytes of signs: "dot", "rro", "oba", "pun", "at)", "t )", "AT ", " . "; the brackets are any of these, and sets

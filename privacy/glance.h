@@ -17,7 +17,7 @@ enum dv_seen {
     DV_SEEN_ESCAPES = 1,   /* % & \ = + begin what decode.h undoes */
     DV_SEEN_OPENS = 2,     /* { [ < = : ( begin something within a line */
     DV_SEEN_MARKS = 4,     /* , ; | tab part the fields of a row */
-    DV_SEEN_LINES = 8,     /* a line end: a row alone is no table */
+    DV_SEEN_LINES = 8,     /* a line end, of any system: a row alone is no table */
     DV_SEEN_SEGMENTS = 16, /* | ^ * ~ and MLLP's frame: messages */
     DV_SEEN_HIGH = 32,     /* bytes of other characters than ASCII's */
     DV_SEEN_SIGNS = 64,    /* what may be an address in words, or letters with blanks between: fold.h */

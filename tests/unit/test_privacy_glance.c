@@ -28,7 +28,7 @@ static const char *const parts[] = {
     "4 1 1 1 1 1 1 2 3 4", "j o h n @ e x . o r g", "\xEF\xBC\x91\xEF\xBC\x92\xEF\xBC\x93-45-6789", "\xE2\x80\x8B", "078%2D05%2D1120", "ann&#64;example.org",
     "ann\\u0040example.org", "=40example", "+", "%", "VGhlIG51bWJlciBpcyA0NTEtNDI4LTIyODY=", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY", "token-", " MDc4LTA1LTExMjAgc3NuIG5v ",
     "{\"ssn\": \"078051120\", \"name\": \"Ann Lee\"}", "<name>Ann Lee</name>", "name: Ann Lee\n", "ssn=078051120 ", "id,name,phone\n1,Ann,451-428-2286\n",
-    "a\tb\tc\n1\t2\t3\n", "PID|1||4711^^^MRN||LEE^ANN\r", "NM1*IL*1*LEE*ANN~", "INSERT INTO t (name) VALUES ('Ann Lee')", "\v", "|", ";", "\n", ",",
+    "a\tb\tc\n1\t2\t3\n", "PID|1||4711^^^MRN||LEE^ANN\r", "NM1*IL*1*LEE*ANN~", "INSERT INTO t (name) VALUES ('Ann Lee')", "\v", "|", ";", "\n", "\r", ",",
     "MRN 3561168", "plate AB 12", "member number 12-34-56", "NI AB 12 34 56 C", "1HGCM82633A004352", "RSSMRA85T10A562S", "DE89370400440532013000",
     "756.9217.0769.85", "131052-308T", "DEA F91234563", "2001:db8::1", "1.2.3.4", "18 March 2024", "2024-03-18", "http://example.com/x", "x",
 };
@@ -61,7 +61,7 @@ static size_t random_text(uint64_t *seed, char *text, size_t max)
     size_t length = 0, wanted = below(seed, (unsigned)max - 128);
     while (length < wanted) {
         if (below(seed, 3) == 0) {
-            text[length++] = below(seed, 8) == 0 ? (char)below(seed, 256) : " .-:@()+/aTot0123456789\t\n"[below(seed, 25)];
+            text[length++] = below(seed, 8) == 0 ? (char)below(seed, 256) : " .-:@()+/aTot0123456789\t\n\r"[below(seed, 26)];
             continue;
         }
         const char *part = parts[below(seed, sizeof parts / sizeof *parts)];
