@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "connectors/vectors.h"
 #include "engine/memory.h"
 
 enum { LANES = 8, SCHEMAS_MAX = 4096, SPACES_MAX = 65536 };

@@ -7,11 +7,15 @@
 #ifndef DV_CONNECTORS_VECTORS_MEMORY_H
 #define DV_CONNECTORS_VECTORS_MEMORY_H
 
-#include "connectors/vectors.h"
+#include <stdbool.h>
+
+#include "connectors/store.h"
 
 enum { DV_VECTORS_BLOCK = 256, DV_VECTORS_MODEL_BYTES = 64, DV_VECTORS_NAME_BYTES = 129 };
 
 struct dv_vectors_block;
+struct dv_vectors_query;
+struct dv_vectors_row;
 
 /* The vectors of a tenant. */
 struct dv_vectors_space {

@@ -12,6 +12,7 @@
 #define DV_CONNECTORS_VECTORS_SQLITE_H
 
 #include "connectors/job.h"
+#include "connectors/vectors.h"
 #include "connectors/vectors_memory.h"
 #include "engine/arena.h"
 #include "engine/breaker.h"

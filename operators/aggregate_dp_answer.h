@@ -5,7 +5,7 @@
 
 #include "engine/batch.h"
 #include "engine/error.h"
-#include "operators/aggregate_schema.h"
+#include "operators/aggregate_window.h"
 
 struct dv_dp_plan;
 struct dv_dp_tree;

@@ -33,11 +33,6 @@ struct dv_aggregate_spec {
     struct dv_schema *schema;
 };
 
-/* When a window began and ended, in ms since 1970, the end excluded. */
-struct dv_aggregate_span {
-    int64_t start_ms, end_ms;
-};
-
 /* During transfer(): what the options say of columns and limits, into spec->plan and spec->q; findings as usual. */
 DV_CHECKED dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, struct dv_aggregate_spec *spec);
 

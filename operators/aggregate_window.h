@@ -18,6 +18,11 @@
 
 enum { DV_WINDOW_BY_MAX = 2, DV_WINDOW_SUMS_MAX = 8, DV_WINDOW_KEY_MAX = 256, DV_WINDOW_TOP_MAX = DV_BATCH_ROWS - 1 };
 
+/* When a window began and ended, in ms since 1970, the end excluded. */
+struct dv_aggregate_span {
+    int64_t start_ms, end_ms;
+};
+
 /* What is counted; fixed for the life of the graph. Columns are indices into the input's schema. */
 struct dv_window_plan {
     uint32_t by[DV_WINDOW_BY_MAX];

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "operators/evidence.h"
+#include "privacy/guard.h"
 
 const char *dv_answer_status_name(enum dv_answer_status status)
 {

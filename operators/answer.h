@@ -6,9 +6,15 @@
 #ifndef DV_OPERATORS_ANSWER_H
 #define DV_OPERATORS_ANSWER_H
 
-#include "operators/evidence.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "operators/citation.h"
 #include "operators/sentence.h"
-#include "privacy/guard.h"
+
+struct dv_evidence;
+struct dv_guard;
 
 #define DV_ANSWER_UNCOVERED "This is not covered by what you may see."
 #define DV_ANSWER_NONE "No answer could be made."

@@ -22,21 +22,10 @@
 #include "engine/loop.h"
 #include "engine/random.h"
 #include "operators/ingest_lines.h"
+#include "operators/ingest_outcome.h"
 #include "operators/ingest_ring.h"
 
 enum { DV_INGEST_BODY_MAX = 64 * 1024 * 1024, DV_INGEST_KEY_MAX = 128, DV_INGEST_RECORDS_MAX = 65536 };
-
-/* What becomes of a request. */
-enum dv_ingest_outcome {
-    DV_INGEST_QUEUED,   /* answered by dv_ingest_push() alone: the callback will tell */
-    DV_INGEST_DURABLE,  /* all records are */
-    DV_INGEST_REFUSED,  /* not a record: none of the request was taken. `line`, `code` and `reason` tell */
-    DV_INGEST_FAILED,   /* the run ended before it was durable: send it again, with the same key */
-    DV_INGEST_FULL,     /* no room now: `on_room` tells when there is again */
-    DV_INGEST_LARGE,    /* longer than `max_body` */
-    DV_INGEST_SPENT,    /* all it leads to has spent its privacy budget */
-    DV_INGEST_DRAINING, /* the run is about to end */
-};
 
 /* What names the records of a request. */
 struct dv_ingest_name {

@@ -3,6 +3,7 @@
 #include "operators/pg_option.h"
 
 #include "connectors/pg_url.h"
+#include "engine/operator.h"
 
 struct dv_pg_config dv_pg_server_config(const struct dv_node *node, const struct dv_pg_server *server)
 {

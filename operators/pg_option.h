@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "connectors/pg.h"
-#include "engine/operator.h"
+#include "engine/option.h"
+
+struct dv_node;
 
 /* The member of an operator's state that the rows fill. */
 struct dv_pg_server {

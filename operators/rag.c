@@ -17,6 +17,7 @@
 #include "engine/memory.h"
 #include "engine/stats.h"
 #include "operators/columns.h"
+#include "operators/exit_guard.h"
 #include "operators/rag.h"
 
 static const struct dv_option options[] = {
@@ -265,6 +266,7 @@ const struct dv_operator dv_operator_rag = {
     .makes = true,
     .held_max = 2,
     .exit = DV_EXIT_LLM,
+    .guard = &dv_guard_of_texts,
     .transfer = transfer,
     .open = open_node,
     .process = process,

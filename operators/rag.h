@@ -6,6 +6,8 @@
 #include "connectors/llm.h"
 #include "engine/operator.h"
 #include "operators/answer.h"
+#include "operators/evidence.h"
+#include "privacy/guard.h"
 
 enum { DV_RAG_TALKS_MAX = 512, DV_RAG_COLUMNS = 8 };
 enum dv_rag_column { DV_RAG_KIND, DV_RAG_TEXT, DV_RAG_CITATIONS, DV_RAG_STATUS, DV_RAG_DROPPED, DV_RAG_REASON, DV_RAG_RECORDS, DV_RAG_PEOPLE };

@@ -9,6 +9,7 @@
 
 #include "engine/arena.h"
 #include "engine/id.h"
+#include "operators/evidence.h"
 
 enum { CANDIDATES_MAX = 128, STEMS_MAX = 64, CITATIONS_BYTES = 4 * DV_EVIDENCE_MAX + 8 };
 

@@ -12,6 +12,7 @@
 #include "engine/memory.h"
 #include "engine/operator.h"
 #include "operators/sink_reply.h"
+#include "operators/source_http.h"
 
 enum { ANSWER_MAX = 1024 * 1024, TEXT_FIRST = 4096, RETRY_LATER_S = 5 };
 

@@ -11,6 +11,7 @@
 #include "engine/id.h"
 #include "engine/json_doc.h"
 #include "engine/memory.h"
+#include "operators/source_http.h"
 
 enum { REVIEW_MAX = 32 * 1024, REASON_MAX = 4096 };
 

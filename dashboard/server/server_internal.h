@@ -12,7 +12,11 @@
 #include "dashboard/server/tls_cure.h"
 #include "engine/json.h"
 #include "engine/stats.h"
-#include "operators/source_http.h"
+#include "operators/ingest_outcome.h"
+
+struct dv_ingest_answer;
+struct dv_ingest_request;
+struct dv_source_http;
 
 enum { DV_STATUS_CLASSES = 6, DV_STATS_BYTES = 64 * 1024, DV_REFUSAL_BYTES = 2048 };
 

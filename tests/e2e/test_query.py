@@ -31,7 +31,7 @@ fields:
 """
 CHAIN = """  in: { op: source, from: http, schema: asked%s }
   ask: { op: project, after: in, keep: [question, evidence] }
-  rag: { op: rag, after: ask }
+  rag: { op: rag, after: ask, guard: { do: off, reason: what rag itself does with personal data is shown } }
   reply: { op: sink-reply, after: rag }
 """
 # Questions that are told so come to no answer, or to a store that nobody can write to.
@@ -42,7 +42,7 @@ LOST = """  in: { op: source, from: http, schema: asked%s }
   late: { op: route, after: lost.rest, column: question, equals: late }
   seal: { op: encrypt, after: late.matched, key: healthcare }
   store: { op: sink-store, after: seal, path: vault.sqlite }
-  rag: { op: rag, after: late.rest }
+  rag: { op: rag, after: late.rest, guard: { do: off, reason: what rag itself does with personal data is shown } }
   reply: { op: sink-reply, after: rag }
 """
 EVENTS = {**ONE, "Accept": "text/event-stream"}

@@ -15,8 +15,10 @@
 #include "engine/arena.h"
 #include "engine/random.h"
 #include "operators/answer.h"
+#include "operators/evidence.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_prompt.h"
+#include "privacy/guard.h"
 
 enum { TEXT_MAX = 2048, JSON_MAX = 16384 };
 
