@@ -2,21 +2,19 @@
  * embed.c - makes one text of some columns of a record, and its vector by a sentence model.
  *
  * Three columns are added: `text`; `embedding`, float32 little-endian of length 1; `embedding_model`. A vector tells as much
- * as its text, so both have one label: the join of those of the columns. Numbers and truth values that are public say nothing
- * of anybody and leave it as it is. Without the model's files there are no vectors: what is searched by words still works, a
- * log line says so, and the figure `model` is 0. */
+ * as its text, so both have one label (embed_text.h). Without the model's files there are no vectors: what is searched by words still
+ * works, a log line says so, and the figure `model` is 0. */
 #include <string.h>
 
 #include "connectors/embedder.h"
-#include "connectors/store.h"
-#include "engine/json.h"
 #include "engine/log.h"
 #include "engine/operator.h"
 #include "engine/stats.h"
 #include "operators/embed.h"
+#include "operators/embed_text.h"
 
 enum { EMBEDDER_MINILM, EMBEDDER_NONE };
-enum { NUMBER_BYTES = 64, ADDED = 3 };
+enum { ADDED = 3 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors leave as they are in memory");
 
 struct embed {
@@ -24,7 +22,7 @@ struct embed {
     int kind;
     const char *models;
     int64_t max_tokens;
-    uint32_t columns[DV_COLUMNS_MAX];
+    struct dv_text_form form;
     uint32_t text, embedding, model; /* of the output */
     const struct dv_schema *out;
     int from[DV_COLUMNS_MAX];
@@ -49,51 +47,15 @@ static const struct dv_option options[] = {
 
 /* ---- the schema ---- */
 
-static dv_rc find_columns(struct dv_node *node, const struct dv_shape *shape)
-{
-    struct embed *embed = dv_state(node);
-    for (size_t i = 0; i < embed->names.count; i++) {
-        int column = dv_shape_column(node, shape, "columns", embed->names.items[i]);
-        if (column < 0)
-            return DV_E_CONFIG;
-        if (shape->in->columns[column].type == DV_TYPE_BYTES)
-            return dv_refuse(node, "columns", "C220", "name columns of text, numbers or json", "column '%s' is bytes and has no text",
-                             embed->names.items[i]);
-        embed->columns[i] = (uint32_t)column;
-    }
-    return DV_OK;
-}
-
-/* Nobody can have typed something into it, and it is cleared for every exit. */
-static bool says_nothing(const struct dv_column *column)
-{
-    bool typed = column->type == DV_TYPE_TEXT || column->type == DV_TYPE_JSON;
-    return !typed && dv_label_equal(column->label, dv_label(DV_CLASS_PUBLIC, DV_FORM_PLAIN));
-}
-
-static struct dv_label label_of(const struct embed *embed, const struct dv_schema *in)
-{
-    struct dv_label label = dv_label(DV_CLASS_PUBLIC, DV_FORM_PLAIN);
-    bool any = false;
-    for (size_t i = 0; i < embed->names.count; i++) {
-        const struct dv_column *column = &in->columns[embed->columns[i]];
-        if (says_nothing(column))
-            continue;
-        label = any ? dv_label_join(label, column->label) : column->label;
-        any = true;
-    }
-    return label;
-}
-
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     static const char *const added[ADDED] = { DV_EMBED_TEXT, DV_EMBED_VECTOR, DV_EMBED_MODEL };
     static const enum dv_type types[ADDED] = { DV_TYPE_TEXT, DV_TYPE_BYTES, DV_TYPE_TEXT };
     struct embed *embed = dv_state(node);
-    if (shape->in->column_count + ADDED > DV_COLUMNS_MAX || embed->names.count > DV_COLUMNS_MAX)
+    if (shape->in->column_count + ADDED > DV_COLUMNS_MAX)
         return dv_refuse(node, NULL, "C221", "put a `project` before it", "there are too many columns");
-    DV_TRY(find_columns(node, shape));
-    struct dv_label label = label_of(embed, shape->in);
+    DV_TRY(dv_text_form_of(node, shape->in, &embed->names, &embed->form));
+    struct dv_label label = dv_text_label(&embed->form, shape->in);
     struct dv_schema *out = dv_schema_copy(dv_node_arena(node), shape->in);
     if (out == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
@@ -115,51 +77,6 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 
 /* ---- texts ---- */
 
-/* A value as text: its own, or a number's in `buffer`. */
-static struct dv_store_bytes text_of(const struct dv_cell *cell, enum dv_type type, char buffer[NUMBER_BYTES])
-{
-    struct dv_json json;
-    if (type == DV_TYPE_TEXT || type == DV_TYPE_JSON)
-        return (struct dv_store_bytes){ cell->text, cell->length };
-    dv_json_init(&json, buffer, NUMBER_BYTES);
-    if (type == DV_TYPE_FLOAT)
-        dv_json_float(&json, cell->number);
-    else if (type == DV_TYPE_BOOL)
-        dv_json_bool(&json, cell->integer != 0);
-    else
-        dv_json_int(&json, cell->integer);
-    return (struct dv_store_bytes){ buffer, dv_json_length(&json) };
-}
-
-/* Appends, or only counts if `out` is NULL. */
-static size_t append(char *out, size_t at, const void *bytes, size_t length)
-{
-    if (out != NULL && length > 0)
-        memcpy(out + at, bytes, length);
-    return at + length;
-}
-
-/* Writes a row's text, or only counts its bytes if `out` is NULL. */
-static size_t write_text(const struct embed *embed, const struct dv_batch *batch, uint32_t row, char *out)
-{
-    char buffer[NUMBER_BYTES];
-    size_t length = 0;
-    for (size_t i = 0; i < embed->names.count; i++) {
-        const struct dv_column *column = &batch->schema->columns[embed->columns[i]];
-        const struct dv_cell *cell = &dv_batch_cells(batch, embed->columns[i])[row];
-        if (!cell->present)
-            continue;
-        struct dv_store_bytes value = text_of(cell, column->type, buffer);
-        if (embed->names.count > 1) {
-            length = append(out, length, "; ", length > 0 ? 2 : 0);
-            length = append(out, length, column->name, column->name_length);
-            length = append(out, length, ": ", 2);
-        }
-        length = append(out, length, value.at, value.length);
-    }
-    return length;
-}
-
 static bool set_bytes(struct dv_cell *cell, const char *at, size_t length)
 {
     *cell = (struct dv_cell){ .text = at, .length = (uint32_t)length, .present = at != NULL };
@@ -169,13 +86,13 @@ static bool set_bytes(struct dv_cell *cell, const char *at, size_t length)
 /* The text of a row, which has none if all of its columns are missing. False: no memory. */
 static bool make_text(const struct embed *embed, struct dv_batch *batch, uint32_t row, struct dv_cell *cell)
 {
-    size_t length = write_text(embed, batch, row, NULL);
+    size_t length = dv_text_write(&embed->form, batch, row, NULL);
     *cell = (struct dv_cell){ 0 };
     if (length == 0)
         return true;
     char *text = length <= UINT32_MAX ? dv_arena_text(&batch->arena, length) : NULL;
     if (text != NULL)
-        (void)write_text(embed, batch, row, text);
+        (void)dv_text_write(&embed->form, batch, row, text);
     return set_bytes(cell, text, length);
 }
 

@@ -320,24 +320,6 @@ static dv_rc open_node(struct dv_node *node)
     return dv_vectors_place_open(node, &search->place, true);
 }
 
-static void close_node(struct dv_node *node)
-{
-    struct search *search = dv_state(node);
-    dv_vectors_place_close(&search->place);
-}
-
-static const char *waits(struct dv_node *node)
-{
-    const struct search *search = dv_state(node);
-    return dv_vectors_place_waits(&search->place);
-}
-
-static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
-{
-    const struct search *search = dv_state(node);
-    return dv_vectors_place_breaker(&search->place, index);
-}
-
 static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *ret)
 {
     const struct search *search = dv_state(node);
@@ -361,8 +343,8 @@ const struct dv_operator dv_operator_search = {
     .transfer = transfer,
     .open = open_node,
     .process = process,
-    .waits = waits,
-    .breaker = breaker,
+    .waits = dv_vectors_node_waits,
+    .breaker = dv_vectors_node_breaker,
     .gauge = gauge,
-    .close = close_node,
+    .close = dv_vectors_node_close,
 };

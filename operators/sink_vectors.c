@@ -215,24 +215,6 @@ static dv_rc open_node(struct dv_node *node)
     return dv_vectors_place_open(node, &sink->place, false);
 }
 
-static void close_node(struct dv_node *node)
-{
-    struct sink_vectors *sink = dv_state(node);
-    dv_vectors_place_close(&sink->place);
-}
-
-static const char *waits(struct dv_node *node)
-{
-    const struct sink_vectors *sink = dv_state(node);
-    return dv_vectors_place_waits(&sink->place);
-}
-
-static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
-{
-    const struct sink_vectors *sink = dv_state(node);
-    return dv_vectors_place_breaker(&sink->place, index);
-}
-
 static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *ret)
 {
     const struct sink_vectors *sink = dv_state(node);
@@ -255,8 +237,8 @@ const struct dv_operator dv_operator_sink_vectors = {
     .transfer = transfer,
     .open = open_node,
     .process = process,
-    .waits = waits,
-    .breaker = breaker,
+    .waits = dv_vectors_node_waits,
+    .breaker = dv_vectors_node_breaker,
     .gauge = gauge,
-    .close = close_node,
+    .close = dv_vectors_node_close,
 };

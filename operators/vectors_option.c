@@ -58,19 +58,34 @@ dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place
     return DV_OK;
 }
 
+/* The place of a node that has one: the first member of its state. */
+static struct dv_vectors *vectors_of(const struct dv_node *node)
+{
+    const struct dv_vectors_place *place = dv_state(node);
+    return place->vectors;
+}
+
+void dv_vectors_node_close(struct dv_node *node)
+{
+    struct dv_vectors_place *place = dv_state(node);
+    dv_vectors_place_close(place);
+}
+
+const char *dv_vectors_node_waits(struct dv_node *node)
+{
+    const struct dv_vectors *vectors = vectors_of(node);
+    return vectors != NULL ? dv_vectors_waits(vectors) : NULL;
+}
+
+const struct dv_breaker *dv_vectors_node_breaker(const struct dv_node *node, uint32_t index)
+{
+    const struct dv_vectors *vectors = vectors_of(node);
+    return index == 0 && vectors != NULL ? vectors->breaker : NULL;
+}
+
 void dv_vectors_place_close(struct dv_vectors_place *place)
 {
     if (place->vectors != NULL)
         dv_vectors_close(place->vectors);
     place->vectors = NULL;
-}
-
-const char *dv_vectors_place_waits(const struct dv_vectors_place *place)
-{
-    return place->vectors != NULL ? dv_vectors_waits(place->vectors) : NULL;
-}
-
-const struct dv_breaker *dv_vectors_place_breaker(const struct dv_vectors_place *place, uint32_t index)
-{
-    return index == 0 && place->vectors != NULL ? place->vectors->breaker : NULL;
 }

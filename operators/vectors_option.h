@@ -2,7 +2,7 @@
  * vectors_option.h - the options that every operator has which works with a place of vectors, and the place they name: an
  * embedded file (`path`) or a PostgreSQL server with pgvector (`url`).
  *
- * An operator's state has a member `place`, its option table begins with the rows below, its transfer() asks for the check. */
+ * An operator's state begins with a member `place`, its option table with the rows below; its transfer() asks for the check. */
 #ifndef DV_OPERATORS_VECTORS_OPTION_H
 #define DV_OPERATORS_VECTORS_OPTION_H
 
@@ -78,8 +78,9 @@ DV_CHECKED dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_p
 /* Accepts one that was never opened. */
 void dv_vectors_place_close(struct dv_vectors_place *place);
 
-/* For `.waits` and `.breaker` of such an operator. */
-const char *dv_vectors_place_waits(const struct dv_vectors_place *place);
-const struct dv_breaker *dv_vectors_place_breaker(const struct dv_vectors_place *place, uint32_t index);
+/* `.waits`, `.breaker` and `.close` of an operator whose state begins with its place. */
+const char *dv_vectors_node_waits(struct dv_node *node);
+const struct dv_breaker *dv_vectors_node_breaker(const struct dv_node *node, uint32_t index);
+void dv_vectors_node_close(struct dv_node *node);
 
 #endif
