@@ -371,9 +371,14 @@ static bool is_plain_name(const char *name)
     return length > 0 && length <= DV_LLM_PATH_MAX / 2 && strspn(name, allowed) == length;
 }
 
-static dv_rc check(const struct dv_llm_config *config, struct dv_error *error)
+static const struct dv_llm_api *api_of(const struct dv_llm_config *config)
 {
-    const char *fault = dv_http_url_fault(config->url, config->key != NULL);
+    return config->kind == DV_LLM_GEMINI ? &dv_llm_gemini : &dv_llm_openai;
+}
+
+dv_rc dv_llm_check(const struct dv_llm_config *config, struct dv_error *error)
+{
+    const char *fault = dv_http_url_fault(config->url != NULL ? config->url : api_of(config)->url, config->key != NULL);
     if (fault != NULL)
         return dv_error_set(error, DV_E_CONFIG, "the model's service: %s", fault);
     if (config->key != NULL && !dv_is_secret_reference(config->key))
@@ -388,7 +393,7 @@ static dv_rc check(const struct dv_llm_config *config, struct dv_error *error)
 static void fill_in(struct dv_llm *llm)
 {
     struct dv_llm_config *config = &llm->config;
-    llm->api = config->kind == DV_LLM_GEMINI ? &dv_llm_gemini : &dv_llm_openai;
+    llm->api = api_of(config);
     config->url = config->url != NULL ? config->url : llm->api->url;
     config->at_a_time = config->at_a_time != 0 ? config->at_a_time : AT_A_TIME;
     config->pause_ms = config->pause_ms != 0 ? config->pause_ms : PAUSE_MS;
@@ -404,7 +409,7 @@ dv_rc dv_llm_open(struct dv_llm *llm, const struct dv_llm_config *config, struct
 {
     *llm = (struct dv_llm){ .config = *config };
     fill_in(llm);
-    DV_TRY(check(&llm->config, error));
+    DV_TRY(dv_llm_check(&llm->config, error));
     llm->http = config->http;
     if (llm->http == NULL) {
         const struct dv_http_config http = {

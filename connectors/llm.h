@@ -139,6 +139,9 @@ struct dv_llm {
     bool opened;
 };
 
+/* Whether a connector can be made of this, without its loop. DV_E_CONFIG as dv_llm_open(). */
+DV_CHECKED dv_rc dv_llm_check(const struct dv_llm_config *config, struct dv_error *error);
+
 /* Opens a connector; nothing is connected yet. DV_E_CONFIG with a text: a URL that cannot be used, a key in plain http to
  * another host, a model's name that no URL can hold. Close with dv_llm_close(). */
 DV_CHECKED dv_rc dv_llm_open(struct dv_llm *llm, const struct dv_llm_config *config, struct dv_error *error);

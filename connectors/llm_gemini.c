@@ -196,35 +196,15 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk, unsigned status)
 
 /* ---- the stream ---- */
 
-/* Whatever else there is, or will be, is a failure. */
-static const struct finish {
-    const char *word;
-    enum dv_llm_finish finish;
-    const char *reason;
-} finishes[] = {
-    { "STOP", DV_LLM_COMPLETE, NULL },
-    { "MAX_TOKENS", DV_LLM_TRUNCATED, "the answer is cut off at its longest" },
-    { "SPII", DV_LLM_PERSONAL, "the service saw personal data" },
-    { "SAFETY", DV_LLM_BLOCKED, "the service would not answer" },
-    { "RECITATION", DV_LLM_BLOCKED, "the service would not answer" },
-    { "BLOCKLIST", DV_LLM_BLOCKED, "the service would not answer" },
-    { "PROHIBITED_CONTENT", DV_LLM_BLOCKED, "the service would not answer" },
+static const struct dv_llm_ending endings[] = {
+    { "STOP", DV_LLM_COMPLETE },
+    { "MAX_TOKENS", DV_LLM_TRUNCATED },
+    { "SPII", DV_LLM_PERSONAL },
+    { "SAFETY", DV_LLM_BLOCKED },
+    { "RECITATION", DV_LLM_BLOCKED },
+    { "BLOCKLIST", DV_LLM_BLOCKED },
+    { "PROHIBITED_CONTENT", DV_LLM_BLOCKED },
 };
-
-static void note_finish(struct dv_llm_talk *talk, dv_doc_at word)
-{
-    if (dv_doc_is_null(&talk->doc, word))
-        return;
-    talk->ended = true;
-    talk->finish = DV_LLM_FAILED;
-    talk->reason = "the answer ended in a way that is not known";
-    for (size_t i = 0; i < sizeof finishes / sizeof finishes[0]; i++) {
-        if (!dv_doc_says(&talk->doc, word, finishes[i].word))
-            continue;
-        talk->finish = finishes[i].finish;
-        talk->reason = finishes[i].reason;
-    }
-}
 
 /* What the model thinks to itself is no answer. */
 static bool take_parts(struct dv_llm_talk *talk, dv_doc_at parts)
@@ -267,7 +247,8 @@ static bool take_event(struct dv_llm_talk *talk, const struct dv_sse_event *even
         return true;
     }
     dv_doc_at candidate = dv_doc_first(doc, dv_doc_in(doc, root, "candidates"));
-    note_finish(talk, dv_doc_in(doc, candidate, "finishReason"));
+    if (dv_llm_note_finish(talk, dv_doc_in(doc, candidate, "finishReason"), endings, sizeof endings / sizeof endings[0]))
+        talk->ended = true;
     return take_parts(talk, dv_doc_in(doc, dv_doc_in(doc, candidate, "content"), "parts"));
 }
 

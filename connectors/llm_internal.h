@@ -113,6 +113,14 @@ struct dv_llm_verdict dv_llm_judge_status(const struct dv_llm_talk *talk, unsign
 /* llm_embed.c: the row of a text from a JSON array, or base64; false: a verdict was noted. */
 bool dv_llm_take_row(struct dv_llm_talk *talk, dv_doc_at vector, uint32_t row, bool of_length_1);
 
+/* For services: notes how the answer ended, by the service's own word at `at` (null: it has not); a word that is not among the
+ * `count` endings is a failure. False: it has not ended. */
+struct dv_llm_ending {
+    const char *word;
+    enum dv_llm_finish finish;
+};
+bool dv_llm_note_finish(struct dv_llm_talk *talk, dv_doc_at at, const struct dv_llm_ending *endings, size_t count);
+
 /* Tokens of the answer's count at `name` in `usage`, or what was known. */
 uint32_t dv_llm_count(struct dv_llm_talk *talk, dv_doc_at usage, const char *name, uint32_t known);
 

@@ -118,36 +118,18 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk, unsigned status)
 
 /* ---- the stream ---- */
 
-static const struct finish {
-    const char *word;
-    enum dv_llm_finish finish;
-    const char *reason;
-} finishes[] = {
-    { "stop", DV_LLM_COMPLETE, NULL },
-    { "length", DV_LLM_TRUNCATED, "the answer is cut off at its longest" },
-    { "content_filter", DV_LLM_BLOCKED, "the service would not answer" },
+static const struct dv_llm_ending endings[] = {
+    { "stop", DV_LLM_COMPLETE },
+    { "length", DV_LLM_TRUNCATED },
+    { "content_filter", DV_LLM_BLOCKED },
 };
-
-static void note_finish(struct dv_llm_talk *talk, dv_doc_at word)
-{
-    if (dv_doc_is_null(&talk->doc, word))
-        return;
-    talk->finish = DV_LLM_FAILED;
-    talk->reason = "the answer ended in a way that is not known";
-    for (size_t i = 0; i < sizeof finishes / sizeof finishes[0]; i++) {
-        if (!dv_doc_says(&talk->doc, word, finishes[i].word))
-            continue;
-        talk->finish = finishes[i].finish;
-        talk->reason = finishes[i].reason;
-    }
-}
 
 static bool take_choice(struct dv_llm_talk *talk, dv_doc_at choice)
 {
     struct dv_doc *doc = &talk->doc;
     const char *text = NULL;
     size_t length = 0;
-    note_finish(talk, dv_doc_in(doc, choice, "finish_reason"));
+    (void)dv_llm_note_finish(talk, dv_doc_in(doc, choice, "finish_reason"), endings, sizeof endings / sizeof endings[0]);
     dv_doc_at content = dv_doc_in(doc, dv_doc_in(doc, choice, "delta"), "content");
     return !dv_doc_text(doc, content, &text, &length) || dv_llm_hand_out(talk, text, length);
 }

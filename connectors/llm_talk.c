@@ -67,6 +67,25 @@ uint32_t dv_llm_count(struct dv_llm_talk *talk, dv_doc_at usage, const char *nam
                : known;
 }
 
+bool dv_llm_note_finish(struct dv_llm_talk *talk, dv_doc_at at, const struct dv_llm_ending *endings, size_t count)
+{
+    static const char *const reasons[] = {
+        [DV_LLM_COMPLETE] = NULL,
+        [DV_LLM_TRUNCATED] = "the answer is cut off at its longest",
+        [DV_LLM_BLOCKED] = "the service would not answer",
+        [DV_LLM_PERSONAL] = "the service saw personal data",
+        [DV_LLM_FAILED] = "the answer ended in a way that is not known",
+    };
+    if (dv_doc_is_null(&talk->doc, at))
+        return false;
+    talk->finish = DV_LLM_FAILED;
+    for (size_t i = 0; i < count; i++)
+        if (dv_doc_says(&talk->doc, at, endings[i].word))
+            talk->finish = endings[i].finish;
+    talk->reason = reasons[talk->finish];
+    return true;
+}
+
 /* ---- life ---- */
 
 static void wipe_key(struct dv_llm_talk *talk)
