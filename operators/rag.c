@@ -27,14 +27,8 @@ static const struct dv_option options[] = {
     { "llm", DV_ENUM, offsetof(struct dv_rag, llm), .initial = "extractive", .values = "extractive|openai|gemini",
       .help = "Who writes: extractive picks the sentences of the evidence that say most about the question, without a model; openai is "
               "whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's." },
-    { "model", DV_STR, offsetof(struct dv_rag, model), .help = "Name of the model; extractive has none." },
-    { "url", DV_STR, offsetof(struct dv_rag, url),
-      .help = "Where it is, as http://127.0.0.1:8080: what stands before /v1 or /v1beta; the service's own if left out." },
-    { "key", DV_SECRET, offsetof(struct dv_rag, key), .help = "Its key; none is sent if left out." },
-    { "ca", DV_STR, offsetof(struct dv_rag, ca), .help = "PEM file of the certificates that are trusted; those of the system if left out." },
+    DV_LLM_SERVICE_ROWS(struct dv_rag),
     { "max_tokens", DV_INT, offsetof(struct dv_rag, max_tokens), .initial = "512", .min = 16, .max = 8192, .help = "Longest answer of a model." },
-    { "tokens_per_day", DV_INT, offsetof(struct dv_rag, tokens_per_day), .initial = "0", .min = 0, .max = INT64_C(1) << 40,
-      .help = "Tokens that the tenant may spend in a day (UTC), questions and answers; 0: as many as it likes." },
     { "k", DV_INT, offsetof(struct dv_rag, k), .initial = "5", .min = DV_K_MIN, .max = 100000,
       .help = "Of how many people evidence is at least: groups of fewer are left out, and records of single persons unless so many are told apart; "
               "the answer is refused if nothing is left." },
@@ -82,6 +76,11 @@ static const struct dv_schema *make_out(struct dv_arena *arena, struct dv_label 
     return schema;
 }
 
+static enum dv_llm_kind kind_of(const struct dv_rag *rag)
+{
+    return rag->llm == DV_RAG_GEMINI ? DV_LLM_GEMINI : DV_LLM_OPENAI;
+}
+
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct dv_rag *rag = dv_state(node);
@@ -94,8 +93,8 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
         return dv_refuse(node, NULL, "C007", NULL, "no memory for the columns of an answer");
     (void)dv_columns_take(prompt, shape->in, (uint32_t)question);
     (void)dv_columns_take(prompt, shape->in, (uint32_t)evidence);
-    if (rag->llm != DV_RAG_EXTRACTIVE && rag->model == NULL)
-        return dv_refuse(node, "llm", "C231", "as in model: llama-3.2-3b", "`llm` is a service that must be told which `model`");
+    if (rag->llm != DV_RAG_EXTRACTIVE)
+        DV_TRY(dv_llm_service_check(node, &rag->service, kind_of(rag), "llm"));
     rag->question = (uint32_t)question;
     rag->evidence = (uint32_t)evidence;
     rag->out = make_out(dv_node_arena(node), dv_label_join(shape->in->columns[question].label, shape->in->columns[evidence].label));
@@ -125,23 +124,11 @@ static void on_timer(struct dv_timer *timer)
 
 static dv_rc open_model(struct dv_node *node, struct dv_rag *rag)
 {
-    struct dv_error error = { 0 };
-    const struct dv_llm_config config = {
-        .loop = dv_node_loop(node),
-        .kind = rag->llm == DV_RAG_GEMINI ? DV_LLM_GEMINI : DV_LLM_OPENAI,
-        .url = rag->url,
-        .key = rag->key,
-        .model = rag->model,
-        .ca = rag->ca,
-        .deadlines = { .first_byte_ms = (uint32_t)rag->deadline_ms, .idle_ms = (uint32_t)rag->deadline_ms, .total_ms = (uint32_t)rag->deadline_ms },
-        .tokens_per_day = (uint64_t)rag->tokens_per_day,
-    };
     if (rag->llm == DV_RAG_EXTRACTIVE)
         return DV_OK;
     if (uv_random(NULL, NULL, &rag->secret, sizeof rag->secret, 0, NULL) != 0)
         return dv_fail(node, DV_E_FAILED, "no random numbers");
-    dv_rc rc = dv_llm_open(&rag->model_of, &config, &error);
-    return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
+    return dv_llm_service_open(node, &rag->service, kind_of(rag), rag->deadline_ms);
 }
 
 static dv_rc open_node(struct dv_node *node)
@@ -223,11 +210,10 @@ static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *r
         { "answered", (double)rag->answered }, { "partial", (double)rag->partial },   { "refused", (double)rag->refused },
         { "failed", (double)rag->failed },     { "dropped", (double)rag->dropped },   { "alarms", (double)rag->alarms },
         { "under_way", (double)rag->count },
-        { "tokens_in", (double)rag->model_of.figures.tokens_in },
-        { "tokens_out", (double)rag->model_of.figures.tokens_out },
     };
-    if (index >= sizeof gauges / sizeof gauges[0])
-        return false;
+    const uint32_t own = sizeof gauges / sizeof gauges[0];
+    if (index >= own)
+        return dv_llm_service_gauge(&rag->service, index - own, ret);
     *ret = gauges[index];
     return true;
 }
@@ -235,13 +221,13 @@ static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *r
 static const char *waits(struct dv_node *node)
 {
     const struct dv_rag *rag = dv_state(node);
-    return rag->model_of.opened ? dv_llm_waits(&rag->model_of) : NULL;
+    return dv_llm_service_waits(&rag->service);
 }
 
 static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
 {
     const struct dv_rag *rag = dv_state(node);
-    return rag->model_of.opened && index == 0 ? dv_llm_breaker(&rag->model_of) : NULL;
+    return dv_llm_service_breaker(&rag->service, index);
 }
 
 static void close_node(struct dv_node *node)
@@ -251,7 +237,7 @@ static void close_node(struct dv_node *node)
         dv_rag_forget_group(rag, rag->first->group);
     if (rag->timed)
         dv_timer_close(&rag->timer);
-    dv_llm_close(&rag->model_of);
+    dv_llm_service_close(&rag->service);
     dv_guard_close(rag->guard);
     if (rag->guarded)
         dv_guard_rules_close(&rag->rules);

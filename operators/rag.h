@@ -7,6 +7,7 @@
 #include "engine/operator.h"
 #include "operators/answer.h"
 #include "operators/evidence.h"
+#include "operators/llm_option.h"
 #include "privacy/guard.h"
 
 enum { DV_RAG_TALKS_MAX = 512, DV_RAG_COLUMNS = 8 };
@@ -42,9 +43,9 @@ struct dv_rag_talk {
 struct dv_rag {
     /* options */
     const char *question_name, *evidence_name;
+    struct dv_llm_service service; /* who writes, unless it is extractive */
     int llm;
-    int64_t k, sentences, max_question, deadline_ms, piece_bytes, max_tokens, tokens_per_day;
-    const char *url, *key, *model, *ca;
+    int64_t k, sentences, max_question, deadline_ms, piece_bytes, max_tokens;
     double floor;
     /* columns of the input */
     uint32_t question, evidence;
@@ -56,10 +57,9 @@ struct dv_rag {
     struct dv_guard *guard;
     struct dv_rag_talk *first, *last; /* in the order they came */
     uint32_t count;
-    struct dv_llm model_of; /* who writes, unless it is extractive */
-    uint64_t secret;        /* for the fences of prompts */
-    uint32_t asked;         /* questions that the model has */
-    struct dv_batch *held;  /* empty, while it writes */
+    uint64_t secret;       /* for the fences of prompts */
+    uint32_t asked;        /* questions that the model has */
+    struct dv_batch *held; /* empty, while it writes */
     struct dv_timer timer;
     bool timed, guarded;
     uint64_t answered, partial, refused, failed, dropped, alarms;

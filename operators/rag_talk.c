@@ -60,7 +60,7 @@ void dv_rag_forget(struct dv_rag *rag, struct dv_rag_talk *talk)
 {
     struct dv_rag_talk *before = NULL;
     if (talk->phase == DV_RAG_ASKED)
-        dv_llm_cancel(&rag->model_of, &talk->request);
+        dv_llm_cancel(rag->service.llm, &talk->request);
     rag->asked -= talk->phase == DV_RAG_ASKED;
     for (struct dv_rag_talk *at = rag->first; at != talk; at = at->next)
         before = at;
@@ -201,7 +201,7 @@ static enum dv_rag_phase ask(struct dv_rag *rag, struct dv_rag_talk *talk)
         .on_end = on_end,
         .data = talk,
     };
-    if (prompt != NULL && dv_llm_ask(&rag->model_of, &talk->request) == DV_OK) {
+    if (prompt != NULL && dv_llm_ask(rag->service.llm, &talk->request) == DV_OK) {
         rag->asked++;
         return DV_RAG_ASKED;
     }
@@ -261,7 +261,7 @@ void dv_rag_expire(struct dv_rag *rag)
             return;
         }
         if (talk->phase == DV_RAG_ASKED)
-            dv_llm_cancel(&rag->model_of, &talk->request);
+            dv_llm_cancel(rag->service.llm, &talk->request);
         rag->asked -= talk->phase == DV_RAG_ASKED;
         talk->phase = DV_RAG_OVER;
         dv_answer_over(&talk->answer, DV_ANSWER_CUT, "the answer was not complete in time");

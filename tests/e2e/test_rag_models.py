@@ -105,8 +105,23 @@ def test_a_model_that_answers(shared, model):
     assert (body["status"], body["answer"], body["dropped"], body["records"]) == ("answered", GOOD, 0, 2)
     prompt = model.prompts[0]
     assert "What of zebra one?" in prompt and "[1] Asthma rises: 14 records. Flu is rare." in prompt
+    names = ("llm_requests", "llm_cache_hits", "llm_failed", "llm_over_budget", "tokens_in", "tokens_out", "llm_circuit")
+    before = [shared.figure("rag", name) for name in names]
     model.say([whole("Never asked [1].")])
     assert shared.ask(asked("What of zebra one?")).body["answer"] == GOOD and model.prompts == []  # it was kept
+    model.say([whole(GOOD).replace(b"data: [DONE]", b'data: {"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 9}}\n\ndata: [DONE]')])
+    assert ask(shared, model, model.script, "What did zebra cost?")["answer"] == GOOD
+    assert [shared.figure("rag", name) - old for name, old in zip(names, before)] == [2, 1, 0, 0, 70, 9, 0]
+
+
+def test_tokens_of_the_day_are_counted(tmp_path, model):
+    with QueryWorld(tmp_path) as world:
+        options = f"op: rag, llm: openai, model: fake, url: 'http://127.0.0.1:{model.server_port}', max_tokens: 64, tokens_per_day: 900"
+        process = world.begin(nodes=CHAIN.replace("op: rag", options))
+        asked_for = [ask(world, model, [whole(GOOD)], f"zebra spends {number}")["status"] for number in range(9)]
+        assert asked_for[0] == "answered" and asked_for[-1] == "failed" and sorted(asked_for) == asked_for
+        assert world.figure("rag", "llm_over_budget") == asked_for.count("failed")
+        assert end(process)[0] == 0
 
 
 def test_sentences_come_while_the_model_writes(shared, model):

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * llm_option.c - from an operator's options to an open connector of a language model. */
+#include "operators/llm_option.h"
+
+#include "connectors/llm.h"
+#include "engine/operator.h"
+#include "engine/stats.h"
+
+static struct dv_llm_config config_of(const struct dv_llm_service *service, int kind)
+{
+    return (struct dv_llm_config){ .kind = (enum dv_llm_kind)kind,
+                                   .url = service->url,
+                                   .key = service->key,
+                                   .model = service->model,
+                                   .ca = service->ca,
+                                   .tokens_per_day = (uint64_t)service->tokens_per_day };
+}
+
+dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *service, int kind, const char *option)
+{
+    const struct dv_llm_config config = config_of(service, kind);
+    struct dv_error error = { 0 };
+    if (service->model == NULL)
+        return dv_refuse(node, option, "C231", "as in model: llama-3.2-3b",
+                         "`%s` is a service that must be told which `model`", option);
+    if (dv_llm_check(&config, &error) == DV_OK)
+        return DV_OK;
+    return dv_refuse(node, option, "C235", "see the operator's page in `datavault docs`", "%s", error.text);
+}
+
+dv_rc dv_llm_service_open(struct dv_node *node, struct dv_llm_service *service, int kind, int64_t deadline_ms)
+{
+    struct dv_llm_config config = config_of(service, kind);
+    struct dv_error error = { 0 };
+    uint32_t longest = (uint32_t)deadline_ms;
+    config.loop = dv_node_loop(node);
+    config.deadlines = (struct dv_http_deadlines){ .first_byte_ms = longest, .idle_ms = longest, .total_ms = longest };
+    struct dv_llm *llm = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *llm);
+    if (llm == NULL)
+        return dv_fail(node, DV_E_MEMORY, "no memory for a language model's service");
+    dv_rc rc = dv_llm_open(llm, &config, &error);
+    if (dv_is_error(rc))
+        return dv_fail(node, rc, "%s", error.text);
+    service->llm = llm;
+    return DV_OK;
+}
+
+void dv_llm_service_close(struct dv_llm_service *service)
+{
+    if (service->llm != NULL)
+        dv_llm_close(service->llm);
+    service->llm = NULL;
+}
+
+const char *dv_llm_service_waits(const struct dv_llm_service *service)
+{
+    return service->llm != NULL ? dv_llm_waits(service->llm) : NULL;
+}
+
+const struct dv_breaker *dv_llm_service_breaker(const struct dv_llm_service *service, uint32_t index)
+{
+    return service->llm != NULL && index == 0 ? dv_llm_breaker(service->llm) : NULL;
+}
+
+bool dv_llm_service_gauge(const struct dv_llm_service *service, uint32_t index, struct dv_gauge *ret)
+{
+    if (service->llm == NULL)
+        return false;
+    const struct dv_llm_figures *figures = dv_llm_figures(service->llm);
+    const struct dv_gauge gauges[] = {
+        { "llm_requests", (double)figures->asked },      { "llm_cache_hits", (double)figures->kept },
+        { "llm_retries", (double)figures->retries },     { "llm_failed", (double)figures->failed },
+        { "llm_over_budget", (double)figures->refused }, { "llm_blocked", (double)figures->blocked },
+        { "llm_personal", (double)figures->personal },   { "llm_circuit", (double)dv_llm_breaker(service->llm)->state },
+        { "tokens_in", (double)figures->tokens_in },     { "tokens_out", (double)figures->tokens_out },
+    };
+    if (index >= sizeof gauges / sizeof gauges[0])
+        return false;
+    *ret = gauges[index];
+    return true;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * llm_option.h - the options that every operator has which asks a language model's service, and the service they name.
+ *
+ * An operator's state has a member `service`, its option table has the rows below, its transfer() asks for the check. Which kind of
+ * service it is, and how long it may take, the operator says itself. */
+#ifndef DV_OPERATORS_LLM_OPTION_H
+#define DV_OPERATORS_LLM_OPTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/option.h"
+
+struct dv_breaker;
+struct dv_gauge;
+struct dv_llm;
+struct dv_node;
+
+/* The member of an operator's state that the rows fill, and what is open. */
+struct dv_llm_service {
+    const char *model, *url, *key, *ca;
+    int64_t tokens_per_day;
+    struct dv_llm *llm; /* NULL: not open */
+};
+
+/* Rows of an option table whose state has a member `service` of the type above. */
+#define DV_LLM_SERVICE_ROWS(state)                                                                                     \
+    { "model", DV_STR, offsetof(state, service.model),                                                                 \
+      .help = "Name of the service's model; without a service there is none." },                                       \
+        { "url", DV_STR, offsetof(state, service.url),                                                                 \
+          .help = "Where the service is, as http://127.0.0.1:8080: what stands before /v1 or /v1beta; its own if "     \
+                  "left out." },                                                                                       \
+        { "key", DV_SECRET, offsetof(state, service.key), .help = "The service's key; none is sent if left out." },    \
+        { "ca", DV_STR, offsetof(state, service.ca),                                                                   \
+          .help = "PEM file of the certificates that are trusted; those of the system if left out." },                 \
+    {                                                                                                                  \
+        "tokens_per_day", DV_INT, offsetof(state, service.tokens_per_day),                                             \
+            .initial = "0", .min = 0, .max = INT64_C(1) << 40,                                                         \
+            .help =                                                                                                    \
+                "Tokens that the tenant may spend at the service in a day (UTC), in and out; 0: as many as it likes."  \
+    }
+
+/* During transfer(): what can be checked without asking it; `option` chose the kind, an enum dv_llm_kind. DV_E_CONFIG after a finding. */
+DV_CHECKED dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *service, int kind,
+                                      const char *option);
+
+/* Opens it, for open(): every request ends within `deadline_ms`. */
+DV_CHECKED dv_rc dv_llm_service_open(struct dv_node *node, struct dv_llm_service *service, int kind,
+                                     int64_t deadline_ms);
+
+/* Accepts one that was never opened. */
+void dv_llm_service_close(struct dv_llm_service *service);
+
+/* For `.waits` and `.breaker` of such an operator; nothing of one that is not open. */
+const char *dv_llm_service_waits(const struct dv_llm_service *service);
+const struct dv_breaker *dv_llm_service_breaker(const struct dv_llm_service *service, uint32_t index);
+
+/* For `.gauge`: the index-th figure of the service; false behind the last, and of one that is not open. */
+bool dv_llm_service_gauge(const struct dv_llm_service *service, uint32_t index, struct dv_gauge *ret);
+
+#endif
