@@ -34,7 +34,7 @@ struct dv_row {
     uint8_t id[DV_ID_BYTES]; /* time-ordered UUID derived from source, partition and offset */
     uint64_t offset;         /* where the source found it; a file: the byte offset of the line */
     uint64_t line;           /* a file: the line number from 1; else 0 */
-    int64_t created_ms;      /* when it was read, ms since 1970 */
+    int64_t created_ms;      /* when it entered its stream or was stored, if its source knows, or when it was read; ms since 1970 */
 };
 
 struct dv_receipt;

@@ -152,6 +152,34 @@ void dv_want(struct dv_node *node)
     dv_graph_wake(node->graph);
 }
 
+/* A source that holds a batch waits for the world outside; one that does not is waited for by someone behind it. */
+static bool has_input(const struct dv_node *node)
+{
+    if (node->op->source)
+        return !node->ended && !node->stopping && !node->graph->pauses && node->held_count == 0;
+    return node->edge.count > 0 || node->retry_count > 0 || node->held_count > 0;
+}
+
+static bool leads_to(const struct dv_node *node, const bool marked[])
+{
+    bool found = false;
+    for (uint32_t link = 0; link < node->link_count; link++)
+        found = found || marked[node->graph->links[node->link_first + link].to];
+    return found;
+}
+
+bool dv_input_waits(const struct dv_node *node)
+{
+    const struct dv_graph *graph = node->graph;
+    bool before[DV_NODES_MAX] = { false };
+    bool waits = false;
+    for (uint32_t i = graph->node_count; i-- > 0;) { /* who sends stands above who receives */
+        before[i] = graph->nodes[i] == node || leads_to(graph->nodes[i], before);
+        waits = waits || (before[i] && has_input(graph->nodes[i]));
+    }
+    return waits;
+}
+
 void dv_end(struct dv_node *node)
 {
     DV_ASSERT(node->op->source);

@@ -185,8 +185,12 @@ void dv_emit(struct dv_node *node, uint32_t output, struct dv_batch *batch);
  * process() of an operator with named outputs this never fails for want of a batch; NULL: its arena is full. */
 struct dv_batch *dv_select(struct dv_node *node, struct dv_batch *batch, const uint16_t *rows, uint32_t count);
 
-/* Asks for an empty batch (a window with something to say). */
+/* Asks for an empty batch (a window with something to say). It comes before any more input does. */
 void dv_want(struct dv_node *node);
+
+/* Whether there is input for the node on its way, or a source before it that others keep from sending: who waits for a silence
+ * has not heard one. */
+bool dv_input_waits(const struct dv_node *node);
 
 /* Tells whether a node's privacy budget is spent, so that what comes to it comes to nothing; and whether that is so on
  * every way behind `source`: who would send something there can be told at once. */

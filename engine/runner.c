@@ -79,12 +79,12 @@ static enum offer next_offer(struct dv_node *node)
 {
     if (node->bisect.batch != NULL)
         return node->bisect.view == NULL && dv_now_ns(node->graph->loop) >= node->bisect.due_ns ? OFFER_VIEW : OFFER_NONE;
+    if (wants_own(node)) /* before its input: a window may have to be told before it can take more */
+        return OFFER_OWN;
     if (dv_retry_pending(node))
         return OFFER_AGAIN;
     if (dv_retry_blocks(node))
         return OFFER_NONE;
-    if (wants_own(node))
-        return OFFER_OWN;
     if (node->edge.count > 0)
         return can_keep(node) && dv_order_admits(node) && dv_exit_guard_admits(node) ? OFFER_QUEUED : OFFER_NONE;
     if (node->op->makes && !node->op->source && !node->flushed && (node->upstream_open == 0 || node->flushing))

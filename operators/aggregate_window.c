@@ -73,12 +73,17 @@ static struct dv_group *find_group(struct dv_window *window, const struct dv_bat
     return group;
 }
 
+void dv_window_add_rows(struct dv_window *window, const struct dv_batch *batch, uint32_t from, uint32_t to)
+{
+    DV_ASSERT(batch->schema->column_count == window->plan->schema->column_count && from <= to && to <= batch->rows);
+    for (uint32_t row = from; row < to; row++)
+        dv_group_add(find_group(window, batch, row), window, batch, row);
+    window->records += to - from;
+}
+
 void dv_window_add(struct dv_window *window, const struct dv_batch *batch)
 {
-    DV_ASSERT(batch->schema->column_count == window->plan->schema->column_count);
-    for (uint32_t row = 0; row < batch->rows; row++)
-        dv_group_add(find_group(window, batch, row), window, batch, row);
-    window->records += batch->rows;
+    dv_window_add_rows(window, batch, 0, batch->rows);
 }
 
 /* Larger groups first; of two equal ones the older. */

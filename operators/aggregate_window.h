@@ -98,8 +98,9 @@ DV_CHECKED dv_rc dv_window_init(struct dv_window *window, const struct dv_window
 /* Gives the groups' memory back. */
 void dv_window_free(struct dv_window *window);
 
-/* Counts every row of `batch`, which has the plan's schema. */
+/* Counts every row of `batch`, which has the plan's schema; or rows `from` to `to`, the end excluded. */
 void dv_window_add(struct dv_window *window, const struct dv_batch *batch);
+void dv_window_add_rows(struct dv_window *window, const struct dv_batch *batch, uint32_t from, uint32_t to);
 
 /* Sorts the groups by size and pools what may not be shown. Once, at the end of the window. */
 struct dv_window_report dv_window_close(struct dv_window *window);

@@ -4,6 +4,8 @@
 #include "engine/id.h"
 #include "operators/redis_source.h"
 
+static const uint64_t year_2000_ms = 946684800000;
+
 /* One filling of a batch. */
 struct filling {
     struct dv_redis_source *source;
@@ -32,11 +34,20 @@ static uint64_t hash_payload(const struct filling *filling, const struct dv_redi
     return hash;
 }
 
+/* When the entry came into its stream, which its id tells, so that a backlog keeps its times. An id may be anything that
+ * grows, though: one before 2000 or in the future is no time, and the record is as old as its being read. */
+static int64_t created_at(const struct filling *filling, struct dv_stream_id id)
+{
+    bool is_time = id.ms >= year_2000_ms && id.ms <= (uint64_t)filling->now_ms;
+    return is_time ? (int64_t)id.ms : filling->now_ms;
+}
+
 /* `order` and `minor` of the id, the rest of a large number goes into the hash, as does the payload of a record. */
 static struct dv_row place_of(const struct filling *filling, struct dv_stream_entry entry,
                               const struct dv_redis_reply *payload)
 {
-    struct dv_row place = { .offset = entry.id.ms, .line = entry.id.seq, .created_ms = filling->now_ms };
+    struct dv_row place = { .offset = entry.id.ms, .line = entry.id.seq };
+    place.created_ms = created_at(filling, entry.id);
     uint64_t hash = filling->source->stream[entry.stream].hash;
     if (entry.id.seq > UINT32_MAX)
         hash = dv_hash64(&entry.id.seq, sizeof entry.id.seq, hash);

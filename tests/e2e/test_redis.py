@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import canary
 import oracle
 from redis_server import RedisServer
-from redis_world import (CHAIN, SETTINGS, SOURCE, add, graph, log_of, pending, refused, stored, trimmed, wait_stored,
+from redis_world import (CHAIN, SETTINGS, SOURCE, add, graph, log_of, patient, pending, refused, stored, trimmed, wait_stored,
                          wanted)
 from world import World, end, free_port, get, wait_for
 
@@ -50,6 +50,21 @@ def test_many_records_once_each_and_all_acknowledged(redis, world):
     assert end(process)[0] == 0, log_of(process)
     identity = oracle.uuid.UUID(bytes=oracle.rows(world.path("vault.sqlite"))[0][0])
     assert b'"patient_id":"P0000000"' in world.retrieve(str(identity))
+
+
+def test_a_record_is_as_old_as_its_entry(redis, world):
+    """Sealed is when the record entered the stream, which the entry's id tells unless it can be no time."""
+    client, before = redis.client(), int(time.time() * 1000)
+    said = {"1-1": None, "946684799999-5": None, "946684800000-0": 946684800000, "1700000000123-0": 1700000000123}
+    ids = [*said, "7258118400000-0"]  # of the year 2200
+    for number, name in enumerate(ids):
+        client("XADD", "s", name, "data", oracle.to_json(patient(number)))
+    process = world.start("run", graph(world, redis.port))
+    wait_stored(world, ids)
+    assert end(process)[0] == 0, log_of(process)
+    created = sorted(row[0] for row in oracle.rows(world.path("vault.sqlite"), "created_at"))
+    assert created[:2] == [at for at in said.values() if at] and len(created) == 5
+    assert before <= created[2] and created[4] <= time.time() * 1000
 
 
 def test_several_streams_in_one_source(redis, world):
