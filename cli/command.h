@@ -40,6 +40,7 @@ extern const struct dv_command dv_command_keys;
 extern const struct dv_command dv_command_budget;
 extern const struct dv_command dv_command_migrate;
 extern const struct dv_command dv_command_policy;
+extern const struct dv_command dv_command_vectors;
 extern const struct dv_command dv_command_version;
 
 /* The next option as getopt_long() tells it. `--help` and mistakes are dealt with here: then the answer is -2 and

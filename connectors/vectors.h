@@ -17,7 +17,7 @@
 #include "connectors/store.h"
 
 enum {
-    DV_VECTORS_PUT_MAX = 256,   /* rows of a put */
+    DV_VECTORS_PUT_MAX = 256,   /* rows of a put, or of a removal */
     DV_VECTORS_TOP_MAX = 64,    /* hits of a search */
     DV_VECTORS_RANKED_MAX = 256, /* of each of the two lists that are joined */
     DV_VECTORS_WIDTH_MAX = 4096,
@@ -61,7 +61,8 @@ enum dv_vectors_kind {
     DV_VECTORS_PUT,    /* rows[0 .. count-1] of one tenant and model, all or nothing; one that is there stays, but gets its vector
                         * if it had none; `total`: how many were new */
     DV_VECTORS_SEARCH, /* query → hits[0 .. total-1] */
-    DV_VECTORS_REMOVE, /* all of query.tenant about `subject_ref`, for good; `total`: how many there were */
+    DV_VECTORS_REMOVE, /* of query.tenant, for good: all about the people that rows[0 .. count-1] name by their subject_ref, or, where
+                        * these have none, the texts with their ids; `total`: how many texts there were, `met`: of how many rows */
     DV_VECTORS_COUNT,  /* `total`: the texts of query.tenant, or of all if it is NULL */
 };
 
@@ -74,13 +75,13 @@ struct dv_vectors_request {
     const struct dv_vectors_row *rows;
     uint32_t count;
     struct dv_vectors_query query;
-    struct dv_store_bytes subject_ref;
     dv_vectors_callback callback;
     void *data;
 
     dv_rc rc;           /* DV_OK, DV_E_CONFIG (another model), DV_E_FULL, DV_E_IO, DV_E_DEPENDENCY, DV_E_DATA, DV_E_FAILED … */
     const char *reason; /* a literal, or NULL */
-    uint64_t total;
+    uint64_t total, met;
+    bool remains; /* after a removal: bytes of the texts are still on the disk, until who reads there is done or a server has cleaned up */
     const struct dv_vectors_hit *hits; /* the store's, valid during the callback */
     bool lexical;                      /* no vector was compared */
     struct dv_vectors_request *next;   /* the store's */

@@ -12,8 +12,9 @@
 #include "connectors/vectors_words.h"
 #include "engine/memory.h"
 
-enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_FLOAT8 = 701, OID_REALS = 1021, OID_TIMESTAMPTZ = 1184 };
+enum { OID_INT8 = 20, OID_TEXT = 25, OID_FLOAT8 = 701, OID_REALS = 1021, OID_TIMESTAMPTZ = 1184 };
 enum { NUMBER_BYTES = 10 };
+enum { COLUMN_ID = 0, COLUMN_SUBJECT = 6 }; /* of a put's arrays */
 enum { WORDS_BYTES = DV_WORDS_MAX * (DV_WORD_BYTES_MAX + 1) + 1 };
 enum { COL_OTHER, COL_ANY, COL_ID, COL_SCHEMA, COL_CREATED, COL_TEXT, COL_SUBJECT, COL_SUBJECTS, COL_HASH, COL_SCORE, COL_LEXICAL, COL_COSINE, COLUMNS };
 
@@ -260,12 +261,27 @@ static dv_rc make_search(struct dv_vectors_pg_work *work)
 
 /* ---- removing and counting ---- */
 
+/* $1 tenant, $2 people or ids. */
+#define REMOVE                                                                                                         \
+    "WITH gone AS (DELETE FROM %s WHERE tenant = $1 AND %s RETURNING %s AS name)"                                      \
+    " SELECT false, count(*), count(DISTINCT name) FROM gone"
+
 static dv_rc make_remove(struct dv_vectors_pg_work *work)
 {
-    add_bytes(&work->run, OID_TEXT, work->request->query.tenant);
-    add_bytes(&work->run, OID_BYTEA, work->request->subject_ref);
-    dv_pg_sql_append(work->sql, "WITH gone AS (DELETE FROM %s WHERE tenant = $1 AND subject_ref = $2 RETURNING 1) SELECT false, count(*) FROM gone",
-                     work->place->pg.relation);
+    const struct dv_vectors_request *remove = work->request;
+    bool people = remove->count > 0 && remove->rows[0].subject_ref.at != NULL;
+    struct dv_pg_arrays arrays;
+    DV_ASSERT(remove->count <= DV_VECTORS_PUT_MAX);
+    map_rows(work);
+    work->store.rows = work->rows;
+    work->store.count = remove->count;
+    if (!reserve(work, dv_pg_arrays_size(&work->store)))
+        return DV_E_DEPENDENCY;
+    dv_pg_arrays_encode(&work->store, work->buffer, &arrays);
+    add_bytes(&work->run, OID_TEXT, remove->query.tenant);
+    int column = people ? COLUMN_SUBJECT : COLUMN_ID;
+    add(&work->run, dv_pg_array_types[column], arrays.values[column], (size_t)arrays.lengths[column]);
+    dv_pg_sql_append(work->sql, REMOVE, work->place->pg.relation, people ? "subject_ref = ANY($2)" : "id = ANY($2)", people ? "subject_ref" : "id");
     return DV_OK;
 }
 
@@ -329,13 +345,18 @@ static dv_rc read_hits(struct dv_vectors_pg *place, struct dv_vectors_request *s
 static dv_rc read_answer(struct dv_vectors_pg *place, struct dv_vectors_request *request, const PGresult *result)
 {
     bool search = request->kind == DV_VECTORS_SEARCH;
-    if (PQnfields(result) != (search ? COLUMNS : 2) || PQntuples(result) < 1)
+    int fields = search ? COLUMNS : request->kind == DV_VECTORS_REMOVE ? 3 : 2;
+    if (PQnfields(result) != fields || PQntuples(result) < 1)
         return DV_E_FAILED;
     if (PQgetvalue(result, 0, COL_OTHER)[0] == 1)
         return DV_E_CONFIG;
     if (search)
         return read_hits(place, request, result);
     request->total = (uint64_t)number_at(result, 0, 1);
+    if (request->kind == DV_VECTORS_REMOVE) {
+        request->met = (uint64_t)number_at(result, 0, 2);
+        request->remains = request->total > 0; /* as dead rows, until a VACUUM */
+    }
     return DV_OK;
 }
 
@@ -363,6 +384,8 @@ static void on_answer(struct dv_store_request *store)
         request->rc = read_answer(place, request, work->run.result);
     if (request->rc == DV_E_CONFIG && store->rc == DV_OK)
         request->reason = DV_VECTORS_OTHER_MODEL;
+    else if (request->rc == DV_E_CONFIG && request->kind == DV_VECTORS_REMOVE)
+        request->reason = "what is kept cannot be removed: the role needs DELETE and SELECT on the table, which `datavault migrate` makes";
     forget(work);
     request->callback(request);
     if (place->vectors.ops != NULL)

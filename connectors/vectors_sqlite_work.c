@@ -31,6 +31,10 @@ static const char *const texts[DV_VECTORS_SQL_COUNT] = {
     [DV_VECTORS_UNINDEX] = "INSERT INTO embeddings_words(embeddings_words, rowid, text)"
                            " SELECT 'delete', n, text FROM embeddings WHERE tenant=?1 AND subject_ref=?2",
     [DV_VECTORS_DELETE] = "DELETE FROM embeddings WHERE tenant=?1 AND subject_ref=?2",
+    [DV_VECTORS_LIST_ID] = "SELECT n FROM embeddings WHERE tenant=?1 AND id=?2",
+    [DV_VECTORS_UNINDEX_ID] = "INSERT INTO embeddings_words(embeddings_words, rowid, text)"
+                              " SELECT 'delete', n, text FROM embeddings WHERE tenant=?1 AND id=?2",
+    [DV_VECTORS_DELETE_ID] = "DELETE FROM embeddings WHERE tenant=?1 AND id=?2",
     [DV_VECTORS_NOTE] = "UPDATE embeddings_changes SET changes = changes + 1",
     [DV_VECTORS_CHANGES] = "SELECT changes FROM embeddings_changes",
     [DV_VECTORS_VERSION] = "PRAGMA data_version",
@@ -259,21 +263,46 @@ static dv_rc put_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request
 
 /* ---- removing ---- */
 
-static int bind_subject(sqlite3_stmt *statement, const struct dv_vectors_request *remove)
+/* A row names a person, or a text by its id: the same three statements for both. */
+static sqlite3_stmt *of_row(const struct dv_vectors_sqlite *sqlite, enum dv_vectors_sql sql, const struct dv_vectors_row *row)
 {
-    return bind_text(statement, 1, remove->query.tenant) | bind_bytes(statement, 2, remove->subject_ref);
+    return sqlite->statements[row->subject_ref.at != NULL ? sql : sql + (DV_VECTORS_LIST_ID - DV_VECTORS_LIST)];
 }
 
-/* From memory first: whatever fails behind it, the person's vectors are not found any more. */
-static int forget(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_request *remove)
+static int bind_row(sqlite3_stmt *statement, const struct dv_vectors_request *remove, const struct dv_vectors_row *row)
 {
-    sqlite3_stmt *list = sqlite->statements[DV_VECTORS_LIST];
-    int result = bind_subject(list, remove);
+    int result = bind_text(statement, 1, remove->query.tenant);
+    return result | bind_bytes(statement, 2, row->subject_ref.at != NULL ? row->subject_ref : (struct dv_store_bytes){ row->id, sizeof row->id });
+}
+
+/* From memory first: whatever fails behind it, they are not found any more. */
+static int forget(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_request *remove, const struct dv_vectors_row *row)
+{
+    sqlite3_stmt *list = of_row(sqlite, DV_VECTORS_LIST, row);
+    int result = bind_row(list, remove, row);
     while (result == SQLITE_OK && sqlite3_step(list) == SQLITE_ROW)
         dv_vectors_memory_remove(&sqlite->memory, remove->query.tenant, sqlite3_column_int64(list, 0));
     int reset = sqlite3_reset(list);
     (void)sqlite3_clear_bindings(list);
     return result != SQLITE_OK ? result : reset;
+}
+
+static int remove_row(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove, const struct dv_vectors_row *row)
+{
+    static const enum dv_vectors_sql steps[] = { DV_VECTORS_UNINDEX, DV_VECTORS_DELETE };
+    int result = forget(sqlite, remove, row);
+    for (size_t i = 0; i < 2 && result == SQLITE_OK; i++) {
+        sqlite3_stmt *statement = of_row(sqlite, steps[i], row);
+        result = bind_row(statement, remove, row);
+        if (result == SQLITE_OK)
+            result = run(statement);
+    }
+    int gone = sqlite3_changes(sqlite->db);
+    if (result == SQLITE_OK) {
+        remove->total += (uint64_t)gone;
+        remove->met += gone > 0;
+    }
+    return result;
 }
 
 /* Memory follows already, unless somebody else changed something since it was looked at. */
@@ -290,29 +319,31 @@ static int note_change(struct dv_vectors_sqlite *sqlite)
     return result;
 }
 
+/* The index keeps what was deleted until its parts are merged, and the log until it is written back; done even if nothing was there:
+ * an earlier removal may have found somebody reading. */
+static dv_rc scrub(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove)
+{
+    int result = sqlite3_exec(sqlite->db, "INSERT INTO embeddings_words(embeddings_words) VALUES('optimize')", NULL, NULL, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    remove->remains = result == SQLITE_BUSY; /* who reads now, reads what was before */
+    return remove->remains ? DV_OK : dv_sqlite_code(sqlite->db, result);
+}
+
 static dv_rc remove_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove)
 {
-    static const enum dv_vectors_sql steps[] = { DV_VECTORS_UNINDEX, DV_VECTORS_DELETE };
+    remove->total = remove->met = 0;
+    DV_ASSERT(remove->count <= DV_VECTORS_PUT_MAX);
     DV_TRY(begin(sqlite));
-    int result = forget(sqlite, remove);
-    for (size_t i = 0; i < 2 && result == SQLITE_OK; i++) {
-        result = bind_subject(sqlite->statements[steps[i]], remove);
-        if (result == SQLITE_OK)
-            result = run(sqlite->statements[steps[i]]);
-    }
-    remove->total = (uint64_t)sqlite3_changes(sqlite->db);
-    if (result == SQLITE_OK)
+    int result = SQLITE_OK;
+    for (uint32_t i = 0; i < remove->count && result == SQLITE_OK; i++)
+        result = remove_row(sqlite, remove, &remove->rows[i]);
+    if (result == SQLITE_OK && remove->total > 0)
         result = note_change(sqlite);
     dv_rc rc = end(sqlite, result);
     if (rc != DV_OK)
         sqlite->version = sqlite->changes = -1;
-    if (rc != DV_OK || remove->total == 0)
-        return rc;
-    /* The index keeps what was deleted until its parts are merged, and the log until it is written back. */
-    result = sqlite3_exec(sqlite->db, "INSERT INTO embeddings_words(embeddings_words) VALUES('optimize')", NULL, NULL, NULL);
-    if (result == SQLITE_OK)
-        result = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return result == SQLITE_BUSY ? DV_OK : dv_sqlite_code(sqlite->db, result); /* who reads now, reads what was before */
+    return rc != DV_OK ? rc : scrub(sqlite, remove);
 }
 
 /* ---- searching ---- */

@@ -5,8 +5,12 @@
  * out, so they must be those of what went in: the proof would else rest on a promise. A record that does not fit them is
  * rejected. The batch stays sealed until all its records are open, so that a rejected one reaches the dead letters as it
  * came. */
+#include "operators/decrypt.h"
+
+#include <string.h>
+
+#include "engine/graph.h"
 #include "engine/json.h"
-#include "operators/anonymize_plan.h"
 #include "operators/blob_row.h"
 #include "operators/blob_schema.h"
 #include "operators/keys.h"
@@ -268,6 +272,16 @@ static const void *sought(const struct dv_node *node)
 {
     const struct decrypt *decrypt = dv_state(node);
     return decrypt->plan.custom;
+}
+
+bool dv_decrypt_opened(const struct dv_node *node, struct dv_opened *ret)
+{
+    if (strcmp(dv_node_operator(node)->name, "decrypt") != 0)
+        return false;
+    const struct decrypt *decrypt = dv_state(node);
+    *ret = (struct dv_opened){ .schema = decrypt->schema, .policy = decrypt->policy, .sealed = decrypt->out,
+                               .plan = decrypt->policy != NULL ? &decrypt->plan : NULL, .references = decrypt->references };
+    return decrypt->out != NULL && !decrypt->bare;
 }
 
 const struct dv_operator dv_operator_decrypt = {

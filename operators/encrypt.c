@@ -9,13 +9,11 @@
 #include "engine/memory.h"
 #include "operators/blob_schema.h"
 #include "operators/keys.h"
+#include "operators/subject_ref.h"
 #include "vault/blob.h"
-#include "vault/hmac.h"
 #include "vault/seal.h"
 
 enum format { FORMAT_BLOB, FORMAT_BARE };
-
-enum { SUBJECT_BYTES = 16 };
 
 struct encrypt {
     const char *key;
@@ -148,12 +146,8 @@ static void name_subject(const struct encrypt *encrypt, const struct dv_batch *b
     const struct dv_cell *cell = &dv_batch_cells(batch, column)[row];
     if (!cell->present)
         return;
-    bool is_int = encrypt->in->columns[column].type == DV_TYPE_INT;
-    uint8_t name[DV_HMAC_BYTES];
-    dv_hmac(encrypt->subject, is_int ? (const void *)&cell->integer : cell->text,
-            is_int ? sizeof cell->integer : cell->length, name);
-    memcpy(blob->subject_ref, name, SUBJECT_BYTES);
-    blob->subject_ref_length = SUBJECT_BYTES;
+    dv_subject_ref(encrypt->subject, encrypt->in->columns[column].type, cell, blob->subject_ref);
+    blob->subject_ref_length = DV_SUBJECT_REF_BYTES;
 }
 
 static void put_blob(const struct encrypt *encrypt, const struct run *run, uint32_t row, const struct dv_blob *blob,
@@ -161,20 +155,20 @@ static void put_blob(const struct encrypt *encrypt, const struct run *run, uint3
 {
     memcpy(head, blob->data_hash, DV_HMAC_BYTES);
     memcpy(head + DV_HMAC_BYTES, blob->nonce, DV_NONCE_BYTES);
-    memcpy(head + DV_HMAC_BYTES + DV_NONCE_BYTES, blob->subject_ref, SUBJECT_BYTES);
+    memcpy(head + DV_HMAC_BYTES + DV_NONCE_BYTES, blob->subject_ref, DV_SUBJECT_REF_BYTES);
     put_bytes(run, DV_BLOB_SCHEMA_NAME, row, encrypt->in->name, blob->schema.length);
     put_bytes(run, DV_BLOB_DATA_HASH, row, head, DV_HMAC_BYTES);
     put_bytes(run, DV_BLOB_KEY_REF, row, encrypt->key_ref, blob->key_ref.length);
     put_bytes(run, DV_BLOB_NONCE, row, head + DV_HMAC_BYTES, DV_NONCE_BYTES);
     if (blob->subject_ref_length != 0)
-        put_bytes(run, DV_BLOB_SUBJECT_REF, row, head + DV_HMAC_BYTES + DV_NONCE_BYTES, SUBJECT_BYTES);
+        put_bytes(run, DV_BLOB_SUBJECT_REF, row, head + DV_HMAC_BYTES + DV_NONCE_BYTES, DV_SUBJECT_REF_BYTES);
     put_bytes(run, DV_BLOB_CIPHERTEXT, row, blob->ciphertext.at, blob->ciphertext.length);
 }
 
 static dv_rc seal_blob(const struct encrypt *encrypt, struct dv_batch *batch, uint32_t row, struct dv_bytes plain,
                        struct run *run)
 {
-    enum { HEAD = DV_HMAC_BYTES + DV_NONCE_BYTES + SUBJECT_BYTES };
+    enum { HEAD = DV_HMAC_BYTES + DV_NONCE_BYTES + DV_SUBJECT_REF_BYTES };
     struct dv_blob blob = { .tenant = dv_bytes_text(batch->tenant),
                             .schema = dv_bytes_text(encrypt->in->name),
                             .created_ms = batch->row[row].created_ms };

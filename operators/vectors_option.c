@@ -3,6 +3,7 @@
 #include "operators/vectors_option.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/graph.h"
 
@@ -32,29 +33,41 @@ dv_rc dv_vectors_place_check(struct dv_node *node, const struct dv_vectors_place
     return dv_pg_server_check(node, &config);
 }
 
-static dv_rc open_pg(struct dv_node *node, struct dv_vectors_place *place, bool reads_only)
+static dv_rc open_pg(struct dv_vectors_place *place, const struct dv_pg_config *config, struct dv_loop *loop, struct dv_error *error)
 {
-    const struct dv_pg_config config = dv_vectors_place_config(node, place, reads_only);
-    struct dv_error error = { 0 };
-    dv_rc rc = dv_vectors_pg_probe(&config, &error);
-    if (dv_is_error(rc) && rc != DV_E_DEPENDENCY)
-        return dv_fail(node, rc, "%s", error.text);
-    rc = dv_vectors_pg_open(&place->of.pg, dv_node_loop(node), &config, &error);
-    if (dv_is_error(rc))
-        return dv_fail(node, rc, "%s", error.text);
+    dv_rc rc = dv_vectors_pg_probe(config, error);
+    if (dv_is_error(rc) && (rc != DV_E_DEPENDENCY || config->impatient))
+        return rc;
+    DV_TRY(dv_vectors_pg_open(&place->of.pg, loop, config, error));
     place->vectors = &place->of.pg.vectors;
+    return DV_OK;
+}
+
+static dv_rc open_file(struct dv_vectors_place *place, struct dv_loop *loop, struct dv_error *error)
+{
+    DV_TRY(dv_vectors_sqlite_open(&place->of.sqlite, loop, place->path, (size_t)place->memory_bytes, error));
+    place->vectors = &place->of.sqlite.vectors;
     return DV_OK;
 }
 
 dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place, bool reads_only)
 {
     struct dv_error error = { 0 };
-    if (place->server.url != NULL)
-        return open_pg(node, place, reads_only);
-    dv_rc rc = dv_vectors_sqlite_open(&place->of.sqlite, dv_node_loop(node), place->path, (size_t)place->memory_bytes, &error);
-    if (dv_is_error(rc))
-        return dv_fail(node, rc, "%s", error.text);
-    place->vectors = &place->of.sqlite.vectors;
+    const struct dv_pg_config config = dv_vectors_place_config(node, place, reads_only);
+    dv_rc rc = place->server.url != NULL ? open_pg(place, &config, dv_node_loop(node), &error) : open_file(place, dv_node_loop(node), &error);
+    return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
+}
+
+dv_rc dv_vectors_place_open_alone(struct dv_node *node, struct dv_loop *loop, struct dv_vectors **ret, struct dv_error *error)
+{
+    struct dv_vectors_place *place = dv_state(node);
+    struct dv_pg_config config = dv_vectors_place_config(node, place, true);
+    config.impatient = true;
+    config.connections = 1;
+    if (place->path != NULL && access(place->path, F_OK) != 0) /* opening would make it */
+        return dv_error_set(error, DV_E_MISSING, "there are no vectors at '%s'", place->path);
+    DV_TRY(place->server.url != NULL ? open_pg(place, &config, loop, error) : open_file(place, loop, error));
+    *ret = place->vectors;
     return DV_OK;
 }
 
@@ -68,7 +81,9 @@ static struct dv_vectors *vectors_of(const struct dv_node *node)
 void dv_vectors_node_close(struct dv_node *node)
 {
     struct dv_vectors_place *place = dv_state(node);
-    dv_vectors_place_close(place);
+    if (place->vectors != NULL)
+        dv_vectors_close(place->vectors);
+    place->vectors = NULL;
 }
 
 const char *dv_vectors_node_waits(struct dv_node *node)
@@ -81,11 +96,4 @@ const struct dv_breaker *dv_vectors_node_breaker(const struct dv_node *node, uin
 {
     const struct dv_vectors *vectors = vectors_of(node);
     return index == 0 && vectors != NULL ? vectors->breaker : NULL;
-}
-
-void dv_vectors_place_close(struct dv_vectors_place *place)
-{
-    if (place->vectors != NULL)
-        dv_vectors_close(place->vectors);
-    place->vectors = NULL;
 }

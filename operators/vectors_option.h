@@ -75,10 +75,11 @@ const struct dv_vectors_place *dv_vectors_place_of(const struct dv_node *node);
 /* Opens it, for open(). */
 DV_CHECKED dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place, bool reads_only);
 
-/* Accepts one that was never opened. */
-void dv_vectors_place_close(struct dv_vectors_place *place);
+/* Opens the place of a node of a graph that does not run, for a command: it has to be there, and a server that cannot be reached is an
+ * error. Close it with dv_vectors_node_close(). */
+DV_CHECKED dv_rc dv_vectors_place_open_alone(struct dv_node *node, struct dv_loop *loop, struct dv_vectors **ret, struct dv_error *error);
 
-/* `.waits`, `.breaker` and `.close` of an operator whose state begins with its place. */
+/* `.waits`, `.breaker` and `.close` of an operator whose state begins with its place, open or not. */
 const char *dv_vectors_node_waits(struct dv_node *node);
 const struct dv_breaker *dv_vectors_node_breaker(const struct dv_node *node, uint32_t index);
 void dv_vectors_node_close(struct dv_node *node);

@@ -55,7 +55,7 @@ def test_a_closed_output_is_not_taken_by_a_file(datavault, keyring, tmp_path):
 
 @pytest.mark.parametrize("words", [["list", "x"], ["version", "x"], ["schema", "x"], ["docs", "anonymize", "x"],
                                    ["docs", "--markdown", "x"], ["generate", "x"], ["graph", "a", "b"], ["run"],
-                                   ["check"], ["keys"], ["docs"], ["docs", "nothing-like-it"], ["retrieve"], ["frob"], []])
+                                   ["check"], ["keys"], ["docs"], ["docs", "nothing-like-it"], ["retrieve"], ["vectors"], ["vectors", "count"], ["vectors", "frob", "conf/embed.yaml"], ["frob"], []])
 def test_too_much_or_too_little_is_usage(run, words):
     done = run(*words)
     assert done.returncode == 2
@@ -73,7 +73,7 @@ def test_a_wrong_option_is_named_as_it_was_typed(run, words, named):
 
 
 @pytest.mark.parametrize("command", ["run", "check", "graph", "list", "docs", "schema", "generate", "retrieve", "keys",
-                                     "version"])
+                                     "vectors", "version"])
 def test_help_begins_with_examples(run, command):
     done = run(command, "--help")
     assert done.returncode == 0

@@ -56,6 +56,7 @@ ON_A_FILE(filters)
 ON_A_FILE(floor)
 ON_A_FILE(another_model_is_refused)
 ON_A_FILE(removed_people_are_gone)
+ON_A_FILE(many_are_removed_at_once)
 ON_A_FILE(words_get_their_vectors_later)
 ON_A_FILE(a_question_is_no_syntax)
 ON_A_FILE(nothing_of_other_tenants)
@@ -97,7 +98,8 @@ static void test_two_at_one_file(void **state)
     assert_int_equal(nearest(&writer, "t", 1, &lexical), 3);
     struct asked *remove = new_search("t", "", 0);
     remove->request.kind = DV_VECTORS_REMOVE;
-    remove->request.subject_ref = bytes_of("anna");
+    remove->rows[0].subject_ref = bytes_of("anna");
+    remove->request.count = 1;
     assert_int_equal(act(&reader, remove), DV_OK);
     assert_int_equal(remove->request.total, 1);
     assert_int_equal(nearest(&reader, "t", 1, &lexical), 2);
@@ -129,7 +131,8 @@ static void test_removed_text_is_overwritten(void **state)
     assert_int_equal(act(&place, put), DV_OK);
     struct asked *remove = new_search("t", "", 0);
     remove->request.kind = DV_VECTORS_REMOVE;
-    remove->request.subject_ref = bytes_of("anna");
+    remove->rows[0].subject_ref = bytes_of("anna");
+    remove->request.count = 1;
     bool before = false;
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 2; i++) {
@@ -249,7 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(file_each_once_and_the_nearest_first), TEST(file_words_count_too), TEST(file_filters), TEST(file_floor),
-        TEST(file_another_model_is_refused), TEST(file_removed_people_are_gone), TEST(file_words_get_their_vectors_later),
+        TEST(file_another_model_is_refused), TEST(file_removed_people_are_gone), TEST(file_many_are_removed_at_once), TEST(file_words_get_their_vectors_later),
         TEST(file_a_question_is_no_syntax), TEST(file_nothing_of_other_tenants), TEST(test_two_at_one_file),
         TEST(test_removed_text_is_overwritten), TEST(test_memory_is_bounded), TEST(test_a_file_of_another_kind),
         TEST(test_closing_while_it_works), cmocka_unit_test(test_words_of_a_question), cmocka_unit_test(test_ranks_are_joined),

@@ -273,9 +273,11 @@ static uint64_t remove_subject(struct place *place, const char *tenant, const ch
 {
     struct asked *remove = new_asked(DV_VECTORS_REMOVE);
     remove->request.query.tenant = bytes_of(tenant);
-    remove->request.subject_ref = bytes_of(ref);
+    remove->rows[0].subject_ref = bytes_of(ref);
+    remove->request.count = 1;
     assert_int_equal(act(place, remove), DV_OK);
     uint64_t total = remove->request.total;
+    assert_int_equal(remove->request.met, total > 0);
     free(remove);
     return total;
 }
@@ -302,6 +304,38 @@ void test_removed_people_are_gone(struct place *place)
     }
     put_one(place, "people", 3, "a visit in winter"); /* the id is free again */
     assert_int_equal(count_of(place, "people"), 7);
+}
+
+/* Several people, or several texts by their ids, in one request; one that nobody knows is no error. */
+void test_many_are_removed_at_once(struct place *place)
+{
+    static const char *const who[] = { "anna", "ben", "carl", "dora" };
+    struct asked *put = new_put();
+    for (uint64_t i = 0; i < 12; i++)
+        add_row(put, "many", i + 1, "a visit in autumn")->subject_ref = bytes_of(who[i % 4]);
+    put_all(place, put);
+    struct asked *remove = new_asked(DV_VECTORS_REMOVE);
+    remove->request.query.tenant = bytes_of("many");
+    for (int i = 0; i < 3; i++)
+        remove->rows[i].subject_ref = bytes_of(i < 2 ? who[i] : "nobody");
+    remove->request.count = 3;
+    assert_int_equal(act(place, remove), DV_OK);
+    assert_int_equal(remove->request.total, 6);
+    assert_int_equal(remove->request.met, 2);
+    for (int i = 0; i < 3; i++) { /* 3 and 4 are left of the first four; 99 never was */
+        remove->rows[i] = (struct dv_vectors_row){ .subjects = 0 };
+        remove->rows[i].id[7] = (uint8_t)(i < 2 ? 3 + i : 99);
+    }
+    assert_int_equal(act(place, remove), DV_OK);
+    assert_int_equal(remove->request.total, 2);
+    assert_int_equal(remove->request.met, 2);
+    assert_int_equal(count_of(place, "many"), 4);
+    struct asked *search = new_search("many", "visits", 3);
+    assert_int_equal(hits_of(place, search), 4);
+    for (int i = 0; i < 4; i++)
+        assert_true(number_of(search->hits[i].id) >= 7);
+    free(search);
+    free(remove);
 }
 
 void test_words_get_their_vectors_later(struct place *place)

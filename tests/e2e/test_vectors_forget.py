@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_vectors_forget.py - people are taken out of a place of vectors by name: what runs meanwhile finds nothing of them any more,
+the bytes are gone from the disk, and no name is in anything that is said.
+
+shows: VEC-3
+"""
+import contextlib
+import json
+import pathlib
+import sqlite3
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from http_world import ONE, HttpWorld
+from pg_server import PgServer
+from test_vectors_pg import BIN, pytestmark as with_pgvector
+
+NOTES = [("anna-7Qx", "chest pain after climbing zanzibarwards"), ("ben-7Qx", "a persistent cough, worse at night"),
+         ("anna-7Qx", "heart trouble, quixotically short of breath"), ("carl-7Qx", "pain in a wrist after a fall")]
+INDEX = """  in: {{ op: source, from: file, path: in.jsonl, schema: healthcare }}
+  anon: {{ op: anonymize, after: in, policy: patients }}
+  seal: {{ op: encrypt, after: anon, key: healthcare }}
+  open: {{ op: decrypt, after: seal, schema: healthcare, policy: patients, references: true }}
+  vectors: {{ op: embed, after: open, columns: [note], embedder: none }}
+  keep: {{ op: sink-vectors, after: vectors, {place} }}
+"""
+ASK = """  in: {{ op: source, from: http, schema: healthcare }}
+  few: {{ op: project, after: in, keep: [note] }}
+  anon: {{ op: anonymize, after: few, policy: patients }}
+  find: {{ op: search, after: anon, question: note, {place}, top: 16 }}
+  out: {{ op: sink-file, after: find, path: out.jsonl }}
+"""
+FILE = "path: vectors.sqlite"
+RARE = (b"zanzibarwards", b"quixotic")
+
+
+class Kept(HttpWorld):
+    """Some people's notes, kept."""
+
+    def index(self, place=FILE, records=NOTES, **how):
+        self.write("in.jsonl", *({"patient_id": who, "diagnosis": "d", "note": note} for who, note in records))
+        self.graph(INDEX.format(place=place), name="index.yaml", **how)
+        done = self.run("run", "--once", "index.yaml")
+        assert done.returncode == 0, done.stderr
+        return self
+
+    def serve(self, place=FILE):
+        return self.begin(nodes=ASK.format(place=place))
+
+    def found(self):
+        """The texts that a running graph finds for one question."""
+        answer = self.post(json.dumps({"patient_id": "q", "diagnosis": "-", "note": "pain cough heart climbing"}).encode(), ONE)
+        assert answer.status in (200, 202), answer.raw
+        return {hit["text"] for hit in json.loads(self.path("out.jsonl").read_text().splitlines()[-1])["evidence"]["hits"]}
+
+    def forget(self, *names, options=(), file="index.yaml", code=0):
+        done = self.run("vectors", "forget", file, "--json", *options, input="".join(f"{name}\n" for name in names).encode())
+        assert done.returncode == code, done.stderr
+        for who, note in NOTES:
+            assert who.encode() not in done.stdout + done.stderr and note.encode() not in done.stdout + done.stderr
+        return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+    def count(self):
+        done = self.run("vectors", "count", "index.yaml", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["texts"]
+
+    def bytes_of(self, word):
+        return [file.name for file in self.at.glob("vectors.sqlite*") if word in file.read_bytes()]
+
+
+@pytest.fixture(name="kept")
+def make_kept(tmp_path, datavault):
+    with Kept(tmp_path / "w", datavault) as world:
+        yield world
+
+
+def test_a_person_is_gone_from_what_runs_and_from_the_disk(kept):
+    process = kept.index().serve()
+    assert kept.found() == {note for _, note in NOTES}
+    assert all(kept.bytes_of(word) for word in RARE), "a control"
+    told = kept.forget("anna-7Qx", "nobody-7Qx")
+    assert told == {"node": "keep", "place": "vectors.sqlite", "tenant": "default", "named": 2, "found": 1, "removed": 2, "remains": False}
+    assert kept.found() == {NOTES[1][1], NOTES[3][1]}
+    assert not any(kept.bytes_of(word) for word in RARE), "neither in table nor index nor log"
+    assert kept.count() == 2 and process.poll() is None
+    assert b"7Qx" not in process.log.read_bytes()
+    assert kept.forget("anna-7Qx")["removed"] == 0
+
+
+def test_names_come_as_they_were_sealed_too(kept):
+    kept.index(records=NOTES + [(f"many-{i}", "a cough") for i in range(600)])
+    assert kept.forget("anna-7Qx", options=["--as-sealed"])["removed"] == 0
+    (kept.at / "out.yaml").write_text("name: t\nkeyring: file:keys\ngraph:\n  in: { op: source, from: file, path: in.jsonl, schema: healthcare, checkpoint: false }\n"
+                                      "  anon: { op: anonymize, after: in, policy: patients }\n  out: { op: sink-file, after: anon, path: anon.jsonl }\n")
+    assert kept.run("run", "--once", "out.yaml").returncode == 0
+    pseudonym = json.loads(kept.path("anon.jsonl").read_text().splitlines()[0])["patient_id"]
+    assert kept.forget(pseudonym, options=["--as-sealed", "--schema", "healthcare"])["removed"] == 2
+    told = kept.forget(*(f"many-{i}\r\n" for i in range(600)), "carl-7Qx")  # blank lines and CR LF
+    assert (told["named"], told["found"], told["removed"]) == (601, 601, 601)
+    assert kept.count() == 1
+
+
+def test_a_record_is_forgotten_by_its_id(kept):
+    kept.index()
+    with contextlib.closing(sqlite3.connect(kept.path("vectors.sqlite"))) as store:
+        ids = [row[0].hex() for row in store.execute("SELECT id FROM embeddings WHERE text LIKE '%cough%' OR text LIKE '%wrist%'")]
+    options = [word for text in ids for word in ("--record", f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")]
+    told = kept.forget(options=options)
+    assert (told["named"], told["removed"]) == (2, 2)
+    assert kept.count() == 2 and not kept.bytes_of(b"persistent")
+
+
+def test_another_tenants_stay(kept):
+    kept.index()
+    kept.graph(INDEX.format(place=FILE), settings="keyring: file:keys\ntenant: other", name="other.yaml")
+    done = kept.run("vectors", "forget", "other.yaml", input=b"anna-7Qx\n")
+    assert done.returncode == 1 and b"key" in done.stderr, "it never had keys for people"
+    assert kept.run("keys", "init", "--if-missing", "--keyring", "file:keys", "--tenant", "other", "healthcare").returncode == 0
+    assert kept.forget("anna-7Qx", file="other.yaml")["removed"] == 0
+    assert kept.count() == 4
+
+
+def test_who_reads_meanwhile_is_told_of(kept):
+    """A snapshot of before keeps the log: the command says so, and does the rest when it is done again."""
+    kept.index()
+    with contextlib.closing(sqlite3.connect(kept.path("vectors.sqlite"), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM embeddings").fetchone() == (4,)
+        done = kept.run("vectors", "forget", "index.yaml", input=b"anna-7Qx\n")
+        assert done.returncode == 1 and b"2 texts removed" in done.stdout and b"do it again" in done.stderr
+        reader.execute("ROLLBACK")
+    told = kept.forget("anna-7Qx")
+    assert (told["removed"], told["remains"]) == (0, False)
+    assert not any(kept.bytes_of(word) for word in RARE)
+
+
+def test_what_cannot_be_done_is_said(kept):
+    kept.index()
+    assert "names nobody" in kept.forget(code=2)
+    assert "names nobody" in kept.forget("x" * 5000, code=1)
+    assert "no `decrypt`" in kept.forget("anna-7Qx", options=["--schema", "finance"], code=2)
+    assert "no node" in kept.forget("anna-7Qx", options=["elsewhere"], code=2)
+    assert "id looks like" in kept.forget(options=["--record", "anna"], code=2)
+    assert kept.run("vectors", "count", "index.yaml", "--record", "018f2c5e-0000-8000-8000-000000000000").returncode == 2
+    kept.graph(INDEX.format(place="path: nowhere.sqlite"), name="index.yaml")
+    assert "no vectors at" in kept.forget("anna-7Qx", code=1)
+    assert not kept.path("nowhere.sqlite").exists()
+
+
+@with_pgvector
+def test_a_person_is_gone_from_pgvector(kept):
+    with PgServer(folder=BIN) as pg:
+        place = f'url: "{pg.url()}"'
+        kept.graph(INDEX.format(place=place), name="index.yaml")
+        assert kept.run("migrate", "index.yaml").returncode == 0
+        kept.index(place).serve(place)
+        assert len(kept.found()) == 4
+        done = kept.run("vectors", "forget", "index.yaml", input=b"anna-7Qx\nben-7Qx\n")
+        assert done.returncode == 0 and b"VACUUM datavault.embeddings" in done.stderr, done.stderr
+        assert b"datavault.embeddings: 3 texts removed, of 2 named" in done.stdout
+        assert kept.found() == {NOTES[3][1]}
+        assert pg.sql("SELECT count(*) FROM datavault.embeddings") == [["1"]]
+        pg.sql("CREATE ROLE reader LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA datavault TO reader; GRANT SELECT ON datavault.embeddings TO reader")
+        kept.graph(INDEX.format(place=f'url: "{pg.url(user="reader", password="x")}"'), name="index.yaml")
+        assert "needs DELETE" in kept.forget("carl-7Qx", code=3)
+        kept.graph(INDEX.format(place=place), name="index.yaml")
+        kept.close()
+        pg.stop()
+        assert "datavault" in kept.forget("carl-7Qx", code=5)
