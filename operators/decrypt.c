@@ -11,6 +11,7 @@
 
 #include "engine/graph.h"
 #include "engine/json.h"
+#include "operators/anonymize_plan.h"
 #include "operators/blob_row.h"
 #include "operators/blob_schema.h"
 #include "operators/keys.h"

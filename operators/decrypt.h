@@ -3,7 +3,11 @@
 #ifndef DV_OPERATORS_DECRYPT_H
 #define DV_OPERATORS_DECRYPT_H
 
-#include "operators/anonymize_plan.h"
+#include <stdbool.h>
+
+struct dv_anonymize_plan;
+struct dv_node;
+struct dv_schema;
 
 /* Lives as long as the graph. */
 struct dv_opened {

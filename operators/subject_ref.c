@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "engine/memory.h"
+#include "operators/anonymize_plan.h"
+#include "operators/keys.h"
 
 enum { ARENA_BYTES = 256 * 1024, NUMBER_DIGITS = 24 };
 

@@ -6,11 +6,12 @@
 #ifndef DV_OPERATORS_SUBJECT_REF_H
 #define DV_OPERATORS_SUBJECT_REF_H
 
-#include "engine/batch.h"
-#include "operators/anonymize_plan.h"
-#include "operators/keys.h"
 #include "privacy/apply.h"
 #include "vault/hmac.h"
+
+struct dv_anonymize_plan;
+struct dv_anonymize_step;
+struct dv_keyring;
 
 enum {
     DV_SUBJECT_REF_BYTES = 16,
