@@ -131,7 +131,7 @@ static dv_rc find_opened(const struct dv_vectors_cli *cli, struct dv_opened *ret
 static dv_rc forget_people(struct forget *forget)
 {
     const struct dv_graph_settings *settings = dv_graph_settings(forget->cli->loaded.graph);
-    struct dv_opened opened;
+    struct dv_opened opened = { 0 };
     struct dv_subject_place place = { .tenant = settings->tenant, .key = forget->cli->key };
     DV_TRY(find_opened(forget->cli, &opened, forget->error));
     if (settings->keyring == NULL)

@@ -108,8 +108,11 @@ static dv_rc open_keys(struct dv_subject_namer *namer, const struct dv_subject_p
     namer->keys = dv_memory_secret(sizeof *namer->keys);
     if (namer->keys == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no locked memory for keys; raise the limit (ulimit -l, LimitMEMLOCK=)");
-    DV_TRY(open_makers(namer, place, error));
-    return each_version(namer, place, DV_PURPOSE_SUBJECT, take_reference, &namer->references, error);
+    dv_rc rc = open_makers(namer, place, error);
+    if (rc == DV_OK)
+        rc = each_version(namer, place, DV_PURPOSE_SUBJECT, take_reference, &namer->references, error);
+    explicit_bzero(namer->keys->key, sizeof namer->keys->key);
+    return rc;
 }
 
 dv_rc dv_subject_namer_open(struct dv_subject_namer *namer, const struct dv_subject_place *place, struct dv_error *error)
@@ -119,8 +122,6 @@ dv_rc dv_subject_namer_open(struct dv_subject_namer *namer, const struct dv_subj
     dv_rc rc = open_keys(namer, place, error);
     if (rc != DV_OK)
         dv_subject_namer_close(namer);
-    else
-        explicit_bzero(namer->keys->key, sizeof namer->keys->key);
     return rc;
 }
 
