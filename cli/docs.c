@@ -18,7 +18,7 @@ static void print_flow(const struct dv_operator *op)
     if (op->outputs != NULL)
         (void)printf("outputs: %s\n", op->outputs);
     if (op->exit != DV_EXIT_NONE)
-        (void)printf("exit: %s\n", dv_exit_name(op->exit));
+        (void)printf("exit%s: %s\n", op->leaves != NULL ? ", with some of its options" : "", dv_exit_name(op->exit));
 }
 
 static void print_operator(const struct dv_operator *op)
@@ -47,7 +47,7 @@ static void print_page(void)
         if ((*op)->outputs != NULL)
             (void)printf("Outputs: `%s`.\n\n", (*op)->outputs);
         if ((*op)->exit != DV_EXIT_NONE)
-            (void)printf("An exit: %s.\n\n", dv_exit_name((*op)->exit));
+            (void)printf("An exit%s: %s.\n\n", (*op)->leaves != NULL ? " with some of its options" : "", dv_exit_name((*op)->exit));
         if ((*op)->options != NULL && (*op)->options[0].name != NULL)
             dv_options_print_markdown((*op)->options, stdout);
     }

@@ -72,7 +72,7 @@ static void write_exits(struct dv_json *json, const struct dv_proof_row *rows, u
             write_row(json, &rows[i]);
         dv_json_close(json, ']');
         write_guard(json, exit);
-        member(json, "kind", dv_exit_name(exit->op->exit));
+        member(json, "kind", dv_exit_name(dv_node_exit(exit)));
         dv_json_close(json, '}');
     }
     dv_json_close(json, ']');

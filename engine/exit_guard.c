@@ -9,7 +9,7 @@
 
 static const struct dv_exit_guard *kind_of(const struct dv_node *node)
 {
-    return node->op->guard;
+    return dv_node_exit(node) != DV_EXIT_NONE ? node->op->guard : NULL;
 }
 
 static bool looks(const struct dv_node *node)
@@ -163,7 +163,7 @@ struct dv_guard_account dv_node_guard(const struct dv_node *node)
 
 const char *dv_node_guarded(const struct dv_node *node, uint32_t type, uint64_t *ret_count)
 {
-    const char *name = node->op->guard != NULL && type < DV_GUARDED_MAX ? kind_of(node)->type_name(type) : NULL;
+    const char *name = kind_of(node) != NULL && type < DV_GUARDED_MAX ? kind_of(node)->type_name(type) : NULL;
     *ret_count = name != NULL ? node->stats.guarded[type] : 0;
     return name;
 }

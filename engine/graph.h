@@ -120,6 +120,7 @@ void dv_graph_stop(struct dv_graph *graph);
 uint32_t dv_graph_node_count(const struct dv_graph *graph);
 struct dv_node *dv_graph_node(const struct dv_graph *graph, uint32_t index);
 const struct dv_operator *dv_node_operator(const struct dv_node *node);
+enum dv_exit dv_node_exit(const struct dv_node *node); /* the operator's, unless nothing leaves with these options */
 const struct dv_node_stats *dv_node_stats(const struct dv_node *node);
 const struct dv_schema *dv_node_schema_in(const struct dv_node *node);
 const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t output);

@@ -197,6 +197,12 @@ void dv_claim(struct dv_node *node, struct dv_batch *batch, uint64_t first, uint
     batch->receipt->last = last;
 }
 
+enum dv_exit dv_node_exit(const struct dv_node *node)
+{
+    bool stays = node->op->leaves != NULL && !node->op->leaves(node);
+    return stays ? DV_EXIT_NONE : node->op->exit;
+}
+
 const struct dv_operator *dv_node_operator(const struct dv_node *node)
 {
     return node->op;

@@ -106,6 +106,8 @@ struct dv_operator {
     uint8_t held_max;    /* batches it may hold at a time; 0 means 1 */
     uint8_t credits;     /* batches of its own it may have out at a time; 0 means 4 */
     enum dv_exit exit;
+    /* After transfer(): whether records leave, of an exit that is one with some of its options only; NULL: they do. */
+    bool (*leaves)(const struct dv_node *node);
     const struct dv_exit_guard *guard; /* an exit: what looks at the records that reach it */
     dv_rc (*transfer)(struct dv_node *node, struct dv_shape *shape); /* NULL: a sink that takes any columns */
     dv_rc (*open)(struct dv_node *node);

@@ -76,7 +76,7 @@ static bool is_shown(const struct dv_graph *graph, const struct dv_node *node)
         const struct dv_node *at = graph->nodes[i];
         if (!reached[i] || at->counts.noised)
             continue;
-        if (at->op->exit != DV_EXIT_NONE && !is_sealed(at))
+        if (dv_node_exit(at) != DV_EXIT_NONE && !is_sealed(at))
             return true;
         for (uint32_t link = 0; link < graph->link_count; link++)
             if (graph->links[link].from == i)

@@ -123,7 +123,7 @@ static void report_fact(const struct dv_node *exit, const struct dv_fact *fact, 
                                                      "before `%s`", fact->node->name, fact->column, exit->name);
     dv_diags_add(diags, exit->yaml->key_place, "P002", detail, help,
                  "that a record is at `%s` (%s) would tell its `%s` (%s): `%s` sent it there", exit->name,
-                 dv_exit_name(exit->op->exit), fact->column, label, fact->node->name);
+                 dv_exit_name(dv_node_exit(exit)), fact->column, label, fact->node->name);
 }
 
 static bool columns_leak(const struct dv_node *exit, enum dv_exit kind, const struct dv_schema *schema, struct dv_diags *diags)
@@ -150,7 +150,7 @@ static bool facts_leak(const struct dv_node *exit, struct dv_diags *diags)
     bool leaks = false;
     for (const struct dv_fact *fact = exit->told; fact != NULL; fact = fact->next) {
         const char *why = "";
-        if (dv_fact_cleared(exit->op->exit, fact->label, &why))
+        if (dv_fact_cleared(dv_node_exit(exit), fact->label, &why))
             continue;
         leaks = true;
         report_fact(exit, fact, diags, why);
@@ -163,9 +163,9 @@ dv_rc dv_graph_check(struct dv_graph *graph, struct dv_diags *diags)
     bool leaks = false;
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const struct dv_node *node = graph->nodes[i];
-        if (node->op->exit == DV_EXIT_NONE)
+        if (dv_node_exit(node) == DV_EXIT_NONE)
             continue;
-        leaks = columns_leak(node, node->op->exit, leaving(node), diags) || leaks;
+        leaks = columns_leak(node, dv_node_exit(node), leaving(node), diags) || leaks;
         leaks = shown_leak(node, diags) || leaks;
         leaks = facts_leak(node, diags) || leaks;
     }
@@ -186,11 +186,11 @@ static void add_columns(const struct dv_node *node, enum dv_exit kind, const str
 
 static void add_rows(const struct dv_node *node, struct dv_proof_row *rows, uint32_t *count)
 {
-    add_columns(node, node->op->exit, leaving(node), rows, count);
+    add_columns(node, dv_node_exit(node), leaving(node), rows, count);
     add_columns(node, node->shown_at, node->shown, rows, count);
     for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next) {
         struct dv_proof_row *row = &rows[(*count)++];
-        *row = (struct dv_proof_row){ .node = node, .kind = node->op->exit, .field = fact->column, .label = fact->label,
+        *row = (struct dv_proof_row){ .node = node, .kind = dv_node_exit(node), .field = fact->column, .label = fact->label,
                                       .fact = fact };
         (void)dv_fact_cleared(row->kind, row->label, &row->why);
     }
@@ -201,7 +201,7 @@ static size_t count_rows(const struct dv_graph *graph)
     size_t count = 0;
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const struct dv_node *node = graph->nodes[i];
-        if (node->op->exit == DV_EXIT_NONE)
+        if (dv_node_exit(node) == DV_EXIT_NONE)
             continue;
         count += leaving(node)->column_count + (node->shown != NULL ? node->shown->column_count : 0);
         for (const struct dv_fact *fact = node->told; fact != NULL; fact = fact->next)
@@ -215,7 +215,7 @@ const struct dv_proof_row *dv_proof_rows(const struct dv_graph *graph, struct dv
     *ret_count = 0;
     struct dv_proof_row *rows = dv_arena_zeroed(arena, count_rows(graph) + 1, sizeof *rows);
     for (uint32_t i = 0; rows != NULL && i < graph->node_count; i++)
-        if (graph->nodes[i]->op->exit != DV_EXIT_NONE)
+        if (dv_node_exit(graph->nodes[i]) != DV_EXIT_NONE)
             add_rows(graph->nodes[i], rows, ret_count);
     return rows;
 }

@@ -62,7 +62,7 @@ static void write_node(struct dv_json *json, const struct dv_node *node)
     member(json, "from", operator->from);
     member(json, "summary", operator->summary);
     member(json, "kind", operator->source ? "source" : operator->sink ? "sink" : "transform");
-    member(json, "exit", operator->exit != DV_EXIT_NONE ? dv_exit_name(operator->exit) : NULL);
+    member(json, "exit", dv_node_exit(node) != DV_EXIT_NONE ? dv_exit_name(dv_node_exit(node)) : NULL);
     dv_json_key(json, "outputs");
     dv_json_open(json, '[');
     for (uint32_t output = 0; output < output_count(operator); output++)

@@ -47,7 +47,7 @@ static void write_guard(struct dv_json *json, const struct dv_node *node)
 {
     const char *name = NULL;
     uint64_t count = 0;
-    if (dv_node_operator(node)->guard == NULL)
+    if (dv_node_exit(node) == DV_EXIT_NONE || dv_node_operator(node)->guard == NULL)
         return;
     dv_json_key(json, "guard");
     dv_json_open(json, '{');

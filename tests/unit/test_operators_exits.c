@@ -34,6 +34,10 @@ static const char *wrong_with(const struct dv_operator *op)
         return "is an exit and has no `.guard`: &dv_guard_of_texts of operators/exit_guard.h, or one of its own";
     if (op->exit == DV_EXIT_NONE && op->guard != NULL)
         return "has a `.guard`, but is no exit";
+    if (op->exit == DV_EXIT_NONE && op->leaves != NULL)
+        return "says when records leave, but is no exit";
+    if (op->sink && op->leaves != NULL)
+        return "is a sink that says when records leave: they always do";
     return op->guard != NULL && !is_whole(op->guard) ? "has a `.guard` with a part missing" : NULL;
 }
 
@@ -48,6 +52,12 @@ static void test_every_exit_has_a_guard(void **state)
         exits += (*op)->exit != DV_EXIT_NONE;
     }
     assert_true(exits >= 5);
+}
+
+static bool never(const struct dv_node *node)
+{
+    (void)node;
+    return false;
 }
 
 static void test_what_forgets_it_is_told(void **state)
@@ -68,6 +78,13 @@ static void test_what_forgets_it_is_told(void **state)
     assert_non_null(wrong_with(&op));
     op.guard = NULL;
     assert_null(wrong_with(&op));
+    op.leaves = never;
+    assert_non_null(wrong_with(&op));
+    op.exit = DV_EXIT_LLM;
+    op.guard = &dv_guard_of_texts;
+    assert_null(wrong_with(&op));
+    op.sink = true;
+    assert_non_null(wrong_with(&op));
 }
 
 int main(void)
