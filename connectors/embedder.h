@@ -26,6 +26,10 @@ struct dv_embed_text {
     uint32_t length;
     bool embedded;
     float *vector; /* [width] */
+    /* Of a service (llm_texts.h): */
+    bool refused;       /* it makes no vector of it */
+    bool whole;         /* all of it was cut */
+    uint16_t cut, done; /* windows */
 };
 
 struct dv_embed_question;

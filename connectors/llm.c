@@ -200,6 +200,8 @@ static void begin_try(struct dv_llm_talk *talk)
         const char *reason = dv_llm_budget_take(&llm->budget, dv_llm_tenant(talk), talk->taken_ms, tokens);
         if (reason != NULL) {
             llm->figures.refused++;
+            if (talk->embedding != NULL)
+                talk->embedding->spent = true;
             fail_talk(talk, DV_E_LIMIT, reason);
             return;
         }
@@ -323,6 +325,7 @@ dv_rc dv_llm_embed(struct dv_llm *llm, struct dv_llm_embedding *embedding)
     embedding->rc = DV_OK;
     embedding->reason = NULL;
     embedding->tokens_in = 0;
+    embedding->spent = embedding->other_width = false;
     embedding->talk = NULL;
     DV_TRY(make_talk(llm, &(struct dv_llm_talk){ .llm = llm, .embedding = embedding }, &talk));
     embedding->talk = talk;

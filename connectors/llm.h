@@ -84,6 +84,8 @@ struct dv_llm_embedding {
     dv_rc rc; /* DV_OK, or as of a prompt */
     const char *reason;
     uint32_t tokens_in;
+    bool spent;       /* of DV_E_LIMIT: the tokens of the day are, whatever the texts */
+    bool other_width; /* of DV_E_DATA: vectors of other dimensions came, which is the model's and not the texts' */
 
     struct dv_llm_talk *talk; /* the connector's */
 };

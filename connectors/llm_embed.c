@@ -11,6 +11,7 @@ static const double length_min = 1e-6, length_least = 0.99, length_most = 1.01;
 
 static bool refuse_count(struct dv_llm_talk *talk)
 {
+    talk->embedding->other_width = true;
     return dv_llm_refuse(talk, DV_E_DATA, "the service's vectors have another number of dimensions than is wanted",
                          false);
 }

@@ -70,13 +70,23 @@ static void write_chat(struct dv_json *json, const struct dv_llm_request *reques
         write_format(json, request->json_schema);
 }
 
-static void write_texts(struct dv_json *json, const struct dv_llm_embedding *embedding, bool base64)
+/* Others refuse to be told a width, or do not mind it. */
+static bool can_shorten(const char *model)
+{
+    return strstr(model, "text-embedding-3") != NULL;
+}
+
+static void write_texts(struct dv_json *json, const struct dv_llm_embedding *embedding, const char *model, bool base64)
 {
     dv_json_key(json, "input");
     dv_json_open(json, '[');
     for (uint32_t i = 0; i < embedding->count; i++)
         dv_json_text(json, embedding->texts[i].at, embedding->texts[i].length);
     dv_json_close(json, ']');
+    if (can_shorten(model)) {
+        dv_json_key(json, "dimensions");
+        dv_json_uint(json, embedding->dims);
+    }
     dv_json_key(json, "encoding_format");
     dv_json_string(json, base64 ? "base64" : "float");
 }
@@ -89,7 +99,7 @@ static bool write_body(const struct dv_llm_talk *talk, struct dv_json *json)
     if (talk->request != NULL)
         write_chat(json, talk->request);
     else
-        write_texts(json, talk->embedding, talk->llm->config.base64);
+        write_texts(json, talk->embedding, talk->llm->config.model, talk->llm->config.base64);
     dv_json_close(json, '}');
     return true;
 }

@@ -109,6 +109,8 @@ struct dv_store_bytes dv_vectors_kept_text(const struct dv_vectors_row *row);
 
 #define DV_VECTORS_OTHER_MODEL "the vectors there are of another model: embed with that one, or name another place and embed all again"
 
+#define DV_VECTORS_OTHER_WIDTH "the vectors are not as wide as those of the table: give `dimensions` of the embedder, and migrate a table for them"
+
 /* Hands a request over; its callback tells the answer. */
 static inline void dv_vectors_request(struct dv_vectors *vectors, struct dv_vectors_request *request)
 {

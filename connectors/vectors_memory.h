@@ -11,7 +11,7 @@
 
 #include "connectors/store.h"
 
-enum { DV_VECTORS_BLOCK = 256, DV_VECTORS_MODEL_BYTES = 64, DV_VECTORS_NAME_BYTES = 129 };
+enum { DV_VECTORS_BLOCK = 256, DV_VECTORS_MODEL_BYTES = 192, DV_VECTORS_NAME_BYTES = 129 };
 
 struct dv_vectors_block;
 struct dv_vectors_query;

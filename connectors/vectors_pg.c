@@ -383,7 +383,7 @@ static void on_answer(struct dv_store_request *store)
     if (request->rc == DV_OK)
         request->rc = read_answer(place, request, work->run.result);
     if (request->rc == DV_E_CONFIG && store->rc == DV_OK)
-        request->reason = DV_VECTORS_OTHER_MODEL;
+        request->reason = work->made == DV_OK ? DV_VECTORS_OTHER_MODEL : DV_VECTORS_OTHER_WIDTH;
     else if (request->rc == DV_E_CONFIG && request->kind == DV_VECTORS_REMOVE)
         request->reason = "what is kept cannot be removed: the role needs DELETE and SELECT on the table, which `datavault migrate` makes";
     forget(work);

@@ -14,7 +14,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+HERE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from openai_vectors import Vectors
 from pg_server import PgServer
 from world import ROOT, World, wait_for
 
@@ -88,6 +90,25 @@ def test_what_cannot_work_is_said(world, pg):
     world.graph(INDEX.format(url=pg.url()).replace("url:", "path: x.sqlite, url:"), name="index.yaml")
     done = world.run("check", "index.yaml")
     assert done.returncode == 3 and b"C234" in done.stderr
+
+
+def test_a_table_of_another_width(world, pg):
+    """A service's vectors are as wide as it makes them: the table is made for them, or it is said what does not fit."""
+    with Vectors(64) as service:
+        nodes = INDEX.format(url=pg.url()).replace("embedder: none", f"embedder: openai, model: m, dimensions: 64, url: '{service.url}'")
+        world.write("in.jsonl", {"patient_id": "a", "diagnosis": "d", "note": "a cough"})
+        world.graph(nodes.replace("url: \"", "table: narrow, url: \""), name="index.yaml")
+        assert migrate(world).returncode == 0
+        done = world.run("run", "--once", "index.yaml")
+        assert done.returncode == 3 and b"give `dimensions` of the embedder" in done.stderr, done.stderr
+        world.graph(nodes.replace("url: \"", "table: wide, dimensions: 64, url: \""), name="index.yaml")
+        assert migrate(world).returncode == 0
+        done = world.run("run", "--once", "index.yaml")
+        assert done.returncode == 0, done.stderr
+        assert pg.sql("SELECT model, datavault.vector_dims(vector) FROM datavault.wide") == [["openai:m:64", "64"]]
+        world.graph(nodes.replace("url: \"", "table: wide, dimensions: 2001, url: \""), name="index.yaml")
+        done = world.run("check", "index.yaml")
+        assert done.returncode == 3 and b"2000" in done.stderr
 
 
 def test_the_shipped_graph_runs(world, pg):
