@@ -211,21 +211,32 @@ static uint64_t count_persons(const struct dv_evidence *evidence)
     return persons;
 }
 
+/* How many people a hit is about, or is among. */
+static uint64_t people_of(const struct dv_hit *hit, uint64_t persons)
+{
+    uint64_t group = hit->subjects.present && hit->subjects.integer > 0 ? (uint64_t)hit->subjects.integer : 0;
+    return hit->subject.present ? persons : group;
+}
+
+void dv_evidence_count_people(struct dv_evidence *evidence)
+{
+    uint64_t persons = count_persons(evidence);
+    evidence->people = 0;
+    for (uint32_t i = 0; i < evidence->count; i++) {
+        uint64_t of = people_of(&evidence->hits[i], persons);
+        evidence->people = of > evidence->people ? of : evidence->people;
+    }
+}
+
 void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k)
 {
     uint64_t persons = count_persons(evidence);
     uint32_t kept = 0;
-    evidence->people = 0;
-    for (uint32_t i = 0; i < evidence->count; i++) {
-        const struct dv_hit *hit = &evidence->hits[i];
-        uint64_t group = hit->subjects.present && hit->subjects.integer > 0 ? (uint64_t)hit->subjects.integer : 0;
-        uint64_t of = hit->subject.present ? persons : group;
-        if (of < k)
-            continue;
-        evidence->people = of > evidence->people ? of : evidence->people;
-        evidence->hits[kept++] = *hit;
-    }
+    for (uint32_t i = 0; i < evidence->count; i++)
+        if (people_of(&evidence->hits[i], persons) >= k)
+            evidence->hits[kept++] = evidence->hits[i];
     evidence->count = kept;
+    dv_evidence_count_people(evidence);
 }
 
 /* ---- writing ---- */

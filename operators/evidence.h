@@ -10,6 +10,7 @@
 #include "engine/batch.h"
 #include "engine/json.h"
 #include "operators/citation.h"
+#include "operators/rag_told.h"
 
 enum { DV_EVIDENCE_MAX = DV_CITE_CITED_MAX, DV_EVIDENCE_JSON_MAX = 1024 * 1024 };
 
@@ -17,6 +18,8 @@ enum { DV_EVIDENCE_MAX = DV_CITE_CITED_MAX, DV_EVIDENCE_JSON_MAX = 1024 * 1024 }
 struct dv_hit {
     struct dv_piece text; /* cleaned */
     struct dv_cell id, hash, schema, at, subject, subjects;
+    struct dv_rag_told told; /* dv_rag_fit(): what an insight says */
+    bool fits;           /* dv_rag_fit(): it answers the question, whatever words it has */
 };
 
 struct dv_evidence {
@@ -47,6 +50,9 @@ DV_CHECKED dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char 
 /* Leaves out what is about fewer than k people: smaller groups, and the records of single persons unless k of these are told apart,
  * for a group beside them does not hide whose they are. */
 void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k);
+
+/* Fills `people` from the hits that are left. */
+void dv_evidence_count_people(struct dv_evidence *evidence);
 
 /* Writes the hits of the bits `cited` as JSON: [{"n":1,"id":"…","hash":"…","schema":"…"}]. */
 void dv_evidence_citations(struct dv_json *json, const struct dv_evidence *evidence, uint32_t cited);

@@ -73,12 +73,14 @@ static enum dv_class worst(const struct dv_insights_columns *columns, const uint
     return (enum dv_class)class;
 }
 
-static const char *join_names(struct dv_node *node, const struct dv_insights_columns *columns)
+/* False: no memory. */
+static bool join_names(struct dv_node *node, const struct dv_insights_columns *columns, const char **ret)
 {
-    const char *text = columns->by_count == 0 ? "all records" : columns->in->columns[columns->by[0]].name;
+    const char *text = columns->by_count == 0 ? NULL : columns->in->columns[columns->by[0]].name;
     for (uint32_t i = 1; i < columns->by_count && text != NULL; i++)
         text = dv_arena_printf(dv_node_arena(node), "%s and %s", text, columns->in->columns[columns->by[i]].name);
-    return text;
+    *ret = text;
+    return text != NULL || columns->by_count == 0;
 }
 
 static dv_rc make_schema(struct dv_node *node, struct dv_insights_columns *columns)
@@ -93,13 +95,13 @@ static dv_rc make_schema(struct dv_node *node, struct dv_insights_columns *colum
         { "observed", DV_TYPE_FLOAT, 'm' },      { "expected", DV_TYPE_FLOAT, 'm' },    { "effect", DV_TYPE_FLOAT, 'm' },
         { "score", DV_TYPE_FLOAT, 'm' },         { "test", DV_TYPE_TEXT, 'c' },         { "p", DV_TYPE_FLOAT, 'm' },
         { "q", DV_TYPE_FLOAT, 'm' },             { "windows", DV_TYPE_INT, 'c' },       { "sentence", DV_TYPE_TEXT, 'a' },
-        { "recommendation", DV_TYPE_TEXT, 'a' },
+        { "recommendation", DV_TYPE_TEXT, 'a' }, { "told", DV_TYPE_TEXT, 'a' },
     };
     enum dv_class groups = worst(columns, columns->by, columns->by_count);
     enum dv_class measures = worst(columns, columns->measures, columns->measure_count);
-    columns->of = join_names(node, columns);
+    bool named = join_names(node, columns, &columns->of);
     columns->out = dv_schema_new(dv_node_arena(node), dv_node_name(node), DV_INSIGHTS_COLUMNS);
-    if (columns->out == NULL || columns->of == NULL)
+    if (columns->out == NULL || !named)
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
     for (uint32_t i = 0; i < DV_INSIGHTS_COLUMNS; i++) {
         char of = made[i].made_of;
@@ -268,7 +270,8 @@ dv_rc dv_insights_room(struct dv_batch *batch, struct dv_insights_room *ret)
     ret->rows = dv_arena_zeroed(&batch->arena, DV_BATCH_ROWS, sizeof *ret->rows);
     ret->groups = dv_arena_zeroed(&batch->arena, DV_INSIGHTS_SAID_MAX, sizeof *ret->groups);
     ret->sentences = dv_arena_zeroed(&batch->arena, DV_INSIGHTS_SAID_MAX, sizeof *ret->sentences);
-    if (ret->rows == NULL || ret->groups == NULL || ret->sentences == NULL)
+    ret->told = dv_arena_zeroed(&batch->arena, DV_INSIGHTS_SAID_MAX, sizeof *ret->told);
+    if (ret->rows == NULL || ret->groups == NULL || ret->sentences == NULL || ret->told == NULL)
         return DV_E_MEMORY;
     return DV_OK;
 }
@@ -300,7 +303,9 @@ static void write_row(const struct dv_insights_columns *columns, const struct dv
     if (insight->row >= 0)
         name_group(columns, batch, said->rows[insight->row], group);
     (void)snprintf(named, sizeof named, is_mean ? "mean %s" : "%s", is_mean ? measure + 4 : measure);
-    (void)dv_insight_sentence(said->plan, insight, group, columns->of, named, rank, room->sentences[i]);
+    const struct dv_insight_names names = { group, columns->of, named, rank, said->window->start_ms, said->window->end_ms };
+    (void)dv_insight_sentence(said->plan, insight, &names, room->sentences[i]);
+    (void)dv_insight_told(said->plan, insight, &names, rule != NULL ? rule->say : "", room->told[i]);
     const struct dv_cell cells[DV_INSIGHTS_COLUMNS] = {
         whole_cell(said->window->start_ms),
         whole_cell(said->window->end_ms),
@@ -318,6 +323,7 @@ static void write_row(const struct dv_insights_columns *columns, const struct dv
         whole_cell(insight->windows),
         text_cell(room->sentences[i]),
         text_cell(rule != NULL ? rule->say : ""),
+        text_cell(room->told[i]),
     };
     for (uint32_t column = 0; column < DV_INSIGHTS_COLUMNS; column++)
         room->cells[column][i] = cells[column];

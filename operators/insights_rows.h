@@ -12,6 +12,7 @@
  *   p, q                             float: of the test, and after control of false discoveries over the window
  *   windows                          int: how many stand behind `expected`
  *   sentence, recommendation         text
+ *   told                             text: both in one, with the window and what is counted, for who asks later
  * A column has the worst class of those it is made of, as aggregate(k). */
 #ifndef DV_OPERATORS_INSIGHTS_ROWS_H
 #define DV_OPERATORS_INSIGHTS_ROWS_H
@@ -19,7 +20,7 @@
 #include "engine/operator.h"
 #include "operators/insights_say.h"
 
-enum { DV_INSIGHTS_BY_MAX = 8, DV_INSIGHTS_COLUMNS = 16 };
+enum { DV_INSIGHTS_BY_MAX = 8, DV_INSIGHTS_COLUMNS = 17 };
 
 /* The columns of the input by what they mean, and the schema that leaves. */
 struct dv_insights_columns {
@@ -31,7 +32,7 @@ struct dv_insights_columns {
     bool is_sum[DV_INSIGHTS_MEASURES_MAX];
     uint32_t measure_count;
     uint32_t k;
-    const char *of; /* the columns of `by`, "diagnosis and age" */
+    const char *of; /* the columns of `by`, "diagnosis and age"; NULL without any */
     struct dv_schema *out;
 };
 
@@ -48,6 +49,7 @@ struct dv_insights_room {
     struct dv_row *rows;
     char (*groups)[DV_INSIGHTS_KEY_MAX]; /* of each insight, NUL-terminated */
     char (*sentences)[DV_INSIGHTS_SENTENCE_MAX];
+    char (*told)[DV_INSIGHTS_TOLD_MAX];
 };
 
 /* Takes it from the batch's arena; DV_E_MEMORY. */

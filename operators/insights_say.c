@@ -3,10 +3,13 @@
 #include "operators/insights_say.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/operator.h"
+#include "engine/text.h"
 #include "engine/yaml.h"
 
 enum { SEVERITY_INFO, SEVERITY_NOTICE, SEVERITY_WARNING, SEVERITY_CRITICAL };
@@ -104,40 +107,109 @@ const char *dv_insight_test_name(const struct dv_insights_plan *plan, const stru
     return names[insight->kind];
 }
 
+static const char *all(const struct dv_insight_names *names)
+{
+    return names->of != NULL ? names->of : "all records";
+}
+
 static const char *when(const struct dv_insights_plan *plan)
 {
     static const char *const names[] = { "", " at this hour of the day", " at this hour of the week" };
     return names[plan->baseline.season];
 }
 
-static int describe(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
-                    const char *of, const char *measure, uint32_t rank, char *buffer)
+/* Text that grows, and is cut where the room ends. */
+struct line {
+    char *text;
+    size_t size, used;
+};
+
+static void add(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct line *line, const char *format, ...)
 {
-    const size_t size = DV_INSIGHTS_SENTENCE_MAX;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line->text + line->used, line->size - line->used, format, arguments);
+    va_end(arguments);
+    DV_ASSERT(length >= 0);
+    line->used += (size_t)length;
+    line->used = line->used < line->size ? line->used : line->size - 1;
+}
+
+static void describe(struct line *line, const struct dv_insights_plan *plan, const struct dv_insight *insight,
+                     const struct dv_insight_names *names, bool told)
+{
     switch (insight->kind) {
     case DV_INSIGHT_EMERGING:
-        return snprintf(buffer, size, "%s is rising: %.0f records, %.1f times the %.1f that are usual%s", group,
-                        insight->observed, insight->effect, insight->expected, when(plan));
+        add(line, "%s is rising: %.0f records, %.1f times the %.1f that are usual%s", names->group, insight->observed, insight->effect,
+            insight->expected, when(plan));
+        break;
     case DV_INSIGHT_ANOMALY:
-        return snprintf(buffer, size, "%s: the %s is %.6g, %.2f times the %.6g that is usual%s", group, measure,
-                        insight->observed, insight->effect, insight->expected, when(plan));
+        add(line, "%s%s: the %s is %.6g, %.2f times the %.6g that is usual%s", names->group, told ? " is unusual" : "", names->measure,
+            insight->observed, insight->effect, insight->expected, when(plan));
+        break;
     case DV_INSIGHT_DRIFT:
-        return snprintf(buffer, size, "The mix of %s has changed: stability index %.2f over %.0f records, against what is usual%s",
-                        of, insight->effect, insight->observed, when(plan));
+        add(line, "The mix of %s has changed: stability index %.2f over %.0f records, against what is usual%s", all(names), insight->effect,
+            insight->observed, when(plan));
+        break;
     default:
-        return snprintf(buffer, size, "%s is number %u: %.0f records, %.0f %% of the window.", group, rank,
-                        insight->observed, 100 * insight->effect);
+        add(line, "%s is number %u%s: %.0f records, %.0f %% of the window", names->group, names->rank, told ? " of the most frequent" : "",
+            insight->observed, 100 * insight->effect);
     }
 }
 
-uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
-                             const char *of, const char *measure, uint32_t rank, char buffer[DV_INSIGHTS_SENTENCE_MAX])
+static void add_time(struct line *line, const char *before, int64_t ms)
 {
-    int length = describe(plan, insight, group, of, measure, rank, buffer);
-    DV_ASSERT(length > 0);
-    if (insight->kind != DV_INSIGHT_TOP && length < DV_INSIGHTS_SENTENCE_MAX)
-        length += snprintf(buffer + length, (size_t)(DV_INSIGHTS_SENTENCE_MAX - length),
-                           " (%s, p = %.2g, q = %.2g, %u windows).", dv_insight_test_name(plan, insight), insight->p,
-                           insight->q, insight->windows);
-    return (uint32_t)(length < DV_INSIGHTS_SENTENCE_MAX ? length : DV_INSIGHTS_SENTENCE_MAX - 1);
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    char stamp[32];
+    if (gmtime_r(&seconds, &utc) != NULL && strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &utc) > 0)
+        add(line, "%s%s", before, stamp);
+}
+
+static void add_window(struct line *line, const struct dv_insight_names *names)
+{
+    add(line, ", counted%s%s", names->of != NULL ? " by " : "", names->of != NULL ? names->of : "");
+    add_time(line, " from ", names->start_ms);
+    add_time(line, " to ", names->end_ms);
+    add(line, " UTC");
+}
+
+static void add_test(struct line *line, const struct dv_insights_plan *plan, const struct dv_insight *insight)
+{
+    if (insight->kind != DV_INSIGHT_TOP)
+        add(line, " (%s, p = %.2g, q = %.2g, %u windows)", dv_insight_test_name(plan, insight), insight->p, insight->q, insight->windows);
+    add(line, ".");
+}
+
+uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const struct dv_insight_names *names,
+                             char buffer[DV_INSIGHTS_SENTENCE_MAX])
+{
+    struct line line = { buffer, DV_INSIGHTS_SENTENCE_MAX, 0 };
+    describe(&line, plan, insight, names, false);
+    add_test(&line, plan, insight);
+    return (uint32_t)line.used;
+}
+
+/* Without the rest of a character that was cut. */
+static void trim(struct line *line)
+{
+    line->used = dv_utf8_valid(line->text, line->used);
+    line->text[line->used] = '\0';
+}
+
+uint32_t dv_insight_told(const struct dv_insights_plan *plan, const struct dv_insight *insight, const struct dv_insight_names *names,
+                         const char *say, char buffer[DV_INSIGHTS_TOLD_MAX])
+{
+    struct line line = { buffer, DV_INSIGHTS_TOLD_MAX, 0 };
+    describe(&line, plan, insight, names, true);
+    add_window(&line, names);
+    add_test(&line, plan, insight);
+    if (say[0] != '\0' && insight->kind == DV_INSIGHT_DRIFT)
+        add(&line, " What to do about the mix of %s: %s", all(names), say);
+    else if (say[0] != '\0')
+        add(&line, " What to do about %s: %s", names->group, say);
+    trim(&line);
+    return (uint32_t)line.used;
 }

@@ -8,7 +8,7 @@
 struct dv_node;
 struct dv_yaml;
 
-enum { DV_INSIGHTS_RULES_MAX = 64, DV_INSIGHTS_SENTENCE_MAX = 1024 };
+enum { DV_INSIGHTS_RULES_MAX = 64, DV_INSIGHTS_SENTENCE_MAX = 1024, DV_INSIGHTS_TOLD_MAX = 2560 };
 
 /* From this size on: emerging and anomaly, how many times the usual, or below it (2 is double or half); drift, the index;
  * top, the share. Of the rules of a kind the one with the largest `from` that is reached holds. */
@@ -36,9 +36,22 @@ const char *dv_insight_kind_name(enum dv_insight_kind kind);
 const char *dv_insight_severity_name(int severity);
 const char *dv_insight_test_name(const struct dv_insights_plan *plan, const struct dv_insight *insight);
 
-/* Writes the sentence, NUL-terminated; returns its length. `group` names the row, `of` the columns that groups are made of,
- * `measure` the insight's measure; `rank` from 1, for the top. */
-uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const char *group,
-                             const char *of, const char *measure, uint32_t rank, char buffer[DV_INSIGHTS_SENTENCE_MAX]);
+/* What an insight is told with. */
+struct dv_insight_names {
+    const char *group;   /* the row */
+    const char *of;      /* the columns that groups are made of; NULL: all records are one group */
+    const char *measure; /* the insight's measure */
+    uint32_t rank;       /* from 1, for the top */
+    int64_t start_ms, end_ms; /* the window */
+};
+
+/* Writes the sentence, NUL-terminated; returns its length. */
+uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const struct dv_insight_names *names,
+                             char buffer[DV_INSIGHTS_SENTENCE_MAX]);
+
+/* The same for who has not asked, or asks later: with the window, what is counted, and what to do (`say`; "": nothing). It is
+ * found by the words that people ask with, and rag_told.h reads it. */
+uint32_t dv_insight_told(const struct dv_insights_plan *plan, const struct dv_insight *insight, const struct dv_insight_names *names,
+                         const char *say, char buffer[DV_INSIGHTS_TOLD_MAX]);
 
 #endif

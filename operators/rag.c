@@ -32,6 +32,9 @@ static const struct dv_option options[] = {
     { "k", DV_INT, offsetof(struct dv_rag, k), .initial = "5", .min = DV_K_MIN, .max = 100000,
       .help = "Of how many people evidence is at least: groups of fewer are left out, and records of single persons unless so many are told apart; "
               "the answer is refused if nothing is left." },
+    { "persons", DV_ENUM, offsetof(struct dv_rag, persons), .initial = "words", .values = "words|sentences",
+      .help = "What is told of records of single persons: words, that records of k people mention the same words of the question, and nothing "
+              "of what else stands there; or sentences, as they stand there, if those of k people have the question's words that one has." },
     { "floor", DV_FLOAT, offsetof(struct dv_rag, floor), .initial = "0.25", .min = -1, .max = 1,
       .help = "Smallest cosine similarity of a record to the question; what was found by words alone has none." },
     { "sentences", DV_INT, offsetof(struct dv_rag, sentences), .initial = "5", .min = 1, .max = 64,

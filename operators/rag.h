@@ -44,7 +44,7 @@ struct dv_rag {
     /* options */
     const char *question_name, *evidence_name;
     struct dv_llm_service service; /* who writes, unless it is extractive */
-    int llm;
+    int llm, persons;
     int64_t k, sentences, max_question, deadline_ms, piece_bytes, max_tokens;
     double floor;
     /* columns of the input */

@@ -11,7 +11,7 @@
 #include "engine/id.h"
 #include "operators/evidence.h"
 
-enum { CANDIDATES_MAX = 128, STEMS_MAX = 64, CITATIONS_BYTES = 4 * DV_EVIDENCE_MAX + 8 };
+enum { CANDIDATES_MAX = 128, STEMS_MAX = 64, CITATIONS_BYTES = 4 * DV_EVIDENCE_MAX + 8, KIND_SCORE = 1000 };
 
 /* The words of the question, and how many pieces have them. */
 struct stems {
@@ -142,30 +142,48 @@ static void join_same(struct candidate *same, const struct candidate *candidate)
     same->score = score;
 }
 
-static void add_candidate(struct extract *extract, const struct dv_hit *hit, const char *text, size_t length, uint32_t piece)
+static void add_candidate(struct extract *extract, const struct dv_hit *hit, uint64_t bits, double score, struct dv_piece sentence, uint32_t piece)
 {
+    const char *text = sentence.text;
+    size_t length = sentence.length;
     strip_end(&text, &length);
     if (length == 0 || length >= DV_SENTENCE_MAX)
         return;
-    uint64_t bits = stems_in(&extract->stems, text, length);
+    bool meets = bits != 0 || hit->fits;
     const struct candidate candidate = { .text = text, .length = length, .hash = dv_hash64(text, length, 0), .form = form_of(hit, text, length),
-        .meets = bits != 0, .cited = UINT32_C(1) << piece, .at_ms = hit->at.present ? hit->at.integer : INT64_MIN,
-        .score = score_of(&extract->stems, bits, piece) };
+        .meets = meets, .cited = UINT32_C(1) << piece, .at_ms = hit->at.present ? hit->at.integer : INT64_MIN,
+        .score = score };
     struct candidate *same = find_same(extract, &candidate);
-    extract->meets = extract->meets || bits != 0;
+    extract->meets = extract->meets || meets;
     if (same != NULL)
         join_same(same, &candidate);
     else if (extract->count < CANDIDATES_MAX)
         extract->candidates[extract->count++] = candidate;
 }
 
+/* What is told of a group is one sentence, whatever stops stand in its name, and what to do about it is the next. What rises is
+ * before what strays and shifts, and that before what is large. */
+static void collect_told(struct extract *extract, const struct dv_hit *hit, uint32_t piece)
+{
+    const struct dv_rag_told *told = &hit->told;
+    double order = told->kind == DV_TOLD_LEADS ? told->rank : piece;
+    double score = KIND_SCORE * (DV_TOLD_KINDS - (int)told->kind) - order;
+    add_candidate(extract, hit, 0, score, told->finding, piece);
+    add_candidate(extract, hit, 0, score - 0.5, told->advice, piece);
+}
+
 static void collect(struct extract *extract, const struct dv_evidence *evidence)
 {
     for (uint32_t i = 0; i < evidence->count; i++) {
         const struct dv_piece *piece = &evidence->hits[i].text;
+        if (evidence->hits[i].told.kind != DV_TOLD_OTHER) {
+            collect_told(extract, &evidence->hits[i], i);
+            continue;
+        }
         for (size_t at = 0, length = 0; at < piece->length; at += length) {
             length = dv_sentence_next(piece->text + at, piece->length - at, true);
-            add_candidate(extract, &evidence->hits[i], piece->text + at, length, i);
+            uint64_t bits = stems_in(&extract->stems, piece->text + at, length);
+            add_candidate(extract, &evidence->hits[i], bits, score_of(&extract->stems, bits, i), (struct dv_piece){ piece->text + at, length }, i);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "engine/memory.h"
 #include "operators/rag.h"
 #include "operators/rag_extract.h"
+#include "operators/rag_fit.h"
 #include "operators/rag_prompt.h"
 
 enum { TALK_BYTES = 16 * 1024 * 1024 };
@@ -120,6 +121,14 @@ static bool is_blank(const char *text, size_t length)
     return length == 0;
 }
 
+static const char *fit(struct dv_rag *rag, struct dv_rag_talk *talk)
+{
+    const struct dv_people_rule rule = { .k = (uint64_t)rag->k, .how = rag->persons };
+    const char *reason = NULL;
+    dv_rc rc = dv_rag_fit(&talk->evidence, talk->question, talk->question_length, &rule, &talk->arena, &reason);
+    return dv_is_error(rc) ? "no memory for the answer" : reason;
+}
+
 /* Why the question is not answered, a literal; NULL: it may be. */
 static const char *refusal_of(struct dv_rag *rag, struct dv_rag_talk *talk)
 {
@@ -135,7 +144,7 @@ static const char *refusal_of(struct dv_rag *rag, struct dv_rag_talk *talk)
     dv_evidence_of_many(&talk->evidence, (uint64_t)rag->k);
     if (talk->evidence.count == 0)
         return "what was found is about too few people";
-    return NULL;
+    return fit(rag, talk);
 }
 
 static dv_rc read_evidence(struct dv_rag *rag, struct dv_rag_talk *talk)

@@ -45,7 +45,7 @@ graph:
   blobs:      { op: sink-pg, after: seal, url: "${PG_URL}" }
   conditions: { op: aggregate, after: anon, by: diagnosis, window: 400ms }
   rising:     { op: insights, after: conditions, learn: 3, top: 1 }
-  told:       { op: embed, after: rising, columns: [sentence], models: "${DV_PARTS}" }
+  told:       { op: embed, after: rising, columns: [told], models: "${DV_PARTS}" }
   index:      { op: sink-vectors, after: told, url: "${PG_URL}" }
 """
 QUESTIONS = """  {0}questions: {{ op: source, from: http, schema: question }}

@@ -94,7 +94,9 @@ static void test_a_ward_rises(void **state)
                 "\"severity\":\"warning\",\"group\":\"A\",\"measure\":\"count\",\"observed\":96,\"expected\":32,\"effect\":3,");
     has(output, "\"test\":\"negative-binomial\",");
     has(output, "\"sentence\":\"A is rising: 96 records, 3.0 times the 32.0 that are usual (negative-binomial, p = ");
-    has(output, ", 12 windows).\",\"recommendation\":\"Ask who records it for a known cause; plan for as many again.\"}");
+    has(output, ", 12 windows).\",\"recommendation\":\"Ask who records it for a known cause; plan for as many again.\",\"told\":\"A is rising: 96 records, 3.0 times the 32.0 that are usual, "
+                "counted by ward from 2023-11-14 22:15:20 to 2023-11-14 22:15:25 UTC (negative-binomial, p = ");
+    has(output, ", 12 windows). What to do about A: Ask who records it for a known cause; plan for as many again.\"}");
     has(output, "\"kind\":\"drift\"");
     assert_null(strstr(output, "anomaly"));
     for (const char *at = strstr(output, "window_start_ms"); at != NULL; at = strstr(at + 1, "window_start_ms"))
@@ -135,7 +137,8 @@ static void test_the_largest(void **state)
     visits("D", 3, 1);
     const char *output = said(state, WARDS "  say: { op: insights, after: t, top: 2 }\n  out: { op: lines, after: say }\n");
     has(output, "\"kind\":\"top\",\"severity\":\"info\",\"group\":\"A\",\"measure\":\"count\",\"observed\":30,\"effect\":0.5,"
-                "\"windows\":0,\"sentence\":\"A is number 1: 30 records, 50 % of the window.\"}");
+                "\"windows\":0,\"sentence\":\"A is number 1: 30 records, 50 % of the window.\",\"told\":\"A is number 1 of the most frequent: 30 records, 50 % of the "
+                "window, counted by ward from 2023-11-14 22:13:20 to 2023-11-14 22:13:25 UTC.\"}");
     has(output, "B is number 2: 20 records, 33 % of the window.");
     assert_null(strstr(output, "\"D\""));
     assert_null(strstr(output, "number 3"));
@@ -229,6 +232,7 @@ static void test_labels(void **state)
         { "window_start_ms", "public, plain" },   { "kind", "quasi-id, aggregate(7)" },
         { "group", "sensitive, aggregate(7)" },   { "observed", "quasi-id, aggregate(7)" },
         { "sentence", "quasi-id, aggregate(7)" }, { "recommendation", "quasi-id, aggregate(7)" },
+        { "told", "quasi-id, aggregate(7)" },
     };
     struct world *world = *state;
     if (!world_load(world, SOURCE "  t: { op: aggregate, after: in, by: ward, sums: age, k: 7 }\n"

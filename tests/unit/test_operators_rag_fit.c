@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_operators_rag_fit.c - what a ward physician and a bank's analyst ask, and what they must be told: of what they named and of
+ * the newest windows, or that it is not covered. The findings are those that insights_say.c writes.
+ *
+ * shows: RAG-7 RAG-8 RAG-9 RAG-10 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/arena.h"
+#include "operators/insights_say.h"
+#include "operators/rag_extract.h"
+#include "operators/rag_fit.h"
+#include "privacy/guard.h"
+
+enum { JSON_MAX = 65536, SAID_MAX = 8192, HOUR_MS = 3600000, K = 5 };
+
+struct scene {
+    struct dv_arena arena;
+    struct dv_evidence_reader reader;
+    struct dv_guard_rules rules;
+    struct dv_guard *guard;
+    struct dv_evidence evidence;
+    struct dv_answer answer;
+    const char *reason;
+    char json[JSON_MAX], said[SAID_MAX];
+    size_t used;
+};
+
+static int setup(void **state)
+{
+    const struct dv_guard_options options = { .types = 1u << DV_PII_SSN | 1u << DV_PII_ID | 1u << DV_PII_CREDIT_CARD | 1u << DV_PII_IBAN |
+                                                       1u << DV_PII_EMAIL | 1u << DV_PII_PHONE | 1u << DV_PII_MRN | 1u << DV_PII_IP | 1u << DV_PII_MAC,
+                                              .action = DV_GUARD_BLOCK };
+    struct scene *scene = test_calloc(1, sizeof *scene);
+    dv_arena_init(&scene->arena, 256 << 20);
+    assert_int_equal(dv_evidence_open(&scene->reader, &scene->arena), DV_OK);
+    assert_int_equal(dv_guard_rules_open(&scene->rules, &options), DV_OK);
+    assert_int_equal(dv_guard_open(&scene->guard, &scene->rules), DV_OK);
+    *state = scene;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *scene = *state;
+    dv_guard_close(scene->guard);
+    dv_guard_rules_close(&scene->rules);
+    dv_evidence_close(&scene->reader);
+    dv_arena_free(&scene->arena);
+    test_free(scene);
+    return 0;
+}
+
+/* ---- what was found ---- */
+
+static const struct dv_insights_plan plan = { .k = K };
+
+struct finding {
+    const char *id;
+    enum dv_insight_kind kind;
+    int64_t hour; /* of the window */
+    const char *schema, *of, *group, *measure;
+    uint32_t rank;
+    const char *say;
+};
+
+static const char *told_of(const struct finding *finding, char buffer[DV_INSIGHTS_TOLD_MAX])
+{
+    const struct dv_insight insight = { .kind = finding->kind, .observed = 60 + (double)finding->hour, .expected = 12, .effect = 5, .score = 9,
+                                        .p = 7.5e-19, .q = 2e-18, .windows = 12 };
+    const struct dv_insight_names names = { finding->group, finding->of, finding->measure, finding->rank,
+                                            1790000000000 / HOUR_MS * HOUR_MS + finding->hour * HOUR_MS,
+                                            1790000000000 / HOUR_MS * HOUR_MS + (finding->hour + 1) * HOUR_MS };
+    assert_true(dv_insight_told(&plan, &insight, &names, finding->say, buffer) > 0);
+    return buffer;
+}
+
+static void add_hit(struct scene *scene, const char *id, const char *schema, int person, const char *text)
+{
+    struct dv_json quoted;
+    char line[DV_INSIGHTS_TOLD_MAX * 2], subject[16] = "null";
+    dv_json_init(&quoted, line, sizeof line);
+    dv_json_string(&quoted, text);
+    assert_false(quoted.full);
+    if (person > 0)
+        (void)snprintf(subject, sizeof subject, "%d", person);
+    scene->used += (size_t)snprintf(scene->json + scene->used, JSON_MAX - scene->used,
+                                    "%s{\"id\":\"%s\",\"schema\":\"%s\",\"at\":1,\"subject\":%s,\"subjects\":%d,\"text\":%.*s}",
+                                    scene->used > 0 ? "," : "{\"hits\":[", id, schema, subject, person > 0 ? 1 : 9, (int)dv_json_length(&quoted), line);
+    assert_true(scene->used < JSON_MAX);
+}
+
+static void add_finding(struct scene *scene, const struct finding *finding)
+{
+    char text[DV_INSIGHTS_TOLD_MAX];
+    add_hit(scene, finding->id, finding->schema, 0, told_of(finding, text));
+}
+
+#define WATCH "Ask who records it for a known cause; plan for as many again."
+
+/* A hospital and a bank. Each finding has a letter; the order is no help. */
+static const struct finding findings[] = {
+    { "j", DV_INSIGHT_TOP, 10, "wards", "diagnosis", "Renal failure", "count", 3, "" },
+    { "b", DV_INSIGHT_EMERGING, 9, "wards", "diagnosis", "Influenza", "count", 0, WATCH },
+    { "g", DV_INSIGHT_TOP, 9, "wards", "diagnosis", "Hypertension", "count", 1, "" },
+    { "a", DV_INSIGHT_EMERGING, 10, "wards", "diagnosis", "Influenza", "count", 0, WATCH },
+    { "c", DV_INSIGHT_TOP, 10, "wards", "diagnosis", "Asthma", "count", 2, "" },
+    { "d", DV_INSIGHT_TOP, 10, "wards", "diagnosis", "Influenza", "count", 1, "" },
+    { "e", DV_INSIGHT_EMERGING, 3, "wards", "diagnosis", "Migraine", "count", 0, WATCH },
+    { "f", DV_INSIGHT_DRIFT, 10, "wards", "diagnosis", "", "count", 0, "Look which groups gained and lost. Then look again." },
+    { "i", DV_INSIGHT_EMERGING, 10, "wards", "diagnosis", "Heart failure", "count", 0, WATCH },
+    { "h", DV_INSIGHT_ANOMALY, 10, "tills", "merchant_category", "Groceries", "mean amount", 0, "Review the sealed records." },
+    { "k", DV_INSIGHT_EMERGING, 10, "tills", "merchant_category", "Travel", "count", 0, WATCH },
+    { "l", DV_INSIGHT_TOP, 10, "tills", "merchant_category", "Fuel", "count", 1, "" },
+};
+
+static void find_all(struct scene *scene)
+{
+    scene->used = 0;
+    for (size_t i = 0; i < sizeof findings / sizeof *findings; i++)
+        add_finding(scene, &findings[i]);
+}
+
+/* What is told, as the ids that its sentences cite, each once; "" if nothing is. */
+static const char *told_for(struct scene *scene, const char *question)
+{
+    const struct dv_people_rule rule = { K, DV_PEOPLE_WORDS };
+    static char ids[64];
+    size_t used = 0;
+    scene->json[scene->used] = '\0';
+    (void)snprintf(scene->json + scene->used, JSON_MAX - scene->used, "]}");
+    assert_int_equal(dv_evidence_read(&scene->reader, scene->json, strlen(scene->json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    dv_evidence_of_many(&scene->evidence, K);
+    assert_int_equal(dv_rag_fit(&scene->evidence, question, strlen(question), &rule, &scene->arena, &scene->reason), DV_OK);
+    assert_int_equal(dv_answer_begin(&scene->answer, &scene->arena, &scene->evidence, scene->guard), DV_OK);
+    if (scene->reason != NULL)
+        dv_answer_refuse(&scene->answer, scene->reason);
+    else
+        dv_rag_extract(&scene->answer, question, strlen(question), 64);
+    assert_int_equal(scene->answer.dropped, 0);
+    scene->said[0] = ids[0] = '\0';
+    for (const struct dv_answer_sentence *at = scene->answer.first; at != NULL; at = at->next) {
+        (void)snprintf(scene->said + strlen(scene->said), SAID_MAX - strlen(scene->said), "%.*s\n", (int)at->length, at->text);
+        for (uint32_t i = 0; i < scene->evidence.count; i++)
+            if ((at->cited >> i & 1) != 0 && strchr(ids, scene->evidence.hits[i].id.text[0]) == NULL)
+                ids[used++] = scene->evidence.hits[i].id.text[0];
+        ids[used] = '\0';
+    }
+    return ids;
+}
+
+/* ---- questions ---- */
+
+/* `told`: the findings, in any order; "": it is not covered. */
+static const struct { const char *question, *told; } asked[] = {
+    /* what rises */
+    { "which conditions are rising?", "ai" },
+    { "Which diagnoses are on the rise today?", "ai" },
+    { "rising conditions, which are there", "ai" },
+    { "Are any diseases increasing right now?", "ai" },
+    { "what is going up?", "aik" },
+    { "Is there an outbreak?", "aik" },
+    { "which categories are growing?", "k" },
+    { "Which transactions are increasing?", "k" },
+    { "what has risen?", "aik" },
+    /* a group that is named */
+    { "is influenza rising?", "a" },
+    { "Is the flu on the rise?", "a" },
+    { "Has INFLUENZA increased this week?", "a" },
+    { "how is influenza?", "ad" },
+    { "Tell me about influenza, please.", "ad" },
+    { "is asthma rising?", "c" },
+    { "are asthmatic patients increasing?", "c" },
+    { "how many asthma cases are there?", "c" },
+    { "is heart failure rising?", "i" },
+    { "how is heart failure?", "i" },
+    { "is renal failure increasing?", "j" },
+    { "is failure rising?", "ij" },
+    { "how are influenza and asthma?", "adc" },
+    { "Is travel unusual?", "k" },
+    { "how are groceries?", "h" },
+    { "is influenza falling?", "ad" },
+    { "is influenza the most frequent diagnosis?", "d" },
+    { "is hypertension rising?", "" }, /* it led the window before, not this one */
+    /* what nobody has told of */
+    { "is pneumonia rising?", "" },
+    { "is hypotension rising?", "" },
+    { "is influenza rising in Leeds?", "" },
+    { "is influenza rising on ward 3?", "" },
+    { "are influenza and pneumonia rising?", "" },
+    { "was influenza rising last week?", "" },
+    { "what rose yesterday?", "" },
+    { "is migraine rising?", "" }, /* that was seven windows ago */
+    { "which conditions are falling?", "" },
+    { "what is the least frequent diagnosis?", "" },
+    { "how many patients are there?", "" },
+    { "what is the weather?", "" },
+    { "hello", "" },
+    { "who is the president?", "" },
+    { "is there fraud?", "" },
+    /* negations and exceptions */
+    { "which conditions are not rising?", "" },
+    { "which conditions aren't rising?", "" },
+    { "what is rising except influenza?", "" },
+    { "is everything but nothing rising?", "" },
+    /* what is unusual */
+    { "anything unusual today?", "aihkf" },
+    { "explain the unusual transactions", "hk" },
+    { "Explain unusual transactions.", "hk" },
+    { "are there anomalies in the payments?", "hk" },
+    { "which irregular spending is there?", "hk" },
+    { "what is strange about groceries?", "h" },
+    { "any abnormal diagnoses?", "aif" },
+    { "what's new?", "aihkf" },
+    { "did anything change?", "aihkf" },
+    /* what leads */
+    { "what is the most frequent diagnosis?", "dcj" },
+    { "the top 3 conditions?", "dcj" },
+    { "what are the 3 most common conditions?", "dcj" },
+    { "which merchant category is largest?", "l" },
+    /* the mix */
+    { "did the mix of diagnoses change?", "f" },
+    { "has the distribution of conditions shifted?", "f" },
+    { "did the mix of payments change?", "" },
+    /* what to do */
+    { "what should we do about influenza?", "a" },
+    { "what is to do about the flu?", "a" },
+    { "what do you recommend for groceries?", "h" },
+    { "any recommendations?", "aifhk" },
+    { "what should we do about the unusual transactions?", "hk" },
+    { "what should we do about asthma?", "" },
+    /* other languages */
+    { "Welche Krankheiten nehmen zu?", "" },
+    { "\xc2\xbfQu\xc3\xa9 enfermedades est\xc3\xa1n aumentando?", "" },
+    { "Nimmt Influenza zu?", "" },
+    { "Quelles maladies augmentent ?", "" },
+    { "\xe5\x93\xaa\xe4\xba\x9b\xe7\x96\xbe\xe7\x97\x85\xe5\x9c\xa8\xe4\xb8\x8a\xe5\x8d\x87\xef\xbc\x9f", "" },
+};
+
+static bool is_same_set(const char *a, const char *b)
+{
+    return strlen(a) == strlen(b) && strspn(a, b) == strlen(a) && strspn(b, a) == strlen(b);
+}
+
+static void test_what_is_asked_is_answered(void **state)
+{
+    struct scene *scene = *state;
+    uint32_t wrong = 0;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        find_all(scene);
+        const char *told = told_for(scene, asked[i].question);
+        if (is_same_set(told, asked[i].told) && (told[0] != '\0') == (scene->reason == NULL))
+            continue;
+        wrong++;
+        print_error("'%s': told '%s', not '%s'\n", asked[i].question, told, asked[i].told);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* Nothing was planted: only what leads is known. */
+static void test_quiet_windows_rise_in_no_words(void **state)
+{
+    struct scene *scene = *state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        scene->used = 0;
+        for (size_t j = 0; j < sizeof findings / sizeof *findings; j++)
+            if (findings[j].kind == DV_INSIGHT_TOP)
+                add_finding(scene, &findings[j]);
+        (void)told_for(scene, asked[i].question);
+        assert_null(strstr(scene->said, "rising"));
+        assert_null(strstr(scene->said, "unusual"));
+    }
+    for (const char *const *question = (const char *const[]){ "which conditions are rising?", "explain the unusual transactions", "anything unusual today?", NULL };
+         *question != NULL; question++)
+        assert_string_equal(told_for(scene, *question), "");
+}
+
+static void test_what_to_do_stands_behind_what_it_is_about(void **state)
+{
+    struct scene *scene = *state;
+    find_all(scene);
+    assert_string_equal(told_for(scene, "what should we do about influenza?"), "a");
+    assert_non_null(strstr(scene->said, "Influenza is rising: 70 records, 5.0 times the 12.0 that are usual, counted by diagnosis from "));
+    assert_non_null(strstr(scene->said, "].\nWhat to do about Influenza: Ask who records it for a known cause; plan for as many again ["));
+    find_all(scene);
+    (void)told_for(scene, "is influenza rising?");
+    assert_null(strstr(scene->said, "What to do"));
+}
+
+static void test_the_window_is_told(void **state)
+{
+    struct scene *scene = *state;
+    find_all(scene);
+    (void)told_for(scene, "is influenza rising?");
+    assert_non_null(strstr(scene->said, "from 2026-09-22 00:00:00 to 2026-09-22 01:00:00 UTC"));
+}
+
+/* As `embed` of the column `sentence` alone keeps it: nothing says of which window, so each is as good as another. */
+static void test_sentences_alone(void **state)
+{
+    struct scene *scene = *state;
+    scene->used = 0;
+    add_hit(scene, "a", "r", 0, "Influenza is rising: 60 records, 5.0 times the 12.0 that are usual (negative-binomial, p = 1e-9, q = 2e-9, 12 windows).");
+    add_hit(scene, "b", "r", 0, "B: the mean cost is 160, 3.20 times the 50 that is usual (robust-z, p = 1e-9, q = 1e-9, 12 windows).");
+    add_hit(scene, "c", "r", 0, "The mix of ward has changed: stability index 0.40 over 90 records, against what is usual.");
+    add_hit(scene, "d", "r", 0, "Asthma is number 2: 20 records, 33 % of the window.");
+    assert_string_equal(told_for(scene, "which conditions are rising?"), "a");
+    assert_true(is_same_set(told_for(scene, "anything unusual?"), "abc"));
+    assert_string_equal(told_for(scene, "is asthma rising?"), "d");
+    assert_string_equal(told_for(scene, "did the mix of wards change?"), "c");
+}
+
+/* ---- the templates, there and back ---- */
+
+static void test_what_is_told_is_read(void **state)
+{
+    (void)state;
+    char text[DV_INSIGHTS_TOLD_MAX];
+    static const enum dv_rag_told_kind kinds[DV_INSIGHT_KINDS] = { DV_TOLD_RISES, DV_TOLD_STRAYS, DV_TOLD_SHIFTS, DV_TOLD_LEADS };
+    for (size_t i = 0; i < sizeof findings / sizeof *findings; i++) {
+        const struct finding *finding = &findings[i];
+        struct dv_rag_told told;
+        (void)told_of(finding, text);
+        assert_true(dv_rag_told_read(&told, text, strlen(text)));
+        assert_int_equal(told.kind, kinds[finding->kind]);
+        assert_int_equal(told.group.length, strlen(finding->group));
+        assert_memory_equal(told.group.text != NULL ? told.group.text : "", finding->group, told.group.length);
+        assert_int_equal(told.of.length, strlen(finding->of));
+        assert_memory_equal(told.of.text, finding->of, told.of.length);
+        assert_int_equal(told.end_ms - told.start_ms, HOUR_MS);
+        assert_int_equal(told.end_ms, 1790000000000 / HOUR_MS * HOUR_MS + (finding->hour + 1) * HOUR_MS);
+        assert_int_equal(told.rank, finding->rank);
+        assert_int_equal(told.advice.length > 0, finding->say[0] != '\0');
+        assert_int_equal(told.finding.length + told.advice.length + (told.advice.length > 0), strlen(text));
+        if (finding->kind == DV_INSIGHT_ANOMALY)
+            assert_memory_equal(told.measure.text, finding->measure, told.measure.length);
+    }
+}
+
+static void test_what_is_not_told_so_is_not_read(void **state)
+{
+    (void)state;
+    struct dv_rag_told told;
+    static const char *const texts[] = { "", " ", "Asthma rose to 14 visits.", "The mix of things.", "A is number one: he won.", "is rising",
+                                         "He said: the pain is usual.", ", counted by x from y to z UTC", "X is number 4 of them" };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_false(dv_rag_told_read(&told, texts[i], strlen(texts[i])));
+    static const char window[] = "X is rising: 5 records, counted by a from 2026-99-99 00:00:00 to 2026-01-01 00:00:00 UTC.";
+    for (size_t length = 0; length < sizeof window; length++)
+        (void)dv_rag_told_read(&told, window, length);
+    assert_true(told.kind == DV_TOLD_RISES && told.end_ms == 0 && told.start_ms == 0);
+}
+
+static void test_words_with_other_endings(void **state)
+{
+    (void)state;
+    static const char *const alike[][2] = { { "allergy", "allergies" }, { "diabetes", "diabetic" }, { "asthma", "asthmatics" }, { "migraine", "migraines" },
+                                            { "hypertension", "hypertensive" }, { "grocery", "groceries" }, { "cough", "coughing" }, { "covid", "covid-19" },
+                                            { "thrombosis", "thromboses" }, { "infection", "infected" } };
+    static const char *const unlike[][2] = { { "hypertension", "hypotension" }, { "hypertension", "hyperlipidemia" }, { "bronchitis", "bronchiolitis" },
+                                             { "pneumonia", "pneumonitis" }, { "gastritis", "gastric" }, { "arthritis", "arthrosis" }, { "car", "care" },
+                                             { "hepatitis", "hepatic" }, { "", "a" }, { "covid-19", "covid-20" } };
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
+        assert_true(dv_words_alike(alike[i][0], alike[i][1]));
+    for (size_t i = 0; i < sizeof unlike / sizeof *unlike; i++)
+        assert_false(dv_words_alike(unlike[i][0], unlike[i][1]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_is_asked_is_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quiet_windows_rise_in_no_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_to_do_stands_behind_what_it_is_about, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_window_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sentences_alone, setup, teardown),
+        cmocka_unit_test(test_what_is_told_is_read),
+        cmocka_unit_test(test_what_is_not_told_so_is_not_read),
+        cmocka_unit_test(test_words_with_other_endings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
