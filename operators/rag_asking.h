@@ -39,6 +39,7 @@ struct dv_asking {
     } words[DV_ASK_WORDS_MAX];
 };
 
+/* Reads a question; whatever it is, it asks for something, of something, or for nothing. */
 void dv_asking_read(struct dv_asking *ret, const char *question, size_t length);
 
 /* Which of the question's words are in a text, whatever their endings are, as bits. */

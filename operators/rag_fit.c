@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "operators/rag_people.h"
 
 enum {
     STATISTICS = DV_ASK_RISING | DV_ASK_FALLING | DV_ASK_MIX | DV_ASK_MOST | DV_ASK_COUNT,

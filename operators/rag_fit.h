@@ -15,7 +15,8 @@
 #define DV_OPERATORS_RAG_FIT_H
 
 #include "operators/evidence.h"
-#include "operators/rag_people.h"
+
+struct dv_people_rule;
 
 /* Leaves what may answer; `evidence` has been left by dv_evidence_of_many(). NULL: something is left; else why nothing is, a
  * literal. DV_E_MEMORY: the arena is full, and nothing is left. */

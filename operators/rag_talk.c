@@ -6,6 +6,7 @@
 #include "operators/rag.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_fit.h"
+#include "operators/rag_people.h"
 #include "operators/rag_prompt.h"
 
 enum { TALK_BYTES = 16 * 1024 * 1024 };

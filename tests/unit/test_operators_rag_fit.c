@@ -16,6 +16,7 @@
 #include "operators/insights_say.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_fit.h"
+#include "operators/rag_people.h"
 #include "privacy/guard.h"
 
 enum { JSON_MAX = 65536, SAID_MAX = 8192, HOUR_MS = 3600000, K = 5 };
