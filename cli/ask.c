@@ -2,10 +2,12 @@
  * ask.c - `datavault ask "…"`: a question to a running graph, and its answer while it grows, with what it cites. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/ask_print.h"
 #include "cli/command.h"
 #include "cli/post.h"
+#include "cli/when.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 
@@ -14,7 +16,8 @@ enum { QUESTION_MAX = 64 * 1024 };
 /* What was given. */
 struct arguments {
     const char *url, *token, *ca, *question, *schema;
-    bool json;
+    int64_t from_ms, to_ms;
+    bool json, has_from, has_to;
 };
 
 /* One question under way. */
@@ -44,6 +47,14 @@ static void print_events(struct dv_post *post)
     post->answer_length -= at;
 }
 
+static void write_time(struct dv_json *json, const char *key, bool given, int64_t time_ms)
+{
+    if (!given)
+        return;
+    dv_json_key(json, key);
+    dv_json_int(json, time_ms);
+}
+
 static bool write_question(struct asking *asking)
 {
     const struct arguments *arguments = asking->arguments;
@@ -56,6 +67,8 @@ static bool write_question(struct asking *asking)
         dv_json_key(&json, "schema");
         dv_json_string(&json, arguments->schema);
     }
+    write_time(&json, "from_ms", arguments->has_from, arguments->from_ms);
+    write_time(&json, "to_ms", arguments->has_to, arguments->to_ms);
     dv_json_close(&json, '}');
     asking->post.length = dv_json_length(&json);
     return !json.full;
@@ -105,12 +118,32 @@ static int ask(const struct arguments *arguments)
     return code;
 }
 
+/* Takes a time; false: it is none. */
+static bool take_time(const char *text, int64_t *ret_ms, bool *ret_given)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    *ret_given = true;
+    return dv_when_parse(text, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, ret_ms);
+}
+
+static int check(const struct dv_command *self, int argc, const struct arguments *arguments)
+{
+    if (arguments->has_from && arguments->has_to && arguments->from_ms >= arguments->to_ms)
+        return dv_usage(self, "nothing is between --from and --to: --from is not before it");
+    if (optind == argc)
+        return dv_usage(self, "ask what? write the question in quotes");
+    if (argc - optind > 1)
+        return dv_usage(self, "one question at a time: write it in quotes");
+    return DV_EXIT_OK;
+}
+
 static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
         { "url", required_argument, NULL, 'u' },    { "token", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'c' },
-        { "schema", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "schema", required_argument, NULL, 's' }, { "from", required_argument, NULL, 'f' },  { "to", required_argument, NULL, 'b' },
+        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
     };
     struct arguments arguments = { .url = DV_POST_URL };
     int exit = DV_EXIT_OK, option = 0;
@@ -121,15 +154,20 @@ static int run(const struct dv_command *self, int argc, char **argv)
         case 'c': arguments.ca = optarg; break;
         case 's': arguments.schema = optarg; break;
         case 'j': arguments.json = true; break;
+        case 'f':
+            if (!take_time(optarg, &arguments.from_ms, &arguments.has_from))
+                return dv_usage(self, "--from is " DV_WHEN_HELP);
+            break;
+        case 'b':
+            if (!take_time(optarg, &arguments.to_ms, &arguments.has_to))
+                return dv_usage(self, "--to is " DV_WHEN_HELP);
+            break;
         default: return exit;
         }
     }
-    if (optind == argc)
-        return dv_usage(self, "ask what? write the question in quotes");
-    if (argc - optind > 1)
-        return dv_usage(self, "one question at a time: write it in quotes");
+    exit = check(self, argc, &arguments);
     arguments.question = argv[optind];
-    return ask(&arguments);
+    return exit == DV_EXIT_OK ? ask(&arguments) : exit;
 }
 
 const struct dv_command dv_command_ask = {
@@ -137,12 +175,15 @@ const struct dv_command dv_command_ask = {
     .summary = "Ask a running graph a question.",
     .help = "  datavault ask \"which conditions are rising?\"\n"
             "  datavault ask --url https://vault.example:8443 --token file:var/token \"what of asthma?\"\n"
+            "  datavault ask --from 2h \"what has risen?\"\n"
             "  datavault ask --json --schema healthcare \"what of asthma?\" | jq .citations\n"
             "\n"
             "Sentences are shown as they come, then the records that they cite. A refusal says why.\n"
             "\n"
             DV_POST_HELP
             "  --schema NAME  look among records of this schema only\n"
+            "  --from TIME    and of this time on: " DV_WHEN_HELP "\n"
+            "  --to TIME      and before this time\n"
             "  --json         the answer as one JSON document, when it is complete\n"
             "\n"
             "Exit code 0: answered, or in part; 1: refused, or failed; 5: there is no such server.\n",

@@ -11,7 +11,7 @@
 #include "engine/text.h"
 #include "privacy/infer_json.h"
 
-enum { KIND, TEXT, CITATIONS, STATUS, DROPPED, REASON, RECORDS, PEOPLE, ID, EXTRA, COLUMNS };
+enum { KIND, TEXT, CITATIONS, STATUS, DROPPED, REASON, RECORDS, PEOPLE, LEXICAL, ID, EXTRA, COLUMNS };
 enum { ROW_MAX = 1024 * 1024, ARENA_BYTES = 16 * 1024 * 1024, HASH_SHOWN = 16, SAID_MAX = 512 };
 
 static struct dv_schema *make_schema(struct dv_arena *arena)
@@ -20,6 +20,7 @@ static struct dv_schema *make_schema(struct dv_arena *arena)
         [KIND] = { "kind", DV_TYPE_TEXT },     [TEXT] = { "text", DV_TYPE_TEXT },     [CITATIONS] = { "citations", DV_TYPE_JSON },
         [STATUS] = { "status", DV_TYPE_TEXT }, [DROPPED] = { "dropped", DV_TYPE_INT }, [REASON] = { "reason", DV_TYPE_TEXT },
         [RECORDS] = { "records", DV_TYPE_INT }, [PEOPLE] = { "people", DV_TYPE_INT },
+        [LEXICAL] = { "lexical", DV_TYPE_BOOL },
         [ID] = { "id", DV_TYPE_TEXT },         [EXTRA] = { DV_EXTRA_COLUMN, DV_TYPE_JSON },
     };
     struct dv_schema *schema = dv_schema_new(arena, "answers", COLUMNS);
@@ -141,6 +142,8 @@ bool dv_ask_print_end(const struct dv_ask_printer *printer)
         print_citations(row->cells[CITATIONS]);
         (void)printf("  It rests on %" PRId64 " records, of at least %" PRId64 " people.", row->cells[RECORDS]->integer,
                      row->cells[PEOPLE]->integer);
+        if (row->cells[LEXICAL]->integer != 0)
+            (void)fputs("\n  It was found by its words alone: no model compares what they mean.", stdout);
         if (row->cells[ID]->present) {
             (void)fputs("\n  To judge it: datavault review ", stdout);
             print_cell(stdout, row->cells[ID]);

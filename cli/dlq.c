@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/keyring.h"
 #include "cli/services.h"
+#include "cli/when.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/memory.h"
@@ -102,26 +103,6 @@ int dv_dlq_end(const struct dv_dlq *dlq, const struct dv_letter_scan *scan, uint
 }
 
 /* ---- the command line ---- */
-
-/* "2h" ago, a date, or a date and a time in UTC. */
-static bool parse_since(const char *text, int64_t *ret_ms)
-{
-    static const char *const forms[] = { "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
-    int64_t ago = 0;
-    if (dv_parse_duration_ms(text, &ago)) {
-        *ret_ms = dv_dlq_now_ms() - ago;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        struct tm parts = { .tm_mday = 1 };
-        const char *end = strptime(text, forms[i], &parts);
-        if (end == NULL || *end != '\0')
-            continue;
-        *ret_ms = (int64_t)timegm(&parts) * 1000;
-        return true;
-    }
-    return false;
-}
 
 static bool parse_limit(const char *text, uint64_t *ret)
 {
@@ -222,9 +203,8 @@ static int take_option(struct dv_dlq *dlq, int option)
     case 'y': dlq->yes = true; break;
     case 'q': dlq->quiet = true; break;
     case 's':
-        if (!parse_since(optarg, &dlq->since_ms))
-            return dv_usage(dlq->self,
-                            "--since is a time ago (2h) or a date in UTC (2026-01-31, 2026-01-31T08:00:00Z)");
+        if (!dv_when_parse(optarg, dv_dlq_now_ms(), &dlq->since_ms))
+            return dv_usage(dlq->self, "--since is " DV_WHEN_HELP);
         break;
     case 'l':
         if (!parse_limit(optarg, &dlq->limit))

@@ -2,6 +2,7 @@
  * post.c - a request on a loop of its own, which runs until the answer has come. */
 #include "cli/post.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,5 +114,9 @@ int dv_post_fail(const struct dv_post *post)
         return dv_ask_print_problem(post->answer, post->answer_length, request->status);
     dv_rc rc = request->rc != DV_OK ? request->rc : DV_E_DEPENDENCY;
     const char *reason = request->reason != NULL ? request->reason : "the answer broke off";
-    return dv_say_error(rc, (dv_error_set(&error, rc, "%s: %s", post->url, reason), &error));
+    int code = dv_say_error(rc, (dv_error_set(&error, rc, "%s: %s", post->url, reason), &error));
+    if (request->status == 0 && rc == DV_E_DEPENDENCY)
+        (void)fputs("datavault: start a graph that answers, as in `make demo` or `datavault run conf/ask.yaml`, or say where one listens: --url URL\n",
+                    stderr);
+    return code;
 }

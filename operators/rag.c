@@ -10,6 +10,7 @@
  *   reason     text, in the end: why it is not simply answered
  *   records    int, in the end: how many are cited
  *   people     int, in the end: how many people what was found is about at least
+ *   lexical    bool, in the end: words alone decided what was found, and no vector
  * Sentences before an end that is refused or failed are withdrawn by it. */
 #include <inttypes.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static const struct dv_schema *make_out(struct dv_arena *arena, struct dv_label 
         [DV_RAG_CITATIONS] = { "citations", DV_TYPE_JSON }, [DV_RAG_STATUS] = { "status", DV_TYPE_TEXT },
         [DV_RAG_DROPPED] = { "dropped", DV_TYPE_INT },  [DV_RAG_REASON] = { "reason", DV_TYPE_TEXT },
         [DV_RAG_RECORDS] = { "records", DV_TYPE_INT },  [DV_RAG_PEOPLE] = { "people", DV_TYPE_INT },
+        [DV_RAG_LEXICAL] = { "lexical", DV_TYPE_BOOL },
     };
     const struct dv_label plain = dv_label(DV_CLASS_PUBLIC, DV_FORM_PLAIN), made = dv_label(DV_CLASS_PUBLIC, DV_FORM_PSEUDONYM);
     struct dv_schema *schema = dv_schema_new(arena, "answers", DV_RAG_COLUMNS);

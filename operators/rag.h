@@ -10,8 +10,8 @@
 #include "operators/llm_option.h"
 #include "privacy/guard.h"
 
-enum { DV_RAG_TALKS_MAX = 512, DV_RAG_COLUMNS = 8 };
-enum dv_rag_column { DV_RAG_KIND, DV_RAG_TEXT, DV_RAG_CITATIONS, DV_RAG_STATUS, DV_RAG_DROPPED, DV_RAG_REASON, DV_RAG_RECORDS, DV_RAG_PEOPLE };
+enum { DV_RAG_TALKS_MAX = 512, DV_RAG_COLUMNS = 9 };
+enum dv_rag_column { DV_RAG_KIND, DV_RAG_TEXT, DV_RAG_CITATIONS, DV_RAG_STATUS, DV_RAG_DROPPED, DV_RAG_REASON, DV_RAG_RECORDS, DV_RAG_PEOPLE, DV_RAG_LEXICAL };
 
 /* The receipt of a batch of questions: it goes with the last of their answers. */
 struct dv_rag_group {

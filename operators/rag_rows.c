@@ -76,6 +76,7 @@ static dv_rc put_end(struct dv_batch *batch, const struct dv_rag_talk *talk)
     put_number(batch, DV_RAG_RECORDS, row, stands ? bits_of(answer->cited) : 0);
     if (stands)
         put_number(batch, DV_RAG_PEOPLE, row, talk->evidence.people);
+    put_number(batch, DV_RAG_LEXICAL, row, talk->evidence.lexical);
     batch->rows++;
     return DV_OK;
 }

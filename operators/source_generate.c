@@ -9,6 +9,7 @@
 enum {
     SHORTEST_WAIT_MS = 20, /* at a high pace records come in bursts, not one by one */
     NS_PER_S = 1000000000,
+    SURGE_MAX_MS = 366 * 86400 * INT64_C(1000),
 };
 
 struct generate {
@@ -17,6 +18,8 @@ struct generate {
     int64_t count;
     int64_t rate;
     int64_t seed;
+    const char *surge;
+    int64_t surge_factor, surge_after_ms, surge_for_ms, surge_every_ms;
     const struct dv_schema *schema;
     struct dv_generator generator;
     struct dv_json_reader *reader;
@@ -40,8 +43,34 @@ static const struct dv_option options[] = {
       .help = "Records per second; 0 is as fast as they are taken." },
     { "seed", DV_INT, offsetof(struct generate, seed), .initial = "1", .min = 0, .max = INT64_MAX,
       .help = "The same seed makes the same records with the same ids." },
+    { "surge", DV_STR, offsetof(struct generate, surge),
+      .help = "Plants something to be found: this diagnosis is made more often for a while, or in this category of merchants more is "
+              "spent. It goes by the records' numbers, so it needs a `rate`." },
+    { "surge_factor", DV_INT, offsetof(struct generate, surge_factor), .initial = "3", .min = 2, .max = 100,
+      .help = "How many times as often, or as much." },
+    { "surge_after", DV_DURATION, offsetof(struct generate, surge_after_ms), .initial = "40s", .min = 0, .max = SURGE_MAX_MS,
+      .help = "When the first one begins." },
+    { "surge_for", DV_DURATION, offsetof(struct generate, surge_for_ms), .initial = "20s", .min = 1, .max = SURGE_MAX_MS,
+      .help = "How long one lasts." },
+    { "surge_every", DV_DURATION, offsetof(struct generate, surge_every_ms), .initial = "2m", .min = 0, .max = SURGE_MAX_MS,
+      .help = "From the beginning of one to that of the next; 0s: there is one only." },
     { 0 },
 };
+
+static dv_rc check_surge(struct dv_node *node, const struct generate *generate)
+{
+    if (generate->surge == NULL)
+        return DV_OK;
+    if (!dv_domain_has((enum dv_domain)generate->domain, generate->surge))
+        return dv_refuse(node, "surge", "C240", "`datavault generate` shows what there is, as in surge: Asthma, or surge: Travel",
+                         "no record of %s has '%s'", dv_domain_name((enum dv_domain)generate->domain), generate->surge);
+    if (generate->rate == 0)
+        return dv_refuse(node, "surge", "C241", "say how many records come each second, as in rate: 200",
+                         "a surge is so many seconds of records, and without `rate` nobody knows how many those are");
+    if (generate->surge_every_ms > 0 && generate->surge_every_ms <= generate->surge_for_ms)
+        return dv_refuse(node, "surge_every", "C242", "make it longer than `surge_for`", "one surge would begin before the other has ended");
+    return DV_OK;
+}
 
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
@@ -49,8 +78,25 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     generate->schema = dv_load_schema(node, "schema", generate->schema_name);
     if (generate->schema == NULL)
         return DV_E_CONFIG;
+    DV_TRY(check_surge(node, generate));
     shape->out[0] = generate->schema;
     return DV_OK;
+}
+
+static uint64_t records_in(const struct generate *generate, int64_t ms)
+{
+    return (uint64_t)((unsigned __int128)ms * (uint64_t)generate->rate / 1000);
+}
+
+static struct dv_surge surge_of(const struct generate *generate)
+{
+    return (struct dv_surge){
+        .value = generate->surge,
+        .factor = (uint32_t)generate->surge_factor,
+        .after = records_in(generate, generate->surge_after_ms),
+        .length = records_in(generate, generate->surge_for_ms),
+        .every = records_in(generate, generate->surge_every_ms),
+    };
 }
 
 static uint64_t name_source(struct dv_node *node, const struct generate *generate)
@@ -164,6 +210,7 @@ static dv_rc open_node(struct dv_node *node)
     generate->started_ns = dv_now_ns(dv_node_loop(node));
     generate->source = name_source(node, generate);
     dv_generator_init(&generate->generator, (enum dv_domain)generate->domain, (uint64_t)generate->seed);
+    generate->generator.surge = surge_of(generate);
     dv_timer_init(dv_node_loop(node), &generate->timer, on_time, generate);
     generate->timed = true;
     generate->reader = dv_json_reader_new(generate->schema, DV_GENERATE_MAX);

@@ -40,6 +40,14 @@ static const struct category *pick_category(struct dv_moment *moment)
     return &categories[dv_pick_weighted(moment, weights, CATEGORIES)];
 }
 
+bool dv_finance_has(const char *value)
+{
+    uint32_t i = 0;
+    while (i < CATEGORIES && strcmp(categories[i].name, value) != 0)
+        i++;
+    return i < CATEGORIES;
+}
+
 /* A fifth to a little under three times what is usual for the holder and the category; an anomaly is 25 to 75 times. */
 static uint64_t pick_cents(struct dv_moment *moment, const struct category *category, const struct dv_person *who)
 {
@@ -49,7 +57,7 @@ static uint64_t pick_cents(struct dv_moment *moment, const struct category *cate
         percent += dv_random_below(&moment->random, 68);
     if (dv_random_below(&moment->random, 1000) < ANOMALIES_PER_MILLE)
         percent = 2500 + dv_random_below(&moment->random, 5000);
-    return usual * percent / 100 + 1;
+    return usual * percent / 100 * dv_surged(moment, category->name) + 1;
 }
 
 static void personal_memo(struct dv_moment *moment, const struct dv_person *who, char *out, size_t size)

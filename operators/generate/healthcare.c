@@ -104,8 +104,16 @@ static const struct condition *pick_condition(struct dv_moment *moment)
 {
     uint32_t weights[CONDITIONS];
     for (uint32_t i = 0; i < CONDITIONS; i++)
-        weights[i] = dv_drifted(conditions[i].often, moment->number);
+        weights[i] = dv_drifted(conditions[i].often, moment->number) * dv_surged(moment, conditions[i].name);
     return &conditions[dv_pick_weighted(moment, weights, CONDITIONS)];
+}
+
+bool dv_healthcare_has(const char *value)
+{
+    uint32_t i = 0;
+    while (i < CONDITIONS && strcmp(conditions[i].name, value) != 0)
+        i++;
+    return i < CONDITIONS;
 }
 
 /* The day of the visit, UTC. */

@@ -4,10 +4,12 @@
 #define DV_OPERATORS_GENERATE_MOMENT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "engine/json.h"
 #include "engine/random.h"
 #include "operators/generate/person.h"
+#include "operators/generator.h"
 
 /* One record being made. */
 struct dv_moment {
@@ -15,12 +17,24 @@ struct dv_moment {
     uint64_t number; /* from 0 */
     struct dv_random random;
     struct dv_json json; /* where it is written */
+    const struct dv_surge *surge; /* the one it lies in, or NULL */
 };
 
 /* A domain writes its record, one object, to moment->json. */
 typedef void (*dv_domain_record)(struct dv_moment *moment);
 void dv_healthcare_record(struct dv_moment *moment);
 void dv_finance_record(struct dv_moment *moment);
+
+/* Whether a domain's records have this diagnosis or category. */
+typedef bool (*dv_domain_value)(const char *value);
+bool dv_healthcare_has(const char *value);
+bool dv_finance_has(const char *value);
+
+/* How many times as much there is of it now; 1 unless it surges. */
+static inline uint32_t dv_surged(const struct dv_moment *moment, const char *value)
+{
+    return moment->surge != NULL && strcmp(moment->surge->value, value) == 0 ? moment->surge->factor : 1;
+}
 
 /* How often something is chosen, and how that changes: by up to `swing` thousandths, over `period` records. */
 struct dv_drift {

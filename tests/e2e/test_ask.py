@@ -10,6 +10,7 @@ import json
 import pathlib
 import sys
 import threading
+import time
 
 import pytest
 
@@ -89,6 +90,31 @@ def test_sentences_and_citations(world, fake):
     assert headers["Accept"] == "text/event-stream" and "Authorization" not in headers
 
 
+@pytest.mark.parametrize("arguments, asked", [
+    (["--from", "2026-01-31", "--to", "2026-01-31T08:30Z"], {"from_ms": 1769817600000, "to_ms": 1769848200000}),
+    (["--to", "2026-01-31T08:30:05"], {"to_ms": 1769848205000})])
+def test_a_time_is_in_utc(world, fake, arguments, asked):
+    fake.rows, fake.cut = ROWS, False
+    assert ask(world, fake.server_port, *arguments, "asthma?")[0] == 0
+    assert fake.asked[-1][1] == {"question": "asthma?", **asked}
+
+
+def test_a_time_ago(world, fake):
+    fake.rows, fake.cut = ROWS, False
+    before = time.time_ns() // 1000000
+    assert ask(world, fake.server_port, "--from", "2h", "--to", "90m", "asthma?")[0] == 0
+    body = fake.asked[-1][1]
+    assert before <= body["from_ms"] + 7200000 <= time.time_ns() // 1000000
+    assert before <= body["to_ms"] + 5400000 <= time.time_ns() // 1000000
+
+
+def test_words_alone_are_said(world, fake):
+    fake.rows, fake.cut = [ROWS[0], {**ROWS[2], "lexical": True}], False
+    assert "by its words alone" in ask(world, fake.server_port, "asthma?")[1]
+    fake.rows = [ROWS[0], {**ROWS[2], "lexical": False}]
+    assert "by its words alone" not in ask(world, fake.server_port, "asthma?")[1]
+
+
 def test_as_one_document(world, fake):
     fake.cut = False
     code, out, _ = ask(world, fake.server_port, "--json", "asthma?")
@@ -120,7 +146,9 @@ def test_a_token_and_a_refusal(world):
 
 @pytest.mark.parametrize("arguments, code, word", [
     ([], 2, "in quotes"), (["a", "b"], 2, "in quotes"), (["--nonsense", "a"], 2, "nonsense"), (["x" * 70000], 2, "longer"),
-    (["--url", "ftp://x", "a"], 2, "--url"), (["--token", "abc", "a"], 3, ""), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "127.0.0.1")])
+    (["--url", "ftp://x", "a"], 2, "--url"), (["--token", "abc", "a"], 3, ""), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "127.0.0.1"), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "datavault run conf/ask.yaml"),
+    (["--from", "yesterday", "a"], 2, "--from is a time ago"), (["--to", "2026-02-30", "a"], 2, "--to is a time ago"),
+    (["--from", "1h", "--to", "2h", "a"], 2, "nothing is between")])
 def test_mistakes(world, arguments, code, word):
     done = world.run("ask", *arguments)
     assert done.returncode == code and word in done.stderr.decode(), done.stderr

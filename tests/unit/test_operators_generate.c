@@ -192,6 +192,61 @@ static void diagnoses_drift(void **state)
     assert_in_range(count_diagnosis(1600, "Essential hypertension"), 30, 90);
 }
 
+/* How many of `count` records have the diagnosis that surges. */
+static int count_surging(const struct dv_surge *surge, uint64_t number, uint64_t count)
+{
+    struct dv_generator generator;
+    int met = 0;
+    dv_generator_init(&generator, DV_DOMAIN_HEALTHCARE, 2);
+    generator.surge = *surge;
+    for (generator.next = number; generator.next < number + count;) {
+        char text[DV_GENERATE_MAX + 1];
+        char value[512];
+        text[dv_generate(&generator, text, DV_GENERATE_MAX)] = '\0';
+        met += strcmp(field(text, "diagnosis", value), surge->value) == 0;
+    }
+    return met;
+}
+
+static void a_diagnosis_surges(void **state)
+{
+    (void)state;
+    struct dv_surge surge = { .value = "Asthma", .factor = 20, .after = 100, .length = 50, .every = 200 };
+    static const struct dv_surge none = { .value = "Asthma", .factor = 20, .after = 1000000, .length = 50 };
+    for (uint64_t at = 0; at < 600; at += 50) {
+        int usual = count_surging(&none, at, 50), met = count_surging(&surge, at, 50);
+        if (at % 200 == 100)
+            assert_true(met > 15 && met > 2 * usual);
+        else
+            assert_int_equal(met, usual);
+    }
+    surge.every = 0;
+    assert_true(count_surging(&surge, 100, 50) > 15);
+    assert_int_equal(count_surging(&surge, 300, 50), count_surging(&none, 300, 50));
+}
+
+static void amounts_surge(void **state)
+{
+    (void)state;
+    uint64_t met = 0;
+    for (uint64_t number = 0; number < 300; number++) {
+        struct dv_generator generator;
+        char usual[DV_GENERATE_MAX + 1];
+        char text[DV_GENERATE_MAX + 1];
+        char value[512];
+        dv_generator_init(&generator, DV_DOMAIN_FINANCE, 5);
+        generator.next = number;
+        generator.surge = (struct dv_surge){ .value = "Travel", .factor = 4, .after = 0, .length = 300 };
+        text[dv_generate(&generator, text, DV_GENERATE_MAX)] = '\0';
+        record_at(DV_DOMAIN_FINANCE, 5, number, usual);
+        bool travels = strcmp(field(text, "merchant_category", value), "Travel") == 0;
+        double factor = strtod(field(text, "amount", value), NULL) / strtod(field(usual, "amount", value), NULL);
+        assert_true(travels ? factor > 3.9 && factor < 4.1 : strcmp(text, usual) == 0);
+        met += travels;
+    }
+    assert_true(met > 5);
+}
+
 /* Usual amounts; what is above 12 times as much no holder spends, except by an anomaly. */
 static double usual_amount(const char *category)
 {
@@ -249,12 +304,25 @@ struct seen {
     uint32_t stop_after; /* records, or 0 */
     uint8_t ids[SEEN_MAX][DV_ID_BYTES];
     enum dv_domain domain;
+    struct dv_surge surge;
 };
+
+static void surging_at(const struct dv_surge *surge, uint64_t number, char text[DV_GENERATE_MAX + 1])
+{
+    struct dv_generator generator;
+    dv_generator_init(&generator, DV_DOMAIN_HEALTHCARE, 1);
+    generator.next = number;
+    generator.surge = *surge;
+    text[dv_generate(&generator, text, DV_GENERATE_MAX)] = '\0';
+}
 
 static void expect_row(struct seen *seen, const struct dv_batch *batch, uint32_t row)
 {
     char expected[DV_GENERATE_MAX + 1];
-    record_at(seen->domain, 11, seen->count, expected);
+    if (seen->surge.value != NULL)
+        surging_at(&seen->surge, seen->count, expected);
+    else
+        record_at(seen->domain, 11, seen->count, expected);
     char *written = malloc(dv_json_record_bound(batch, row) + 1);
     assert_non_null(written);
     written[dv_json_record(batch, row, written)] = '\0';
@@ -341,18 +409,23 @@ static void load(struct seen *seen, const char *options)
     seen->graph = dv_graph_parse("conf/test.yaml", kept, strlen(kept), operators, &seen->diags);
 }
 
-static void run(struct seen *seen, const char *options)
+static void start(struct seen *seen)
 {
-    load(seen, options);
-    if (seen->graph == NULL)
-        dv_diags_print(&seen->diags, stderr, false);
-    assert_non_null(seen->graph);
     dv_graph_provide(seen->graph, DV_SERVICE_FEED, seen);
     assert_int_equal(dv_graph_start(seen->graph, &seen->loop.base, on_done, seen, &seen->error), DV_OK);
     while (!seen->done && dv_loop_sim_step(&seen->loop))
         ;
     assert_true(seen->done);
     assert_int_equal(seen->rc, DV_OK);
+}
+
+static void run(struct seen *seen, const char *options)
+{
+    load(seen, options);
+    if (seen->graph == NULL)
+        dv_diags_print(&seen->diags, stderr, false);
+    assert_non_null(seen->graph);
+    start(seen);
 }
 
 static void fills_the_healthcare_schema(void **state)
@@ -417,6 +490,35 @@ static void wants_a_schema_that_is_there(void **state)
     assert_int_equal(seen->diags.first->place.line, 3);
 }
 
+static void plants_by_seconds_of_records(void **state)
+{
+    struct seen *seen = *state;
+    load(seen, "schema: healthcare, rate: 100, surge: Asthma, surge_factor: 20, surge_after: 2s, surge_for: 1s, surge_every: 4s, count: 900, seed: 1");
+    assert_non_null(seen->graph);
+    static const struct dv_surge surge = { .value = "Asthma", .factor = 20, .after = 200, .length = 100, .every = 400 };
+    seen->surge = surge;
+    start(seen);
+    assert_int_equal(seen->count, 900);
+}
+
+static void refuses_a_surge_of_nothing(void **state)
+{
+    static const struct { const char *options, *code; } wrong[] = {
+        { "schema: healthcare, rate: 10, surge: Travel", "C240" },
+        { "schema: finance, domain: finance, rate: 10, surge: Asthma", "C240" },
+        { "schema: healthcare, surge: Asthma", "C241" },
+        { "schema: healthcare, rate: 10, surge: Asthma, surge_for: 10s, surge_every: 10s", "C242" },
+    };
+    struct seen *seen = *state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        dv_diags_init(&seen->diags, &seen->arena);
+        load(seen, wrong[i].options);
+        assert_null(seen->graph);
+        assert_int_equal(seen->diags.count, 1);
+        assert_string_equal(seen->diags.first->code, wrong[i].code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,7 +528,11 @@ int main(void)
         cmocka_unit_test(invents_people),
         cmocka_unit_test(some_notes_give_somebody_away),
         cmocka_unit_test(diagnoses_drift),
+        cmocka_unit_test(a_diagnosis_surges),
+        cmocka_unit_test(amounts_surge),
         cmocka_unit_test(a_few_amounts_are_out_of_line),
+        cmocka_unit_test_setup_teardown(plants_by_seconds_of_records, open_seen, close_seen),
+        cmocka_unit_test_setup_teardown(refuses_a_surge_of_nothing, open_seen, close_seen),
         cmocka_unit_test_setup_teardown(fills_the_healthcare_schema, open_seen, close_seen),
         cmocka_unit_test_setup_teardown(fills_the_finance_schema, open_seen, close_seen),
         cmocka_unit_test_setup_teardown(keeps_the_pace, open_seen, close_seen),
