@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makefile - the commands of the house; the build itself is meson's. Every target may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint bench fuzz soak coverage clean
+.PHONY: help demo models build test lint bench fuzz soak coverage clean
 .NOTPARALLEL:
 DATAVAULT := build/release/cli/datavault
 PAGE := http://127.0.0.1:8080/
@@ -11,6 +11,7 @@ help:
 	@echo "make demo      build, and run conf/demo.yaml: watch it on $(PAGE)"
 	@echo "               (HEALTHCARE=FILE FINANCE=FILE make demo: on records of your own)"
 	@echo "make test      every test, with the sanitizers on"
+	@echo "make models    the models that compare meanings, into parts/ (make demo does it, too)"
 	@echo "make build     the program alone: $(DATAVAULT)"
 	@echo "make lint      style, static analysis and the scorecard"
 	@echo "make bench     records per CPU-second, beside a bare loop on the same data"
@@ -22,9 +23,13 @@ help:
 build:
 	tools/build release cli/datavault
 
-demo: build
-	$(DATAVAULT) keys init --if-missing --keyring file:var/keyring healthcare finance
-	@printf '\nOpen %s in a browser. Ctrl-C drains and stops.\n\n' $(PAGE)
+models:
+	@tools/install models && tools/parts models || echo 'models: none could be fetched: answers are found by their words alone, and say so' >&2
+
+demo: build $(if $(HEALTHCARE),,models)
+	$(DATAVAULT) keys init --if-missing --keyring file:var/keyring healthcare finance reviews
+	@printf '\nOpen %s in a browser. Ctrl-C drains and stops.\n' $(PAGE)
+	@printf '%s\n\n' $(if $(HEALTHCARE),,'In a minute something rises: $(DATAVAULT) ask "which conditions are rising?"')
 	@FOLLOW=true exec $(DATAVAULT) run $(GRAPH)
 
 test:

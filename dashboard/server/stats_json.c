@@ -107,6 +107,15 @@ static void write_reloads(struct dv_json *json, const struct dv_graph *graph)
     dv_json_close(json, '}');
 }
 
+static void write_reviews(struct dv_json *json, const struct dv_reviews *reviews)
+{
+    dv_json_key(json, "reviews");
+    dv_json_open(json, '{');
+    number(json, "good", reviews->total[DV_REVIEW_GOOD]);
+    number(json, "bad", reviews->total[DV_REVIEW_BAD]);
+    dv_json_close(json, '}');
+}
+
 void dv_stats_json(struct dv_json *json, const void *data)
 {
     const struct dv_server *server = data;
@@ -129,6 +138,7 @@ void dv_stats_json(struct dv_json *json, const void *data)
     number(json, "bytes_held", dv_graph_bytes_held(graph));
     write_reloads(json, graph);
     number(json, "streams", server->hub.live);
+    write_reviews(json, &server->reviews);
     dv_json_key(json, "nodes");
     dv_json_open(json, '[');
     for (uint32_t i = 0; i < dv_graph_node_count(graph); i++)

@@ -159,14 +159,15 @@ def test_help_has_examples(world):
     assert done.returncode == 0 and 'datavault ask "which conditions are rising?"' in done.stdout.decode()
 
 
-def test_the_shipped_graph_answers(tmp_path):
-    """conf/ask.yaml as it is: what rises among invented patients is kept, found by its words, and cited."""
+@pytest.mark.parametrize("parts", ["nowhere", str(ROOT / "parts")])
+def test_the_shipped_graph_answers(tmp_path, parts):
+    """conf/ask.yaml as it is: what is told of invented patients is kept, found by its words or by what it means, and cited."""
     with QueryWorld(tmp_path, datasets=("healthcare", "reviews")) as world:
         for name in ("ask.yaml", "policies/questions.yaml", "policies/reviews.yaml", "policies/hipaa-safe-harbor.yaml"):
             world.path(name).write_text((ROOT / "conf" / name).read_text())
         port = free_port()
         process = world.start("run", "ask.yaml", env={"ASK_LISTEN": f"127.0.0.1:{port}", "DV_KEYRING": "keys", "DV_STATE": "state",
-                                                      "DV_VECTORS": "vectors.sqlite", "DV_REVIEWS": "reviews.sqlite"})
+                                                      "DV_VECTORS": "vectors.sqlite", "DV_REVIEWS": "reviews.sqlite", "DV_PARTS": parts})
 
         def answered():
             code, out, _ = ask(world, port, "how is hypertension?")
@@ -174,6 +175,8 @@ def test_the_shipped_graph_answers(tmp_path):
         assert wait_for(answered, 30, 0.5), process.log.read_text()
         out = answered()
         assert "hypertension is number" in out and "[1]" in out and "sha256:" in out and "people" in out
+        assert ("by its words alone" in out) == (parts == "nowhere")
+        assert ("embed.lexical" in process.log.read_text()) == (parts == "nowhere")
         words = out[out.index("datavault review"):].split()[1:4]
         done = world.run(*words, "--url", f"http://127.0.0.1:{port}")
         assert (done.returncode, done.stdout) == (0, b"The review is kept.\n"), done.stderr

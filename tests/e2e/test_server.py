@@ -57,14 +57,14 @@ def test_page(server):
     assert page.status == 200 and b"<title>DataVault</title>" in page.body
     assert page.headers["content-security-policy"].startswith(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:")
-    for name in ("/app.js", "/style.css", "/index.html"):
+    for name in ("/app.js", "/ask.js", "/style.css", "/index.html"):
         asset = server.get(name)
         assert asset.status == 200 and asset.headers["x-content-type-options"] == "nosniff"
         assert asset.headers["referrer-policy"] == "no-referrer"
         again = server.get(name, headers={"If-None-Match": asset.headers["etag"]})
         assert (again.status, again.body) == (304, b"")
         assert server.get(name, headers={"If-None-Match": '"other"'}).status == 200
-    text = (page.body + server.get("/app.js").body + server.get("/style.css").body).decode()
+    text = (page.body + server.get("/app.js").body + server.get("/ask.js").body + server.get("/style.css").body).decode()
     # The names of XML name spaces are no requests.
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * app.js - the live page: asks /v1/graph once, then follows /v1/events. It knows nothing but these routes. */
+ * app.js - the live page: asks /v1/graph once, then follows /v1/events. It knows nothing but these routes,
+ * and tells ask.js by the events `graph` and `stats`. */
 "use strict";
 
 const byId = (id) => document.getElementById(id);
@@ -109,6 +110,7 @@ function onEvent(name, text) {
 async function load() {
   state.graph = await (await ask("v1/graph")).json();
   drawGraph(state.graph);
+  document.dispatchEvent(new CustomEvent("graph", { detail: state.graph }));
   showStats(await (await ask("v1/stats")).json());
 }
 
@@ -338,6 +340,7 @@ function showRow(node, mark, rates) {
 
 function showStats(stats) {
   if (!state.graph) return;
+  document.dispatchEvent(new CustomEvent("stats", { detail: stats }));
   const before = state.last;
   if (stats.stall?.node) tell("down", "stalled at " + stats.stall.node);
   else if (byId("state").textContent.startsWith("stalled")) tell("live", "live");
@@ -407,31 +410,46 @@ function drawBars({ shown, hidden }) {
   return list;
 }
 
+/* What was remarkable in windows before stays for a while, as nobody looks at the right second: the newest of each kind and group. */
+function keepTold(trend, before) {
+  const now = trend.rows.filter((row) => row && typeof row.sentence === "string");
+  const key = (row) => [row.kind, row.group, row.measure].join("/");
+  const here = new Set(now.map(key));
+  const news = now.filter((row) => row.kind !== "top");
+  trend.told = [...news, ...(before?.told ?? []).filter((row) => !here.has(key(row)))].slice(0, PAST_SHOWN);
+  trend.past = trend.told.filter((row) => !news.includes(row));
+  return [...news, ...trend.past, ...now.filter((row) => row.kind === "top")];
+}
+
 /* Insights bring a sentence each; the largest groups are what the bars show, so they come last and quietly. */
-function drawInsights(rows) {
+function drawInsights(rows, past) {
   const list = html("ul", "insights");
   for (const row of rows.slice(0, 12)) {
-    const item = html("li");
+    const item = html("li", past.includes(row) ? "past" : "");
     item.dataset.severity = String(row.severity ?? "info");
-    item.append(html("span", "badge", `${row.kind ?? "insight"} · ${row.severity ?? "info"}`), html("p", "", row.sentence));
+    const at = past.includes(row) ? " · " + clock(row.window_end_ms) : "";
+    item.append(html("span", "badge", `${row.kind ?? "insight"} · ${row.severity ?? "info"}${at}`), html("p", "", row.sentence));
     if (typeof row.recommendation === "string") item.append(html("p", "advice", row.recommendation));
     list.append(item);
   }
   return list;
 }
 
+const PAST_SHOWN = 5;
+const clock = (ms) => new Date(ms).toLocaleTimeString();
+
 function showTrend(node, data) {
+  data.sentences = keepTold(data, state.trends.get(node));
   state.trends.set(node, data);
-  const clock = (ms) => new Date(ms).toLocaleTimeString();
   const first = data.rows[0] ?? {};
   const start = data.window?.start_ms ?? first.window_start_ms ?? data.window;
   const end = data.window?.end_ms ?? first.window_end_ms;
   byId("window").textContent = [start, end].filter(Number.isFinite).map(clock).join(" – ");
-  byId("trends").replaceChildren(...[...state.trends].map(([name, trend]) => {
+  const trends = [...state.trends].sort(([, one], [, other]) => (other.sentences.length > 0) - (one.sentences.length > 0));
+  byId("trends").replaceChildren(...trends.map(([name, trend]) => {
     const box = html("div", "trend");
-    const told = trend.rows.filter((row) => row && typeof row.sentence === "string");
-    if (told.length) {
-      box.append(html("h3", "", name), drawInsights(told));
+    if (trend.sentences.length) {
+      box.append(html("h3", "", name), drawInsights(trend.sentences, trend.past));
       return box;
     }
     const rows = rowsOf(trend);
@@ -441,4 +459,4 @@ function showTrend(node, data) {
   }));
 }
 
-void run();
+document.addEventListener("DOMContentLoaded", () => void run());
