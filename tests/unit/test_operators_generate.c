@@ -192,61 +192,6 @@ static void diagnoses_drift(void **state)
     assert_in_range(count_diagnosis(1600, "Essential hypertension"), 30, 90);
 }
 
-/* How many of `count` records have the diagnosis that surges. */
-static int count_surging(const struct dv_surge *surge, uint64_t number, uint64_t count)
-{
-    struct dv_generator generator;
-    int met = 0;
-    dv_generator_init(&generator, DV_DOMAIN_HEALTHCARE, 2);
-    generator.surge = *surge;
-    for (generator.next = number; generator.next < number + count;) {
-        char text[DV_GENERATE_MAX + 1];
-        char value[512];
-        text[dv_generate(&generator, text, DV_GENERATE_MAX)] = '\0';
-        met += strcmp(field(text, "diagnosis", value), surge->value) == 0;
-    }
-    return met;
-}
-
-static void a_diagnosis_surges(void **state)
-{
-    (void)state;
-    struct dv_surge surge = { .value = "Asthma", .factor = 20, .after = 100, .length = 50, .every = 200 };
-    static const struct dv_surge none = { .value = "Asthma", .factor = 20, .after = 1000000, .length = 50 };
-    for (uint64_t at = 0; at < 600; at += 50) {
-        int usual = count_surging(&none, at, 50), met = count_surging(&surge, at, 50);
-        if (at % 200 == 100)
-            assert_true(met > 15 && met > 2 * usual);
-        else
-            assert_int_equal(met, usual);
-    }
-    surge.every = 0;
-    assert_true(count_surging(&surge, 100, 50) > 15);
-    assert_int_equal(count_surging(&surge, 300, 50), count_surging(&none, 300, 50));
-}
-
-static void amounts_surge(void **state)
-{
-    (void)state;
-    uint64_t met = 0;
-    for (uint64_t number = 0; number < 300; number++) {
-        struct dv_generator generator;
-        char usual[DV_GENERATE_MAX + 1];
-        char text[DV_GENERATE_MAX + 1];
-        char value[512];
-        dv_generator_init(&generator, DV_DOMAIN_FINANCE, 5);
-        generator.next = number;
-        generator.surge = (struct dv_surge){ .value = "Travel", .factor = 4, .after = 0, .length = 300 };
-        text[dv_generate(&generator, text, DV_GENERATE_MAX)] = '\0';
-        record_at(DV_DOMAIN_FINANCE, 5, number, usual);
-        bool travels = strcmp(field(text, "merchant_category", value), "Travel") == 0;
-        double factor = strtod(field(text, "amount", value), NULL) / strtod(field(usual, "amount", value), NULL);
-        assert_true(travels ? factor > 3.9 && factor < 4.1 : strcmp(text, usual) == 0);
-        met += travels;
-    }
-    assert_true(met > 5);
-}
-
 /* Usual amounts; what is above 12 times as much no holder spends, except by an anomaly. */
 static double usual_amount(const char *category)
 {
@@ -528,8 +473,6 @@ int main(void)
         cmocka_unit_test(invents_people),
         cmocka_unit_test(some_notes_give_somebody_away),
         cmocka_unit_test(diagnoses_drift),
-        cmocka_unit_test(a_diagnosis_surges),
-        cmocka_unit_test(amounts_surge),
         cmocka_unit_test(a_few_amounts_are_out_of_line),
         cmocka_unit_test_setup_teardown(plants_by_seconds_of_records, open_seen, close_seen),
         cmocka_unit_test_setup_teardown(refuses_a_surge_of_nothing, open_seen, close_seen),
