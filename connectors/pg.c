@@ -336,7 +336,7 @@ static void succeeded(struct dv_pg_connection *connection, struct dv_store_reque
         group->run->result = connection->result;
         break;
     case DV_PG_TASK_READER:
-        lends = group->kind == DV_STORE_TAKE;
+        lends = group->kind == DV_STORE_TAKE || group->kind == DV_STORE_FIND;
         rc = lends ? dv_pg_result_taken(connection, group) : DV_OK;
         break;
     default: break;

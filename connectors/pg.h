@@ -74,7 +74,7 @@ enum dv_pg_task {
     DV_PG_TASK_CHECK,
     DV_PG_TASK_GET,
     DV_PG_TASK_COUNT,
-    DV_PG_TASK_READER, /* take, keep, free, done */
+    DV_PG_TASK_READER, /* take, keep, free, done; find */
     DV_PG_TASK_RUN
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pg_reader.c - the SQL of a reader, which works through a table's records until each is done.
+ * pg_reader.c - the SQL of a reader, which works through a table's records until each is done; and many records by their ids.
  *
  * A trigger notes the id of every new record in `pending`, once for each reader, in the transaction that stores it: so
  * nothing is missed that is committed late, and looking for what is new costs what is new, not what is there. Whoever
@@ -31,6 +31,14 @@ static int send_take(struct dv_pg_connection *connection)
     return PQsendQueryParams(connection->link, sql, 0, NULL, NULL, NULL, NULL, BINARY);
 }
 
+static int send_find(struct dv_pg_connection *connection)
+{
+    char sql[DV_PG_SQL_MAX] = "";
+    dv_pg_sql_append(sql, "SELECT " DV_PG_COLUMN_LIST ", b.id FROM %s b WHERE b.id = ANY($1) AND octet_length(b.ciphertext) <= %u",
+                     connection->pg->relation, connection->group->longest);
+    return dv_pg_send_ids(connection, sql);
+}
+
 int dv_pg_send_reader(struct dv_pg_connection *connection)
 {
     const struct dv_pg_config *config = &connection->pg->config;
@@ -38,6 +46,8 @@ int dv_pg_send_reader(struct dv_pg_connection *connection)
     enum dv_store_kind kind = connection->group->kind;
     if (kind == DV_STORE_TAKE)
         return send_take(connection);
+    if (kind == DV_STORE_FIND)
+        return send_find(connection);
     if (kind == DV_STORE_DONE)
         dv_pg_sql_append(sql, "DELETE FROM \"%s\".pending p", config->schema);
     else

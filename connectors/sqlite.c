@@ -227,7 +227,7 @@ static void note(struct dv_sqlite *sqlite, dv_rc rc)
 }
 
 /* The next job starts before the callbacks, so that the disk does not wait for them - except after a get, whose row the
- * callback still reads. */
+ * callback still reads: until then the worker counts as busy, so that what the callback asks for waits, too. */
 static void after_work(struct dv_job *job)
 {
     struct dv_sqlite *sqlite = job->data;
@@ -237,9 +237,10 @@ static void after_work(struct dv_job *job)
     note(sqlite, request->rc);
     const char *reason = sqlite->reason;
     DV_CRASH_POINT("sqlite.before-answer");
-    move(sqlite, DV_SQLITE_IDLE);
-    if (!is_get)
+    if (!is_get) {
+        move(sqlite, DV_SQLITE_IDLE);
         start(sqlite);
+    }
     while (request != NULL) {
         struct dv_store_request *next = request->next; /* the callback may use the request again */
         request->reason = reason;
@@ -249,6 +250,7 @@ static void after_work(struct dv_job *job)
     if (!is_get || sqlite->state == DV_SQLITE_CLOSED)
         return;
     (void)sqlite3_reset(sqlite->get);
+    move(sqlite, DV_SQLITE_IDLE);
     start(sqlite);
 }
 

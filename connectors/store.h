@@ -38,7 +38,8 @@ enum dv_store_kind {
     DV_STORE_FREE, /* they are not any more: whoever asks next is given them */
     DV_STORE_DONE, /* they are done for ever */
     /* Of a store in PostgreSQL: */
-    DV_STORE_RUN, /* `run`, a statement of the caller's own (pg_run.h) */
+    DV_STORE_RUN,  /* `run`, a statement of the caller's own (pg_run.h) */
+    DV_STORE_FIND, /* of ids[0 .. count-1] those that are there, and no longer than `longest` → taken[0 .. total-1], valid during the callback */
 };
 
 struct dv_breaker;
@@ -53,6 +54,7 @@ struct dv_store_request {
     const uint8_t (*ids)[DV_STORE_ID_BYTES];
     uint32_t count;
     uint8_t id[DV_STORE_ID_BYTES];
+    uint32_t longest; /* bytes of ciphertext */
     struct dv_pg_run *run;
     dv_store_callback callback;
     void *data;
