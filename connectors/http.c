@@ -272,6 +272,7 @@ static void http_request(struct dv_http *http, struct dv_http_request *request)
     request->reason = NULL;
     request->status = request->retry_after_s = 0;
     request->received = 0;
+    request->date_s = 0;
     request->begun = false;
     request->transfer = NULL;
     request->state = DV_HTTP_WAITING;

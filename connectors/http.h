@@ -60,7 +60,8 @@ struct dv_http_request {
     const char *path;                     /* behind the server's URL, with its slash: "/v1/models" */
     const struct dv_http_header *headers; /* beside those of HTTP itself */
     uint32_t header_count;
-    const char *body; /* NULL: a GET; else a POST */
+    const char *method; /* a literal; NULL: GET, or POST if there is a body */
+    const char *body;   /* or NULL */
     size_t length;
     uint32_t total_ms; /* less time than the server's deadline in all; 0: that */
     /* A piece of the answer's body, whatever its status, which is known by then; false ends the request with DV_E_DATA. */
@@ -72,6 +73,7 @@ struct dv_http_request {
     const char *reason;     /* why not, a literal */
     unsigned status;        /* 200, 404 …; 0: none came */
     uint32_t retry_after_s; /* of the header; 0: none */
+    int64_t date_s;         /* the server's clock, of the header, since 1970; 0: none */
     uint64_t received;      /* bytes of the body */
     bool begun;             /* the server has said something */
 

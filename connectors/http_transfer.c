@@ -28,18 +28,38 @@ static size_t give_up(struct dv_http_transfer *transfer, dv_rc rc, const char *r
     return 0;
 }
 
-static void note_retry_after(struct dv_http_request *request, const char *line, size_t length)
+/* Where the value of a header of this name begins; 0: it has another. */
+static size_t value_at(const char *line, size_t length, const char *name)
 {
-    static const char name[] = "retry-after:";
-    size_t at = sizeof name - 1;
-    uint32_t seconds = 0;
+    size_t at = strlen(name);
     if (length <= at || strncasecmp(line, name, at) != 0)
-        return;
+        return 0;
     while (at < length && line[at] == ' ')
         at++;
+    return at;
+}
+
+static void note_retry_after(struct dv_http_request *request, const char *line, size_t length)
+{
+    size_t at = value_at(line, length, "retry-after:");
+    uint32_t seconds = 0;
+    if (at == 0)
+        return;
     for (; at < length && line[at] >= '0' && line[at] <= '9' && seconds < 1000000; at++)
         seconds = seconds * 10 + (uint32_t)(line[at] - '0');
     request->retry_after_s = seconds; /* a date there gives 0 */
+}
+
+static void note_date(struct dv_http_request *request, const char *line, size_t length)
+{
+    char text[64];
+    size_t at = value_at(line, length, "date:");
+    if (at == 0 || length - at >= sizeof text)
+        return;
+    memcpy(text, line + at, length - at);
+    text[length - at] = '\0';
+    time_t date = curl_getdate(text, NULL);
+    request->date_s = date > 0 ? (int64_t)date : 0;
 }
 
 static size_t on_head(char *line, size_t size, size_t count, void *data)
@@ -53,6 +73,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *data)
         return give_up(transfer, DV_E_LIMIT, "the answer's headers are too long");
     hear(transfer);
     note_retry_after(transfer->request, line, length);
+    note_date(transfer->request, line, length);
     return length;
 }
 
@@ -191,6 +212,8 @@ static bool set_request(struct dv_http_transfer *transfer, const struct dv_http_
         transfer->resolve = (struct curl_slist){ transfer->client->addresses, NULL };
         all = all && curl_easy_setopt(easy, CURLOPT_RESOLVE, &transfer->resolve) == CURLE_OK;
     }
+    if (all && request->method != NULL)
+        all = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK;
     if (!all || request->body == NULL)
         return all;
     return set(easy, CURLOPT_POST, 1) &&
