@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_internal.h - between the files of Snowflake's connector: one call, and what its answer means. */
+#ifndef DV_CONNECTORS_SNOWFLAKE_INTERNAL_H
+#define DV_CONNECTORS_SNOWFLAKE_INTERNAL_H
+
+#include "connectors/snowflake.h"
+
+/* What is to be done about an answer. */
+enum dv_snowflake_action {
+    DV_SNOWFLAKE_FINE,
+    DV_SNOWFLAKE_RUNNING, /* it is not over yet */
+    DV_SNOWFLAKE_RENEW,   /* another token; once */
+    DV_SNOWFLAKE_AGAIN,   /* the same, later: nothing was taken */
+    DV_SNOWFLAKE_UNKNOWN, /* the same, later, but it may have been taken */
+    DV_SNOWFLAKE_REOPEN,  /* the channel is not ours, or not in order */
+    DV_SNOWFLAKE_SETTLE,  /* what was sent into the channel is not committed yet */
+    DV_SNOWFLAKE_LARGE,   /* less at a time */
+    DV_SNOWFLAKE_STOP,    /* no other try ends otherwise */
+};
+
+/* Whose rules count where a status means different things. */
+enum dv_snowflake_side { DV_SNOWFLAKE_SQL, DV_SNOWFLAKE_CHANNEL };
+
+struct dv_snowflake_verdict {
+    enum dv_snowflake_action action;
+    dv_rc rc;           /* DV_OK if it is fine or running */
+    const char *reason; /* a literal */
+};
+
+/* snowflake_fault.c: by the code first, then by the SQL state, then by the status. */
+struct dv_snowflake_verdict dv_snowflake_judge(enum dv_snowflake_side side, unsigned status, const char *code,
+                                               const char *sqlstate);
+
+/* One exchange; zero-initialise. Who makes it fills the first part. */
+struct dv_snowflake_call {
+    struct dv_snowflake *snowflake;
+    enum dv_snowflake_side side;
+    struct dv_http *http; /* whom it asks */
+    const char *method;   /* a literal, or NULL */
+    const char *body;     /* lent */
+    size_t length;
+    const char *type;    /* the body's, a literal */
+    const char *packing; /* "gzip", or NULL */
+    const char *scoped;  /* "Bearer …", shown instead of who we are; NULL */
+    uint32_t total_ms;   /* 0: the connection's */
+    void (*end)(struct dv_snowflake_call *call);
+    void *data;
+    char path[DV_HTTP_URL_MAX + 1];
+
+    struct dv_snowflake_verdict verdict;
+    struct dv_snowflake_answer answer; /* until the next start */
+    char code[DV_SNOWFLAKE_CODE_MAX];
+    char sqlstate[DV_SNOWFLAKE_SQLSTATE + 1];
+
+    bool asking; /* private, as what follows */
+    bool renewed, probe;
+    bool unread; /* there was no memory for a piece */
+    char *bearer;
+    struct dv_http_header headers[DV_HTTP_HEADERS_MAX];
+    struct dv_http_request request;
+};
+
+/* Asks, or ends at once if it cannot: from the loop only. The breaker must admit it: see dv_snowflake_admits(). */
+void dv_snowflake_call_start(struct dv_snowflake_call *call);
+
+/* Ends it without a word; accepts one that is over. */
+void dv_snowflake_call_cancel(struct dv_snowflake_call *call);
+
+/* Wipes and frees what it holds; it must be over. */
+void dv_snowflake_call_free(struct dv_snowflake_call *call);
+
+/* How many ms to wait before a call may start; 0: now, and it must then be started. */
+uint64_t dv_snowflake_admits(struct dv_snowflake_call *call);
+
+/* A text with what a URL's path cannot hold as it stands escaped; false: no room. */
+bool dv_snowflake_escape(const char *text, char *out, size_t size);
+
+#endif

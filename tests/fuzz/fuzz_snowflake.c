@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz_snowflake.c - whatever Snowflake answers, packed or not, is read within its bytes; what gets out has its form. */
+#include <stdint.h>
+#include <string.h>
+
+#include "connectors/snowflake_talk.h"
+#include "engine/memory.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char words[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+static const char hosts[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:";
+
+static void check_printable(const char *text, size_t most)
+{
+    DV_ASSERT(strlen(text) <= most);
+    for (; *text != '\0'; text++)
+        DV_ASSERT(*text > ' ' && *text < 0x7f);
+}
+
+static void read_fault(struct dv_snowflake_answer *answer, unsigned status)
+{
+    char code[DV_SNOWFLAKE_CODE_MAX];
+    dv_snowflake_answer_code(answer, code);
+    DV_ASSERT(strspn(code, words) == strlen(code));
+    for (int side = DV_SNOWFLAKE_SQL; side <= DV_SNOWFLAKE_CHANNEL; side++) {
+        struct dv_snowflake_verdict verdict = dv_snowflake_judge((enum dv_snowflake_side)side, status, code, "");
+        DV_ASSERT((verdict.rc == DV_OK) == (verdict.reason == NULL));
+        DV_ASSERT(verdict.action != DV_SNOWFLAKE_FINE || status < 300);
+    }
+}
+
+static void read_words(struct dv_snowflake_answer *answer)
+{
+    char host[DV_SNOWFLAKE_HOST_MAX + 1], token[64];
+    if (dv_snowflake_answer_host(answer, host))
+        DV_ASSERT(strspn(host, hosts) == strlen(host) && host[0] != '\0');
+    if (dv_snowflake_answer_word(answer, "token", token, sizeof token))
+        check_printable(token, sizeof token - 1);
+}
+
+static void read_state(struct dv_snowflake_answer *answer, dv_doc_at at)
+{
+    struct dv_snowflake_channel_state state;
+    if (!dv_snowflake_answer_state(answer, at, &state))
+        return;
+    check_printable(state.offset, DV_SNOWFLAKE_OFFSET_MAX);
+    check_printable(state.errors_up_to, DV_SNOWFLAKE_OFFSET_MAX);
+    DV_ASSERT(state.found && state.code[0] != '\0' && state.errors < UINT64_C(1) << 54);
+}
+
+static void on_row(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
+{
+    const struct dv_snowflake_talk *talk = statement->data;
+    DV_ASSERT(count == talk->cell_count);
+    for (uint32_t i = 0; i < count; i++)
+        DV_ASSERT(cells[i].at != NULL || cells[i].length == 0);
+}
+
+static void read_result(struct dv_snowflake_answer *answer)
+{
+    struct dv_snowflake_statement statement = { .on_row = on_row };
+    struct dv_snowflake_talk talk = { .statement = &statement, .call.answer = *answer };
+    const char *reason = NULL;
+    statement.data = &talk;
+    dv_rc rc = dv_snowflake_read_head(&talk, &reason);
+    if (rc == DV_OK)
+        rc = dv_snowflake_read_rows(&talk, &reason);
+    DV_ASSERT(rc == DV_OK || reason != NULL);
+    check_printable(talk.handle, DV_SNOWFLAKE_HANDLE_MAX);
+    dv_memory_free(talk.cells);
+    *answer = talk.call.answer;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const unsigned statuses[] = { 200, 202, 400, 401, 404, 409, 413, 422, 429, 500, 503, 0 };
+    struct dv_snowflake_answer answer = { 0 };
+    if (size == 0)
+        return 0;
+    const char *body = (const char *)data + 1;
+    size_t half = (size - 1) / 2;
+    DV_ASSERT(dv_snowflake_answer_begin(&answer));
+    DV_ASSERT(dv_snowflake_answer_add(&answer, body, half));
+    DV_ASSERT(dv_snowflake_answer_add(&answer, body + half, size - 1 - half));
+    if (dv_snowflake_answer_end(&answer) == DV_OK) {
+        read_fault(&answer, statuses[data[0] % (sizeof statuses / sizeof statuses[0])]);
+        read_words(&answer);
+        read_state(&answer, answer.root);
+        read_state(&answer, dv_doc_in(&answer.doc, dv_snowflake_answer_in(&answer, "channel_statuses"), "c"));
+        read_result(&answer);
+    }
+    dv_snowflake_answer_free(&answer);
+    return 0;
+}
