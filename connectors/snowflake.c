@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "connectors/snowflake_talk.h"
+#include "connectors/snowflake_internal.h"
 #include "engine/id.h"
 #include "engine/memory.h"
 

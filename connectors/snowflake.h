@@ -14,7 +14,7 @@
 #define DV_CONNECTORS_SNOWFLAKE_H
 
 #include "connectors/http.h"
-#include "connectors/snowflake_answer.h"
+#include "connectors/snowflake_limits.h"
 #include "connectors/snowflake_token.h"
 #include "engine/breaker.h"
 

@@ -9,18 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connectors/snowflake_limits.h"
 #include "connectors/sse_read.h"
 #include "engine/json_doc.h"
-
-enum {
-    DV_SNOWFLAKE_ANSWER_MAX = 64 * 1024 * 1024, /* bytes of an unpacked answer */
-    DV_SNOWFLAKE_CODE_MAX = 80,
-    DV_SNOWFLAKE_SQLSTATE = 5,
-    DV_SNOWFLAKE_OFFSET_MAX = 128, /* bytes of an offset token */
-    DV_SNOWFLAKE_HOST_MAX = 253 + 6,
-    DV_SNOWFLAKE_SCOPED_MAX = 8 * 1024,
-    DV_SNOWFLAKE_CONTINUATION_MAX = 1024
-};
 
 /* A reader of one answer after the other. Zero-initialise; private. */
 struct dv_snowflake_answer {

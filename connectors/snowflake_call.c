@@ -153,7 +153,7 @@ static void fill_request(struct dv_snowflake_call *call)
                                               .piece = on_piece,
                                               .end = on_end,
                                               .data = call };
-    add_header(call, "Authorization", call->scoped != NULL ? call->scoped : call->bearer);
+    add_header(call, "Authorization", call->bearer);
     add_header(call, "X-Snowflake-Authorization-Token-Type",
                dv_snowflake_proof_word(call->scoped != NULL ? DV_SNOWFLAKE_OAUTH : proof));
     add_header(call, "Accept", "application/json");
@@ -171,6 +171,16 @@ static void fail(struct dv_snowflake_call *call, dv_rc rc, const char *reason)
     finish(call);
 }
 
+/* A copy: the token may be another one before this one is sent. */
+static dv_rc show(struct dv_snowflake_call *call, const char **ret_reason)
+{
+    if (call->scoped == NULL)
+        return dv_snowflake_token_show(&call->snowflake->token, wall_ms(call), call->bearer, ret_reason);
+    DV_ASSERT(strlen(call->scoped) < DV_SNOWFLAKE_BEARER_MAX);
+    memcpy(call->bearer, call->scoped, strlen(call->scoped) + 1);
+    return DV_OK;
+}
+
 static void begin(struct dv_snowflake_call *call)
 {
     const char *reason = NULL;
@@ -178,13 +188,10 @@ static void begin(struct dv_snowflake_call *call)
     wipe_bearer(call);
     call->code[0] = call->sqlstate[0] = '\0';
     call->unread = false;
-    bool has_room = dv_snowflake_answer_begin(&call->answer);
-    if (has_room && call->scoped == NULL)
+    if (dv_snowflake_answer_begin(&call->answer))
         call->bearer = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
-    if (has_room && call->scoped != NULL)
-        rc = DV_OK;
-    else if (call->bearer != NULL)
-        rc = dv_snowflake_token_show(&call->snowflake->token, wall_ms(call), call->bearer, &reason);
+    if (call->bearer != NULL)
+        rc = show(call, &reason);
     if (rc != DV_OK) {
         fail(call, rc, reason);
         return;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "connectors/snowflake_talk.h"
+#include "connectors/snowflake_internal.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 

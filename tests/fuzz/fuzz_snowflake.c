@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "connectors/snowflake_talk.h"
+#include "connectors/snowflake_internal.h"
 #include "engine/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
