@@ -28,7 +28,7 @@ enum {
     DV_HTTP_HEAD_MAX = 64 * 1024, /* bytes of an answer's headers */
     DV_HTTP_HEADERS_MAX = 8,      /* of a request */
     DV_HTTP_REQUESTS_MAX = 64,    /* under way at a time */
-    DV_HTTP_URL_MAX = 1000,
+    DV_HTTP_URL_MAX = 4000,
     DV_HTTP_HOST_MAX = 253,
     DV_HTTP_ADDRESSES_MAX = 1024 /* bytes of the list that libcurl is given */
 };

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_channel_way.c - paths and bodies of a channel's exchanges, and what stands in the answers. */
+#include "connectors/snowflake_channel_way.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/snowflake_channel.h"
+#include "connectors/snowflake_internal.h"
+#include "engine/id.h"
+#include "engine/json.h"
+#include "engine/memory.h"
+
+#define BEARER "Bearer "
+#define GRANT "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&scope="
+
+static const char settled_only[] = "{\"fail_on_uncommitted_rows\":true}";
+
+/* ---- questions ---- */
+
+static bool is_named(const char *name)
+{
+    return name != NULL && name[0] != '\0' && strlen(name) <= DV_SNOWFLAKE_NAME_MAX;
+}
+
+bool dv_snowflake_way_base(struct dv_snowflake_channel *channel)
+{
+    const struct dv_snowflake_channel_config *config = &channel->config;
+    const char *const names[] = { config->database, config->schema, config->pipe };
+    static const char *const words[] = { "/databases/", "/schemas/", "/pipes/" };
+    char escaped[3 * DV_SNOWFLAKE_NAME_MAX + 4];
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!is_named(names[i]) || !dv_snowflake_escape(names[i], escaped, sizeof escaped))
+            return false;
+        int length = snprintf(channel->base + at, sizeof channel->base - at, "%s%s", words[i], escaped);
+        at += (size_t)length;
+        if (length < 0 || at >= sizeof channel->base)
+            return false;
+    }
+    return is_named(config->name) && dv_snowflake_escape(config->name, channel->channel, sizeof channel->channel);
+}
+
+/* "requestId=…", for whoever looks for a request in Snowflake's logs. */
+static bool make_id(char out[DV_UUID_TEXT])
+{
+    uint8_t id[DV_UUID_BYTES];
+    if (RAND_bytes(id, sizeof id) != 1)
+        return false;
+    (void)dv_id_text(out, id);
+    return true;
+}
+
+static void fill_common(struct dv_snowflake_channel *channel, struct dv_snowflake_call *call, bool at_control)
+{
+    call->http = at_control ? channel->snowflake->http : channel->http;
+    call->scoped = at_control ? NULL : channel->scoped;
+    call->method = NULL;
+    call->body = NULL;
+    call->length = 0;
+    call->type = "application/json";
+    call->packing = NULL;
+}
+
+static void set_body(struct dv_snowflake_call *call, const char *method, const char *body)
+{
+    call->method = method;
+    call->body = body;
+    call->length = strlen(body);
+}
+
+static bool fill_scope(struct dv_snowflake_channel *channel, struct dv_snowflake_call *call)
+{
+    int length = snprintf(channel->body, sizeof channel->body, GRANT "%s", channel->host);
+    set_body(call, "POST", channel->body);
+    call->type = "application/x-www-form-urlencoded";
+    return length > 0 && (size_t)length < sizeof channel->body;
+}
+
+/* Rows of a process before us are waited for, if that does not take too long: then they are not sent twice. */
+static const char *open_body(const struct dv_snowflake_channel *channel)
+{
+    uint64_t now = dv_now_ns(channel->snowflake->config.loop);
+    bool waited = channel->settle_ns != 0 && now - channel->settle_ns >= (uint64_t)DV_SNOWFLAKE_SETTLE_MS * 1000000;
+    return waited ? "{}" : settled_only;
+}
+
+static int write_append(struct dv_snowflake_channel *channel, const char *id)
+{
+    const struct dv_snowflake_append *append = channel->append;
+    struct dv_snowflake_call *call = channel->call;
+    char first[3 * DV_SNOWFLAKE_OFFSET_MAX + 4], last[sizeof first], token[2 * DV_SNOWFLAKE_CONTINUATION_MAX];
+    if (!dv_snowflake_escape(append->first, first, sizeof first) ||
+        !dv_snowflake_escape(append->last, last, sizeof last) ||
+        !dv_snowflake_escape(channel->continuation, token, sizeof token))
+        return -1;
+    call->method = "POST";
+    call->body = append->rows->bytes;
+    call->length = append->rows->used;
+    call->type = "application/x-ndjson";
+    call->packing = "gzip";
+    return snprintf(call->path, sizeof call->path,
+                    "/v2/streaming/data%s/channels/%s/rows?continuationToken=%s&startOffsetToken=%s"
+                    "&endOffsetToken=%s&requestId=%s",
+                    channel->base, channel->channel, token, first, last, id);
+}
+
+static int write_way(struct dv_snowflake_channel *channel, int way, const char *id)
+{
+    struct dv_snowflake_call *call = channel->call;
+    const size_t size = sizeof call->path;
+    fill_common(channel, call, way == DV_SNOWFLAKE_FIND || way == DV_SNOWFLAKE_SCOPE);
+    switch (way) {
+    case DV_SNOWFLAKE_FIND: return snprintf(call->path, size, "/v2/streaming/hostname");
+    case DV_SNOWFLAKE_SCOPE: return fill_scope(channel, call) ? snprintf(call->path, size, "/oauth/token") : -1;
+    case DV_SNOWFLAKE_OPEN:
+        set_body(call, "PUT", open_body(channel));
+        return snprintf(call->path, size, "/v2/streaming%s/channels/%s?requestId=%s", channel->base, channel->channel,
+                        id);
+    case DV_SNOWFLAKE_APPEND: return write_append(channel, id);
+    case DV_SNOWFLAKE_DROP:
+        set_body(call, "DELETE", settled_only);
+        return snprintf(call->path, size, "/v2/streaming%s/channels/%s?requestId=%s", channel->base, channel->channel,
+                        id);
+    default: break;
+    }
+    return -1;
+}
+
+bool dv_snowflake_way_fill(struct dv_snowflake_channel *channel, int way)
+{
+    char id[DV_UUID_TEXT];
+    int length = make_id(id) ? write_way(channel, way, id) : -1;
+    return length > 0 && (size_t)length < sizeof channel->call->path;
+}
+
+bool dv_snowflake_look_fill(struct dv_snowflake_channel *channel)
+{
+    struct dv_snowflake_call *look = channel->look;
+    struct dv_json json;
+    dv_json_init(&json, channel->look_body, sizeof channel->look_body - 1);
+    dv_json_open(&json, '{');
+    dv_json_key(&json, "channel_names");
+    dv_json_open(&json, '[');
+    dv_json_string(&json, channel->config.name);
+    dv_json_close(&json, ']');
+    dv_json_close(&json, '}');
+    channel->look_body[dv_json_length(&json)] = '\0';
+    fill_common(channel, look, channel->look_at_control);
+    set_body(look, "POST", channel->look_body);
+    int length = snprintf(look->path, sizeof look->path, "/v2/streaming%s:bulk-channel-status", channel->base);
+    return !json.full && length > 0 && (size_t)length < sizeof look->path;
+}
+
+/* ---- answers ---- */
+
+static bool open_client(struct dv_snowflake_channel *channel)
+{
+    const struct dv_snowflake *snowflake = channel->snowflake;
+    const struct dv_snowflake_config *config = &snowflake->config;
+    char url[DV_SNOWFLAKE_HOST_MAX + 16];
+    bool plain = strncmp(snowflake->url, "http://", 7) == 0;
+    if (config->http != NULL) {
+        channel->http = config->http;
+        return true;
+    }
+    int length = snprintf(url, sizeof url, "%s%s", plain ? "http://" : "https://", channel->host);
+    const struct dv_http_config http = {
+        .loop = config->loop, .url = url, .ca = config->ca, .deadlines = config->deadlines
+    };
+    if (length < 0 || (size_t)length >= sizeof url || dv_http_url_fault(url, true) != NULL ||
+        dv_http_open(&channel->client, &http, NULL) != DV_OK)
+        return false;
+    channel->client.config.url = NULL; /* was lent; the client has its own */
+    channel->http = &channel->client.base;
+    return true;
+}
+
+bool dv_snowflake_take_host(struct dv_snowflake_channel *channel)
+{
+    return dv_snowflake_answer_host(&channel->call->answer, channel->host) && open_client(channel);
+}
+
+bool dv_snowflake_take_scoped(struct dv_snowflake_channel *channel)
+{
+    const size_t skip = sizeof BEARER - 1;
+    if (channel->scoped == NULL)
+        channel->scoped = dv_memory_zeroed(1, skip + DV_SNOWFLAKE_SCOPED_MAX);
+    if (channel->scoped == NULL)
+        return false;
+    memcpy(channel->scoped, BEARER, skip);
+    return dv_snowflake_answer_word(&channel->call->answer, "token", channel->scoped + skip, DV_SNOWFLAKE_SCOPED_MAX);
+}
+
+bool dv_snowflake_take_continuation(struct dv_snowflake_channel *channel)
+{
+    struct dv_snowflake_answer *answer = &channel->call->answer;
+    return dv_snowflake_answer_text(answer, dv_snowflake_answer_in(answer, "next_continuation_token"),
+                                    channel->continuation, sizeof channel->continuation);
+}
+
+bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret)
+{
+    struct dv_snowflake_answer *answer = &channel->call->answer;
+    return dv_snowflake_answer_state(answer, dv_snowflake_answer_in(answer, "channel_status"), ret);
+}
+
+dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret)
+{
+    struct dv_snowflake_answer *answer = &channel->look->answer;
+    dv_doc_at all = dv_snowflake_answer_in(answer, "channel_statuses");
+    *ret = (struct dv_snowflake_channel_state){ 0 };
+    if (all == NULL || dv_doc_is_null(&answer->doc, all))
+        return DV_E_DATA;
+    dv_doc_at ours = dv_doc_in(&answer->doc, all, channel->config.name);
+    if (ours == NULL)
+        return DV_OK;
+    return dv_snowflake_answer_state(answer, ours, ret) ? DV_OK : DV_E_DATA;
+}
+
+bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state)
+{
+    return strcmp(state->code, "SUCCESS") == 0 || strcmp(state->code, "ACTIVE") == 0;
+}

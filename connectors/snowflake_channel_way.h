@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_channel_way.h - between the files of channels: what each exchange asks, and what its answer says. */
+#ifndef DV_CONNECTORS_SNOWFLAKE_CHANNEL_WAY_H
+#define DV_CONNECTORS_SNOWFLAKE_CHANNEL_WAY_H
+
+#include <stdbool.h>
+
+#include "engine/error.h"
+
+struct dv_snowflake_channel;
+struct dv_snowflake_channel_state;
+
+/* Fills `call` for an exchange (an enum dv_snowflake_way), or `look`; false: the path is too long, or there is no randomness. */
+bool dv_snowflake_way_fill(struct dv_snowflake_channel *channel, int way);
+bool dv_snowflake_look_fill(struct dv_snowflake_channel *channel);
+
+/* Writes the names into the path; false: too long. */
+bool dv_snowflake_way_base(struct dv_snowflake_channel *channel);
+
+/* What an answer that is fine says; each false if it does not say it. The host opens the client; DV_E_MEMORY there is
+ * false, too. */
+bool dv_snowflake_take_host(struct dv_snowflake_channel *channel);
+bool dv_snowflake_take_scoped(struct dv_snowflake_channel *channel);
+bool dv_snowflake_take_continuation(struct dv_snowflake_channel *channel);
+bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret);
+
+/* The look's answer: DV_OK and the state, which may be that there is no such channel; DV_E_DATA: it is none. */
+DV_CHECKED dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret);
+
+/* Whether Snowflake calls the channel sound. */
+bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state);
+
+#endif
