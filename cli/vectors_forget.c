@@ -72,12 +72,12 @@ static dv_rc take_name(void *context, const char *line, size_t length)
     dv_rc rc = dv_subject_names(&forget->namer, line, length, forget->refs, &count);
     if (rc != DV_OK)
         return dv_error_set(forget->error, rc, "line %llu of standard input names nobody: %s", (unsigned long long)forget->lines, dv_rc_text(rc));
+    forget->named++;
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *sent = forget->sent[forget->count];
         memcpy(sent, forget->refs[i], DV_SUBJECT_REF_BYTES);
         DV_TRY(add(forget, &(struct dv_vectors_row){ .subject_ref = { sent, DV_SUBJECT_REF_BYTES } }));
     }
-    forget->named++;
     return DV_OK;
 }
 

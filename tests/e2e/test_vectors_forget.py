@@ -7,8 +7,10 @@ shows: VEC-3
 """
 import contextlib
 import json
+import os
 import pathlib
 import sqlite3
+import subprocess
 import sys
 
 import pytest
@@ -149,6 +151,19 @@ def test_what_cannot_be_done_is_said(kept):
     kept.graph(INDEX.format(place="path: nowhere.sqlite"), name="index.yaml")
     assert "no vectors at" in kept.forget("anna-7Qx", code=1)
     assert not kept.path("nowhere.sqlite").exists()
+
+
+def test_a_terminal_sees_how_far_it_is(kept):
+    kept.index()
+    ours, theirs = os.openpty()
+    with subprocess.Popen([kept.binary, "vectors", "forget", "index.yaml"], cwd=kept.at, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs,
+                          env={name: value for name, value in os.environ.items() if name != "NO_COLOR"}) as process:
+        out, _ = process.communicate("".join(f"nobody-{i}\n" for i in range(600)).encode() + b"ben-7Qx\n", timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert process.returncode == 0 and b"1 texts removed, of 601 named" in out
+    assert b"\r\x1b[K256 named, 0 texts removed" in shown and shown.rstrip().endswith(b"\r\x1b[K") and b"7Qx" not in shown
 
 
 @with_pgvector

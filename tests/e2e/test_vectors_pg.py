@@ -126,3 +126,8 @@ def test_the_shipped_graph_runs(world, pg):
                     " FROM datavault.encrypted_blobs")
     assert sorted([row[0], row[2], row[3]] for row in kept) == sorted(sealed)
     assert pg.sql("SELECT count(*) FROM datavault.pending") == [["0"]], "each is done"
+    done = world.run("vectors", "forget", ROOT / "conf" / "embed.yaml", env=env, input=b"p1\n")
+    assert done.returncode == 0 and b"1 texts removed, of 1 named" in done.stdout, done.stderr
+    assert world.run("run", "--once", ROOT / "conf" / "embed.yaml", env=env).returncode == 0
+    with sqlite3.connect(world.path("vectors.sqlite")) as vectors:
+        assert vectors.execute("SELECT text FROM embeddings ORDER BY text").fetchall() == [(notes[0],), (notes[2],)], "what was done is not read again"

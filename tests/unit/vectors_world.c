@@ -390,21 +390,18 @@ void test_a_question_is_no_syntax(struct place *place)
     free(long_one);
 }
 
-/* Texts and vectors of all tenants are the same, so that only the filter keeps them apart. */
-void test_nothing_of_other_tenants(struct place *place)
+enum { TENANTS = 7, TENANT_ROWS = 300, AT_ONCE = 8 };
+
+static void tenant_name(char name[32], uint64_t number)
 {
-    enum { TENANTS = 7, ROWS = 300 };
-    const char *soak = getenv("DATAVAULT_LONG");
-    const int queries = soak != NULL && soak[0] == '1' ? 100000 : 1000;
-    char names[TENANTS][32];
-    struct dv_random random;
-    uint32_t found = 0;
-    dv_random_seed(&random, 6);
-    for (int i = 0; i < TENANTS; i++)
-        (void)snprintf(names[i], sizeof names[i], "tenant-%d", i);
-    for (uint64_t i = 1; i <= ROWS; i++) {
-        char text[KEPT_TEXT];
-        const char *tenant = names[dv_random_below(&random, TENANTS)];
+    (void)snprintf(name, 32, "tenant-%d", (int)number);
+}
+
+static void put_tenants(struct place *place, struct dv_random *random)
+{
+    for (uint64_t i = 1; i <= TENANT_ROWS; i++) {
+        char text[KEPT_TEXT], tenant[32];
+        tenant_name(tenant, dv_random_below(random, TENANTS));
         (void)snprintf(text, sizeof text, "%s says rain falls", tenant);
         struct asked *put = new_put();
         struct dv_vectors_row *row = add_row(put, tenant, 1 + i % 40, text);
@@ -412,19 +409,60 @@ void test_nothing_of_other_tenants(struct place *place)
         row->id[9] = (uint8_t)(i >> 8);
         put_all(place, put);
     }
-    for (int i = 0; i < queries; i++) {
-        const char *tenant = names[dv_random_below(&random, TENANTS)];
-        struct asked *search = new_search(tenant, i % 3 == 0 ? "" : "tenant rain falls 1 2 3", i % 2 == 0 ? 0 : 1 + dv_random_below(&random, 60));
-        search->request.query.top = 1 + (uint32_t)dv_random_below(&random, DV_VECTORS_TOP_MAX);
-        uint64_t hits = hits_of(place, search);
-        for (uint64_t k = 0; k < hits; k++) {
-            assert_string_equal(search->hits[k].tenant, tenant);
-            assert_int_equal(strncmp(search->hits[k].text, tenant, strlen(tenant)), 0);
-            found++;
-        }
-        free(search);
+}
+
+/* Asks for something, by words, by a vector or by both; it is not waited for. */
+static void ask_again(struct place *place, struct asked *search, struct dv_random *random, int number, char tenant[32])
+{
+    uint64_t seed = number % 2 == 0 ? 0 : 1 + dv_random_below(random, 60);
+    struct dv_vectors_query *query = &search->request.query;
+    tenant_name(tenant, dv_random_below(random, TENANTS));
+    query->tenant = bytes_of(tenant);
+    query->text = bytes_of(number % 3 == 0 ? "" : "tenant rain falls 1 2 3");
+    query->top = 1 + (uint32_t)dv_random_below(random, DV_VECTORS_TOP_MAX);
+    query->vector = query->model = (struct dv_store_bytes){ 0 };
+    if (seed != 0) {
+        unit_vector(search->vector, seed);
+        query->vector = (struct dv_store_bytes){ search->vector, sizeof search->vector };
+        query->model = bytes_of(MODEL);
+    }
+    search->done = false;
+    dv_vectors_request(place->vectors, &search->request);
+}
+
+static uint32_t check_tenant(struct place *place, struct asked *search, const char *tenant)
+{
+    world_run_until(place->world, &search->done);
+    assert_int_equal(search->request.rc, DV_OK);
+    for (uint64_t i = 0; i < search->request.total; i++) {
+        assert_string_equal(search->hits[i].tenant, tenant);
+        assert_int_equal(strncmp(search->hits[i].text, tenant, strlen(tenant)), 0);
+    }
+    return (uint32_t)search->request.total;
+}
+
+/* Texts and vectors of all tenants are the same, so that only the filter keeps them apart; several are asked for at a time. */
+void test_nothing_of_other_tenants(struct place *place)
+{
+    const char *soak = getenv("DATAVAULT_LONG");
+    const int queries = soak != NULL && soak[0] == '1' ? 100000 : 1000;
+    struct asked *searches[AT_ONCE];
+    char tenants[AT_ONCE][32];
+    struct dv_random random;
+    uint32_t found = 0;
+    dv_random_seed(&random, 6);
+    put_tenants(place, &random);
+    for (int i = 0; i < AT_ONCE; i++)
+        searches[i] = new_search("nobody", "rain", 3);
+    for (int first = 0; first < queries; first += AT_ONCE) {
+        for (int i = 0; i < AT_ONCE; i++)
+            ask_again(place, searches[i], &random, first + i, tenants[i]);
+        for (int i = 0; i < AT_ONCE; i++)
+            found += check_tenant(place, searches[i], tenants[i]);
     }
     assert_true(found > (uint32_t)queries);
+    for (int i = 0; i < AT_ONCE; i++)
+        free(searches[i]);
     struct asked *search = new_search("nobody", "rain", 3);
     assert_int_equal(hits_of(place, search), 0);
     free(search);
