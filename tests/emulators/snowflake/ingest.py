@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ingest.py - Snowpipe Streaming's REST: hostname and scoped token on the control host, channels and rows on the ingest host."""
+import json
+import re
+import urllib.parse
+
+from .channels import Channels, StreamError
+from .refused import Refused
+from .wire import Answer, unpacked
+
+WIRE_MAX = 4194304  # after compression
+PLACE = r"/databases/([^/]+)/schemas/([^/]+)"
+OPEN = re.compile(rf"/v2/streaming{PLACE}/pipes/([^/]+)/channels/([^/]+)")
+ROWS = re.compile(rf"/v2/streaming/data{PLACE}/pipes/([^/]+)/channels/([^/]+)/rows")
+TABLE_ROWS = re.compile(rf"/v2/streaming/data{PLACE}/tables/([^/]+)/rows")
+STATUS = re.compile(rf"/v2/streaming{PLACE}/pipes/([^/]+):bulk-channel-status")
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+NUMBERS = {"STALE_CONTINUATION_TOKEN_SEQUENCER": 4, "ERR_AUTHENTICATION_EXPIRED": 3}
+SHAPES = ("code", "error_code", "bare", "number")
+
+
+class Streaming:
+    def __init__(self, world):
+        self.world, self.channels = world, Channels(world)
+        self.shape = 0
+
+    # ---- how errors are dressed ----
+
+    def refused(self, error):
+        shape = self.world.error_shape
+        if shape == "mixed":
+            shape, self.shape = SHAPES[self.shape % len(SHAPES)], self.shape + 1
+        if shape == "number" and error.code in NUMBERS:
+            body = {"status_code": NUMBERS[error.code], "message": error.message}
+        elif shape == "bare":
+            body = json.dumps(error.code).encode()
+        else:
+            body = {"error_code" if shape == "error_code" else "code": error.code, "message": error.message}
+        return Answer(error.status, body, [("Content-Type", "application/json")])
+
+    def dressed(self, act, *arguments):
+        try:
+            with self.world.lock:
+                self.channels.settle()
+                return act(*arguments)
+        except StreamError as error:
+            return self.refused(error)
+
+    # ---- the control host ----
+
+    def control(self, request):
+        if request.path == "/v2/streaming/hostname":
+            return self.hostname(request)
+        if request.path == "/oauth/token":
+            return self.token(request)
+        match = STATUS.fullmatch(request.path)
+        if not match:
+            raise Refused(404)
+        self.world.identity.user(request.headers)
+        return self.dressed(self.bulk, request, match)
+
+    def hostname(self, request):
+        if request.method != "GET":
+            raise Refused(405)
+        self.world.identity.user(request.headers)
+        host = f"{self.world.ingest_name}:{self.world.ingest.port}"
+        if self.world.bare_answers:
+            return Answer(200, host.encode(), [("Content-Type", "text/plain")])
+        return Answer(200, {"hostname": host})
+
+    def token(self, request):
+        if request.method != "POST":
+            raise Refused(405)
+        user = self.world.identity.user(request.headers)
+        kind = (request.headers.get("Content-Type") or "").split(";")[0]
+        form = dict(urllib.parse.parse_qsl(request.raw.decode(errors="replace")))
+        scopes = form.get("scope", "").split()
+        hosts = [scope for scope in scopes if not scope.startswith("session:role:")]
+        if kind != "application/x-www-form-urlencoded" or form.get("grant_type") != GRANT or len(hosts) != 1:
+            raise Refused(400, {"error": "invalid_request"})
+        if any(scope.removeprefix("session:role:") not in user.roles for scope in scopes if scope not in hosts):
+            raise Refused(400, {"error": "invalid_scope"})
+        token = self.world.identity.scope(user, hosts[0].rpartition(":")[0] if ":" in hosts[0] else hosts[0])
+        if self.world.bare_answers:
+            return Answer(200, token.encode(), [("Content-Type", "text/plain")])
+        return Answer(200, {"token": token})
+
+    # ---- the ingest host ----
+
+    def ingest(self, request):
+        return self.dressed(self.route, request)
+
+    def route(self, request):
+        host = (request.headers.get("Host") or "").rpartition(":")[0]
+        if host != self.world.ingest_host:  # with the underscore there is no such host
+            raise StreamError(404, "ERR_HOST_NOT_FOUND")
+        why = self.world.identity.of_scoped(request.headers, host)
+        if why:
+            self.world.identity.why.append(why)
+            raise StreamError(401, "ERR_AUTHENTICATION_EXPIRED", "Authentication token is invalid or has expired.")
+        for pattern, methods in ((OPEN, {"PUT": self.open, "DELETE": self.drop}), (STATUS, {"POST": self.bulk}), (ROWS, {"POST": self.rows}),
+                                 (TABLE_ROWS, {"POST": self.table_rows})):
+            match = pattern.fullmatch(request.path)
+            if match and request.method in methods:
+                return methods[request.method](request, match)
+            if match:
+                raise Refused(405)
+        raise StreamError(404, "ERR_NOT_FOUND")
+
+    @staticmethod
+    def names(match):
+        return tuple(map(urllib.parse.unquote, match.groups()))
+
+    def piped(self, names):
+        """The pipe's names if there is such a pipe, or if the world pretends that there is."""
+        if names[2] not in self.world.invalid_pipes and self.channels.pipe(*names[:3]) is None:
+            raise StreamError(404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+        return names
+
+    @staticmethod
+    def options(request, known):
+        """The JSON object of a request about channels; none is an empty one."""
+        if (request.headers.get("Content-Type") or "application/json").split(";")[0] != "application/json":
+            raise StreamError(415, "ERR_UNSUPPORTED_MEDIA_TYPE")
+        try:
+            body = json.loads(request.raw or b"{}")
+        except ValueError:
+            raise StreamError(400, "ERR_BAD_REQUEST") from None
+        if not isinstance(body, dict) or set(body) - known:
+            raise StreamError(400, "ERR_BAD_REQUEST")
+        return body
+
+    def open(self, request, match):
+        key, body = self.piped(self.names(match)), self.options(request, {"offset_token", "fail_on_uncommitted_rows"})
+        if body.get("offset_token") is not None and not isinstance(body["offset_token"], str) or key[3] == "ELASTIC":
+            raise StreamError(400, "ERR_BAD_REQUEST")
+        if key[3] in self.world.opening:
+            raise StreamError(409, "ERR_OPEN_CHANNEL_IN_PROGRESS")
+        channel = self.channels.open(key, body.get("offset_token"), body.get("fail_on_uncommitted_rows") is True)
+        return Answer(200, {"next_continuation_token": channel.continuation, "channel_status": self.channels.status(channel)})
+
+    def drop(self, request, match):
+        key, body = self.piped(self.names(match)), self.options(request, {"fail_on_uncommitted_rows"})
+        self.channels.drop(key, body.get("fail_on_uncommitted_rows") is True)
+        return Answer(200)
+
+    def bulk(self, request, match):
+        place, body = self.piped(self.names(match)), self.options(request, {"channel_names"})
+        names = body.get("channel_names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise StreamError(400, "ERR_BAD_REQUEST")
+        found = {name: self.channels.channels.get((*place, name)) for name in names}
+        return Answer(200, {"channel_statuses": {name: self.channels.status(channel) for name, channel in found.items() if channel}})
+
+    # ---- rows ----
+
+    @staticmethod
+    def lines(request):
+        """The rows of a request. What is too long is told by its length on the wire."""
+        if len(request.raw) > WIRE_MAX:
+            raise StreamError(413, "ERR_PAYLOAD_TOO_LARGE", "Request payload is too large.")
+        if (request.headers.get("Content-Type") or "").split(";")[0] != "application/x-ndjson":
+            raise StreamError(415, "ERR_UNSUPPORTED_MEDIA_TYPE")
+        try:
+            body = unpacked(request)
+        except ValueError as error:
+            raise StreamError(400, "ERR_INVALID_PAYLOAD") from error
+        return [line for line in (line.rstrip(b"\r") for line in body.split(b"\n")) if line.strip()]
+
+    def paced(self, channel, size):
+        """10 requests and 20 MB of a second, each channel."""
+        now, world = self.world.ticks(), self.world
+        channel.sent_at = [(when, bytes_) for when, bytes_ in channel.sent_at if when > now - 1]
+        many = world.requests_per_s and len(channel.sent_at) >= world.requests_per_s
+        much = world.bytes_per_s and sum(bytes_ for _, bytes_ in channel.sent_at) + size > world.bytes_per_s and channel.sent_at
+        if many or much:
+            raise StreamError(429, "390701" if many else "ReceiverSaturated", "Request rate exceeds max")
+        channel.sent_at.append((now, size))
+
+    def rows(self, request, match):
+        names, query = self.piped(self.names(match)), dict(urllib.parse.parse_qsl(request.query, keep_blank_values=True))
+        if names[3] == "ELASTIC":
+            return self.elastic(request, self.channels.pipe(*names[:3]), query)
+        if set(query) - {"continuationToken", "startOffsetToken", "endOffsetToken", "offsetToken", "requestId"} or "continuationToken" not in query:
+            raise StreamError(400, "ERR_BAD_REQUEST")
+        if ("startOffsetToken" in query) != ("endOffsetToken" in query) or "offsetToken" in query and "endOffsetToken" in query:
+            raise StreamError(400, "ERR_BAD_REQUEST")
+        channel = self.channels.find(names)
+        lines = self.lines(request)
+        self.paced(channel, len(request.body))
+        token = self.channels.append(channel, lines, query["continuationToken"], query.get("endOffsetToken", query.get("offsetToken")))
+        extra = {"status_code": 0, "message": "Data buffered"} if self.world.append_tells else {}
+        return Answer(200, {"next_continuation_token": token, **extra})
+
+    def table_rows(self, request, match):
+        database, schema, table = self.names(match)
+        pipe = self.channels.pipe(database, schema, f"{table}-STREAMING")
+        if pipe is None:
+            raise StreamError(404, "ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+        return self.elastic(request, pipe, dict(urllib.parse.parse_qsl(request.query)))
+
+    def elastic(self, request, pipe, query):
+        """At least once: whoever says it twice has it twice."""
+        if set(query) - {"requestId", "retryCount"}:
+            raise StreamError(400, "ERR_BAD_REQUEST", "offset and continuation tokens are not for elastic channels")
+        lines = self.lines(request)
+        if pipe:
+            self.channels.load(pipe, lines)
+        return Answer(200, {"message": "OK"})
+
+    # ---- what statements have to do with it ----
+
+    def before_statement(self, text, session):
+        """CREATE PIPE is ours alone."""
+        self.channels.settle()
+        if re.match(r"\s*CREATE\s+(OR\s+REPLACE\s+)?PIPE\b", text, re.IGNORECASE):
+            self.channels.create_pipe(text, session)
+
+    def after_statement(self, tree, text, session):
+        """A new table knows no channel of the old one; one with ERROR_LOGGING has a second table."""
+        if tree.key not in ("create", "drop", "alter") or str(tree.args.get("kind")).upper() != "TABLE":
+            return
+        table = self.world.engine.place(tree.this.this if tree.this.key == "schema" else tree.this, session)
+        if tree.key == "drop" or tree.args.get("replace"):
+            self.channels.forget(table)
+        if re.search(r"\bERROR_LOGGING\s*=\s*TRUE", text, re.IGNORECASE):
+            self.channels.log_errors(table)
