@@ -5,6 +5,8 @@
 The shapes stand here as data, status, headers, members, types and literals, as Snowflake's pages and those who call it tell them, so that
 the emulator cannot drift to please our client. Channels: test_snowflake_emulator_channels.py; Cortex: test_snowflake_emulator_cortex.py.
 It is what the tests of SNO-1 to SNO-6 stand on; it shows none of them itself.
+
+shows: DEV-2
 """
 import copy
 import gzip

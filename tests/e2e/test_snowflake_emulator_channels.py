@@ -5,6 +5,8 @@ channels, what is lost without a word, limits, and the protocol that loses nothi
 
 The shapes stand here as data, as Snowflake's pages and those who call it tell them. It is what the tests of SNO-1 to SNO-6 stand on; it
 shows none of them itself.
+
+shows: DEV-2
 """
 import copy
 import gzip

@@ -5,6 +5,8 @@
 
 The shapes stand here as data, as Snowflake's pages and OpenAPI files tell them. It is what the tests of SNO-1 to SNO-6 stand on; it shows
 none of them itself.
+
+shows: DEV-2
 """
 import copy
 import http.client
