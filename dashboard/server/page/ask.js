@@ -82,6 +82,7 @@ async function query(question, signal, say) {
 }
 
 const REASONS = {
+  "nothing that was found answers what was asked": "Something was found, but nothing that answers this. Ask in other words, or again when more has been counted.",
   "no record is close enough to the question": "Nothing that is kept is close enough to the question. Ask in other words, or again when more has been counted.",
   "what was found is about too few people": "What was found is about too few people to be told.",
   "the question holds what looks like personal data": "The question holds what looks like personal data. Ask without it.",
@@ -189,7 +190,7 @@ function drawVerdict(id) {
   const box = html("form", "verdict");
   const said = html("p", "note");
   const reason = html("input");
-  reason.placeholder = "Why? You may leave this out.";
+  reason.placeholder = "Why? (optional)";
   reason.setAttribute("aria-label", "Why, if you like; it is redacted and sealed");
   reason.maxLength = 1000;
   const more = html("div", "why");
