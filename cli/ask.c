@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/ask_inside.h"
 #include "cli/ask_print.h"
 #include "cli/command.h"
 #include "cli/post.h"
@@ -13,9 +14,11 @@
 
 enum { QUESTION_MAX = 64 * 1024 };
 
+#define TOO_LONG "the question is longer than %d bytes"
+
 /* What was given. */
 struct arguments {
-    const char *url, *token, *ca, *question, *schema;
+    const char *url, *token, *ca, *question, *schema, *graph;
     int64_t from_ms, to_ms;
     bool json, has_from, has_to;
 };
@@ -88,6 +91,15 @@ static int conclude(const struct asking *asking)
     return dv_post_fail(post);
 }
 
+static int ask_inside(struct asking *asking)
+{
+    const struct arguments *arguments = asking->arguments;
+    if (write_question(asking))
+        return dv_ask_inside(arguments->graph, asking->question, asking->post.length, arguments->json);
+    struct dv_error error = { 0 };
+    return dv_say_error(dv_error_set(&error, DV_E_USAGE, TOO_LONG, QUESTION_MAX), &error);
+}
+
 static dv_rc send_question(struct asking *asking, struct dv_error *error)
 {
     const struct arguments *arguments = asking->arguments;
@@ -97,7 +109,7 @@ static dv_rc send_question(struct asking *asking, struct dv_error *error)
         .came = arguments->json ? NULL : print_events, .data = asking,
     };
     if (!write_question(asking))
-        return dv_error_set(error, DV_E_USAGE, "the question is longer than %d bytes", QUESTION_MAX);
+        return dv_error_set(error, DV_E_USAGE, TOO_LONG, QUESTION_MAX);
     if (!dv_ask_printer_open(&asking->printer))
         return dv_error_set(error, DV_E_MEMORY, "no memory for the answer");
     return dv_post_send(&asking->post, error);
@@ -110,8 +122,13 @@ static int ask(const struct arguments *arguments)
     if (asking == NULL)
         return dv_say_error(dv_error_set(&error, DV_E_MEMORY, "no memory for a question"), &error);
     asking->arguments = arguments;
-    dv_rc rc = send_question(asking, &error);
-    int code = rc == DV_OK ? conclude(asking) : dv_say_error(rc, &error);
+    int code = DV_EXIT_OK;
+    if (arguments->graph != NULL) {
+        code = ask_inside(asking);
+    } else {
+        dv_rc rc = send_question(asking, &error);
+        code = rc == DV_OK ? conclude(asking) : dv_say_error(rc, &error);
+    }
     dv_ask_printer_close(&asking->printer);
     dv_post_free(&asking->post);
     dv_memory_free(asking);
@@ -143,7 +160,8 @@ static int run(const struct dv_command *self, int argc, char **argv)
     static const struct option options[] = {
         { "url", required_argument, NULL, 'u' },    { "token", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'c' },
         { "schema", required_argument, NULL, 's' }, { "from", required_argument, NULL, 'f' },  { "to", required_argument, NULL, 'b' },
-        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },        { "graph", required_argument, NULL, 'g' },
+        { NULL, 0, NULL, 0 },
     };
     struct arguments arguments = { .url = DV_POST_URL };
     int exit = DV_EXIT_OK, option = 0;
@@ -154,6 +172,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
         case 'c': arguments.ca = optarg; break;
         case 's': arguments.schema = optarg; break;
         case 'j': arguments.json = true; break;
+        case 'g': arguments.graph = optarg; break;
         case 'f':
             if (!take_time(optarg, &arguments.from_ms, &arguments.has_from))
                 return dv_usage(self, "--from is " DV_WHEN_HELP);
@@ -177,6 +196,7 @@ const struct dv_command dv_command_ask = {
             "  datavault ask --url https://vault.example:8443 --token file:var/token \"what of asthma?\"\n"
             "  datavault ask --from 2h \"what has risen?\"\n"
             "  datavault ask --json --schema healthcare \"what of asthma?\" | jq .citations\n"
+            "  datavault ask --graph conf/ask.yaml \"which conditions are rising?\"      without a server\n"
             "\n"
             "Sentences are shown as they come, then the records that they cite. A refusal says why.\n"
             "\n"
@@ -184,6 +204,7 @@ const struct dv_command dv_command_ask = {
             "  --schema NAME  look among records of this schema only\n"
             "  --from TIME    and of this time on: " DV_WHEN_HELP "\n"
             "  --to TIME      and before this time\n"
+            "  --graph FILE   answer in this process, by the part of this graph that leads from a question to its answer\n"
             "  --json         the answer as one JSON document, when it is complete\n"
             "\n"
             "Exit code 0: answered, or in part; 1: refused, or failed; 5: there is no such server.\n",

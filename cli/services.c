@@ -87,7 +87,7 @@ dv_rc dv_services_open(struct dv_services *services, struct dv_graph *graph, str
         return DV_OK;
     DV_TRY(dv_keyring_open_named(&services->keyring, settings->keyring, settings->passphrase, error));
     dv_graph_provide(graph, DV_SERVICE_KEYRING, services->keyring);
-    return open_letters(services, graph, loop, error);
+    return services->without_letters ? DV_OK : open_letters(services, graph, loop, error);
 }
 
 void dv_services_close(struct dv_services *services)

@@ -20,6 +20,7 @@ struct dv_services {
     struct dv_replies *replies;
     struct dv_dead_letter_file *letters; /* NULL without a keyring: rejected records are then counted and logged only */
     struct dv_bank bank;
+    bool without_letters;      /* set before the open: rejected records are counted and logged only */
     const char *letters_again; /* set before the open: rejected records go to this file instead of the graph's */
     char letters_path[DV_LETTERS_FILE_MAX];
     char state[DV_STATE_PATH_MAX];       /* <state>/<graph>: two graphs never share a checkpoint */

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from server_world import TOKEN
-from test_query import UNCOVERED, QueryWorld
+from test_query import LOST, SCHEMA, UNCOVERED, QueryWorld
 from world import ROOT, end, free_port, wait_for
 
 CITED = [{"n": 1, "id": "018f2c5e-1234-7abc-8def-000000000001", "hash": "ab" * 32, "schema": "healthcare"}]
@@ -57,6 +57,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(name="world", scope="module")
 def make_world(tmp_path_factory):
     with QueryWorld(tmp_path_factory.mktemp("ask")) as world:
+        nodes = "  in: { op: source, from: generate, schema: healthcare }\n  out: { op: %s, after: in }\n"
+        world.graph(nodes % "sink-null", name="mute.yaml")
+        world.graph(nodes % "sink-sse", name="leaks.yaml")
+        world.path("schemas/asked.yaml").write_text(SCHEMA)
+        world.graph(LOST.replace("%s", ""), name="lost.yaml")
         world.path("token").write_text(TOKEN)
         world.path("token").chmod(0o600)
         process = world.begin(settings="token: file:token\n")
@@ -148,7 +153,9 @@ def test_a_token_and_a_refusal(world):
     ([], 2, "in quotes"), (["a", "b"], 2, "in quotes"), (["--nonsense", "a"], 2, "nonsense"), (["x" * 70000], 2, "longer"),
     (["--url", "ftp://x", "a"], 2, "--url"), (["--token", "abc", "a"], 3, ""), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "127.0.0.1"), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "datavault run conf/ask.yaml"),
     (["--from", "yesterday", "a"], 2, "--from is a time ago"), (["--to", "2026-02-30", "a"], 2, "--to is a time ago"),
-    (["--from", "1h", "--to", "2h", "a"], 2, "nothing is between")])
+    (["--from", "1h", "--to", "2h", "a"], 2, "nothing is between"), (["--graph", "none.yaml", "a"], 3, "none.yaml"),
+    (["--graph", "mute.yaml", "a"], 3, "no source that takes questions"),
+    (["--graph", "leaks.yaml", "a"], 4, "P001"), (["--graph", "lost.yaml", "lost"], 1, "taken out on its way")])
 def test_mistakes(world, arguments, code, word):
     done = world.run("ask", *arguments)
     assert done.returncode == code and word in done.stderr.decode(), done.stderr
@@ -166,8 +173,9 @@ def test_the_shipped_graph_answers(tmp_path, parts):
         for name in ("ask.yaml", "policies/questions.yaml", "policies/reviews.yaml", "policies/hipaa-safe-harbor.yaml"):
             world.path(name).write_text((ROOT / "conf" / name).read_text())
         port = free_port()
-        process = world.start("run", "ask.yaml", env={"ASK_LISTEN": f"127.0.0.1:{port}", "DV_KEYRING": "keys", "DV_STATE": "state",
-                                                      "DV_VECTORS": "vectors.sqlite", "DV_REVIEWS": "reviews.sqlite", "DV_PARTS": parts})
+        env = {"ASK_LISTEN": f"127.0.0.1:{port}", "DV_KEYRING": "keys", "DV_STATE": "state", "DV_VECTORS": "vectors.sqlite",
+               "DV_REVIEWS": "reviews.sqlite", "DV_PARTS": parts}
+        process = world.start("run", "ask.yaml", env=env)
 
         def answered():
             code, out, _ = ask(world, port, "how is hypertension?")
@@ -177,7 +185,31 @@ def test_the_shipped_graph_answers(tmp_path, parts):
         assert "hypertension is number" in out and "[1]" in out and "sha256:" in out and "people" in out
         assert ("by its words alone" in out) == (parts == "nowhere")
         assert ("embed.lexical" in process.log.read_text()) == (parts == "nowhere")
+        inside(world, env, parts == "nowhere")
         words = out[out.index("datavault review"):].split()[1:4]
         done = world.run(*words, "--url", f"http://127.0.0.1:{port}")
         assert (done.returncode, done.stdout) == (0, b"The review is kept.\n"), done.stderr
         assert end(process)[0] == 0
+        if parts == "nowhere":
+            inside_as_json(world, env)
+
+
+def inside(world, env, lexical):
+    """The same in a process of its own, beside the one that makes it."""
+    done = world.run("ask", "--graph", "ask.yaml", "how is hypertension?", env=env)
+    out = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"") and "hypertension is number" in out and "sha256:" in out
+    assert ("by its words alone" in out) == lexical
+
+
+def inside_as_json(world, env):
+    """And when nothing else runs, as POST /v1/query answers."""
+    done = world.run("ask", "--graph", "ask.yaml", "--json", "how is hypertension?", env=env)
+    answer = json.loads(done.stdout)
+    assert (answer["status"], answer["lexical"]) == ("answered", True) and "hypertension is number" in answer["answer"]
+    assert answer["answer"] == " ".join(sentence["text"] for sentence in answer["sentences"])
+    done = world.run("ask", "--graph", "ask.yaml", "--json", "who won the cup?", env=env)
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert (answer["status"], answer["answer"], answer["sentences"]) == ("refused", UNCOVERED, [])
+
