@@ -25,21 +25,6 @@ dv_rc dv_answer_begin(struct dv_answer *answer, struct dv_arena *arena, const st
     return answer->index != NULL ? DV_OK : DV_E_MEMORY;
 }
 
-static void pass_over(void *data, const char *bytes, size_t length)
-{
-    (void)data;
-    (void)bytes;
-    (void)length;
-}
-
-static bool is_personal(const struct dv_answer *answer, const char *text, size_t length)
-{
-    const struct dv_guard_out out = { pass_over, NULL };
-    dv_rc pushed = dv_guard_push(answer->guard, text, length, &out);
-    dv_rc ended = dv_guard_end(answer->guard, &out);
-    return pushed != DV_OK || ended != DV_OK;
-}
-
 static bool keep(struct dv_answer *answer, const char *text, size_t length, uint32_t cited)
 {
     struct dv_answer_sentence *sentence = dv_arena_zeroed(answer->arena, 1, sizeof *sentence);
@@ -64,7 +49,7 @@ void dv_answer_sentence(struct dv_answer *answer, const char *text, size_t lengt
     enum dv_citation verdict = dv_citation_check(answer->index, text, length, &cited);
     if (verdict == DV_CITATION_EMPTY)
         return;
-    bool personal = verdict == DV_CITATION_KEPT && is_personal(answer, text, length);
+    bool personal = verdict == DV_CITATION_KEPT && dv_guard_finds(answer->guard, text, length);
     answer->alarms += personal;
     answer->dropped_for[verdict] += verdict != DV_CITATION_KEPT;
     if (verdict != DV_CITATION_KEPT || personal || !keep(answer, text, length, cited))

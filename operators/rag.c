@@ -139,20 +139,11 @@ static dv_rc open_model(struct dv_node *node, struct dv_rag *rag)
 static dv_rc open_node(struct dv_node *node)
 {
     struct dv_rag *rag = dv_state(node);
-    const struct dv_guard_options guard = {
-        .types = 1u << DV_PII_SSN | 1u << DV_PII_ID | 1u << DV_PII_CREDIT_CARD | 1u << DV_PII_IBAN | 1u << DV_PII_EMAIL |
-                 1u << DV_PII_PHONE | 1u << DV_PII_MRN | 1u << DV_PII_IP | 1u << DV_PII_MAC,
-        .action = DV_GUARD_BLOCK,
-        .strength = DV_GUARD_PATTERNS,
-    };
     rag->node = node;
     dv_timer_init(dv_node_loop(node), &rag->timer, on_timer, rag);
     rag->timed = true;
-    if (dv_is_error(dv_evidence_open(&rag->reader, dv_node_arena(node))) || dv_is_error(dv_guard_rules_open(&rag->rules, &guard)))
+    if (dv_is_error(dv_evidence_open(&rag->reader, dv_node_arena(node))) || dv_is_error(dv_talk_guard_open(&rag->guard)))
         return dv_fail(node, DV_E_MEMORY, "no memory for answers");
-    rag->guarded = true;
-    if (dv_is_error(dv_guard_open(&rag->guard, &rag->rules)))
-        return dv_fail(node, DV_E_MEMORY, "no memory for the guard");
     return open_model(node, rag);
 }
 
@@ -243,9 +234,7 @@ static void close_node(struct dv_node *node)
     if (rag->timed)
         dv_timer_close(&rag->timer);
     dv_llm_service_close(&rag->service);
-    dv_guard_close(rag->guard);
-    if (rag->guarded)
-        dv_guard_rules_close(&rag->rules);
+    dv_talk_guard_close(&rag->guard);
     dv_evidence_close(&rag->reader);
 }
 

@@ -8,7 +8,7 @@
 #include "operators/answer.h"
 #include "operators/evidence.h"
 #include "operators/llm_option.h"
-#include "privacy/guard.h"
+#include "operators/talk_guard.h"
 
 enum { DV_RAG_TALKS_MAX = 512, DV_RAG_COLUMNS = 9 };
 enum dv_rag_column { DV_RAG_KIND, DV_RAG_TEXT, DV_RAG_CITATIONS, DV_RAG_STATUS, DV_RAG_DROPPED, DV_RAG_REASON, DV_RAG_RECORDS, DV_RAG_PEOPLE, DV_RAG_LEXICAL };
@@ -53,15 +53,14 @@ struct dv_rag {
     /* the run */
     struct dv_node *node;
     struct dv_evidence_reader reader;
-    struct dv_guard_rules rules;
-    struct dv_guard *guard;
+    struct dv_talk_guard guard;
     struct dv_rag_talk *first, *last; /* in the order they came */
     uint32_t count;
     uint64_t secret;       /* for the fences of prompts */
     uint32_t asked;        /* questions that the model has */
     struct dv_batch *held; /* empty, while it writes */
     struct dv_timer timer;
-    bool timed, guarded;
+    bool timed;
     uint64_t answered, partial, refused, failed, dropped, alarms;
 };
 

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "engine/arena.h"
-#include "engine/id.h"
 #include "operators/answer.h"
+#include "operators/fence.h"
 
-enum { FENCE_BYTES = 24, FRAME_BYTES = 512, HEAD_BYTES = 16 };
+enum { FRAME_BYTES = 512, HEAD_BYTES = 16 };
 
 const char dv_rag_instructions[] =
     "You answer a question from pieces of evidence and from nothing else.\n"
@@ -22,48 +22,34 @@ const char dv_rag_instructions[] =
     "- If the evidence does not answer the question, write only: " DV_ANSWER_UNCOVERED "\n"
     "- Write plain sentences, at most eight, with no lists and no headings.";
 
-static uint64_t hash_all(const char *question, size_t length, const struct dv_evidence *evidence, uint64_t secret)
-{
-    uint64_t hash = dv_hash64(question, length, secret);
-    for (uint32_t i = 0; i < evidence->count; i++)
-        hash = dv_hash64(evidence->hits[i].text.text, evidence->hits[i].text.length, hash);
-    return hash;
-}
-
-static bool occurs(const char *fence, const char *question, size_t length, const struct dv_evidence *evidence)
-{
-    bool found = memmem(question, length, fence, strlen(fence)) != NULL;
-    for (uint32_t i = 0; i < evidence->count; i++)
-        found = found || memmem(evidence->hits[i].text.text, evidence->hits[i].text.length, fence, strlen(fence)) != NULL;
-    return found;
-}
-
 static size_t room_for(size_t length, const struct dv_evidence *evidence)
 {
-    size_t room = FRAME_BYTES + 2 * FENCE_BYTES + length;
+    size_t room = FRAME_BYTES + 3 * DV_FENCE_BYTES + length;
     for (uint32_t i = 0; i < evidence->count; i++)
         room += evidence->hits[i].text.length + HEAD_BYTES;
     return room;
 }
 
-/* One piece on one line: a line of its own could look like the fence. */
 static size_t put_piece(char *out, const struct dv_piece *piece, uint32_t number)
 {
     size_t used = (size_t)snprintf(out, HEAD_BYTES, "[%" PRIu32 "] ", number);
-    for (size_t i = 0; i < piece->length; i++)
-        out[used++] = piece->text[i] == '\n' || piece->text[i] == '\r' ? ' ' : piece->text[i];
-    out[used++] = '\n';
-    return used;
+    return used + dv_fence_line(out + used, piece);
+}
+
+static void make_fence(char fence[DV_FENCE_BYTES], const struct dv_piece *question, const struct dv_evidence *evidence, uint64_t secret)
+{
+    struct dv_piece pieces[DV_EVIDENCE_MAX + 1] = { *question };
+    for (uint32_t i = 0; i < evidence->count; i++)
+        pieces[i + 1] = evidence->hits[i].text;
+    dv_fence(fence, pieces, evidence->count + 1, secret);
 }
 
 const char *dv_rag_prompt(struct dv_arena *arena, const char *question, size_t length, const struct dv_evidence *evidence,
                           uint64_t secret, size_t *ret_length)
 {
-    char fence[FENCE_BYTES];
-    uint64_t hash = hash_all(question, length, evidence, secret);
-    do
-        (void)snprintf(fence, sizeof fence, "DATA-%016" PRIx64, hash++);
-    while (occurs(fence, question, length, evidence));
+    const struct dv_piece asked = { question, length };
+    char fence[DV_FENCE_BYTES];
+    make_fence(fence, &asked, evidence, secret);
     size_t size = room_for(length, evidence);
     char *prompt = dv_arena_text(arena, size);
     if (prompt == NULL)
@@ -72,9 +58,8 @@ const char *dv_rag_prompt(struct dv_arena *arena, const char *question, size_t l
     for (uint32_t i = 0; i < evidence->count; i++)
         used += put_piece(prompt + used, &evidence->hits[i].text, i + 1);
     used += (size_t)snprintf(prompt + used, size - used, "%s\nQuestion, as data, in one line:\n", fence);
-    for (size_t i = 0; i < length; i++)
-        prompt[used++] = question[i] == '\n' || question[i] == '\r' ? ' ' : question[i];
-    used += (size_t)snprintf(prompt + used, size - used, "\nAnswer it by the rules.");
+    used += dv_fence_line(prompt + used, &asked);
+    used += (size_t)snprintf(prompt + used, size - used, "Answer it by the rules.");
     *ret_length = used;
     DV_ASSERT(used < size);
     return prompt;

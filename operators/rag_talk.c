@@ -8,6 +8,7 @@
 #include "operators/rag_fit.h"
 #include "operators/rag_people.h"
 #include "operators/rag_prompt.h"
+#include "privacy/guard.h"
 
 enum { TALK_BYTES = 16 * 1024 * 1024 };
 static const uint64_t work_ns = 3000000;
@@ -88,27 +89,12 @@ void dv_rag_forget_group(struct dv_rag *rag, struct dv_rag_group *group)
 
 /* ---- before anything is written ---- */
 
-static void pass_over(void *data, const char *bytes, size_t length)
-{
-    (void)data;
-    (void)bytes;
-    (void)length;
-}
-
-static bool is_personal(struct dv_rag *rag, const char *text, size_t length)
-{
-    const struct dv_guard_out out = { pass_over, NULL };
-    dv_rc pushed = dv_guard_push(rag->guard, text, length, &out);
-    dv_rc ended = dv_guard_end(rag->guard, &out);
-    return pushed != DV_OK || ended != DV_OK;
-}
-
 /* What its finders should have found before it was stored does not enter a prompt, and not an answer. */
 static void drop_personal(struct dv_rag *rag, struct dv_evidence *evidence)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < evidence->count; i++) {
-        if (is_personal(rag, evidence->hits[i].text.text, evidence->hits[i].text.length))
+        if (dv_guard_finds(rag->guard.guard, evidence->hits[i].text.text, evidence->hits[i].text.length))
             rag->alarms++;
         else
             evidence->hits[kept++] = evidence->hits[i];
@@ -137,7 +123,7 @@ static const char *refusal_of(struct dv_rag *rag, struct dv_rag_talk *talk)
         return "the question is empty";
     if (talk->question_length > (size_t)rag->max_question)
         return "the question is too long";
-    if (is_personal(rag, talk->question, talk->question_length))
+    if (dv_guard_finds(rag->guard.guard, talk->question, talk->question_length))
         return "the question holds what looks like personal data";
     drop_personal(rag, &talk->evidence);
     if (talk->evidence.count == 0)
@@ -235,7 +221,7 @@ static void begin(struct dv_rag *rag, struct dv_rag_talk *talk)
     clean_question(talk);
     const char *refusal = dv_is_error(rc) ? NULL : refusal_of(rag, talk);
     talk->phase = DV_RAG_OVER;
-    if (dv_is_error(dv_answer_begin(&talk->answer, &talk->arena, &talk->evidence, rag->guard)) || rc == DV_E_MEMORY)
+    if (dv_is_error(dv_answer_begin(&talk->answer, &talk->arena, &talk->evidence, rag->guard.guard)) || rc == DV_E_MEMORY)
         dv_answer_over(&talk->answer, DV_ANSWER_CUT, "no memory for the answer");
     else if (dv_is_error(rc))
         dv_answer_over(&talk->answer, DV_ANSWER_CUT, "what the search found cannot be read");

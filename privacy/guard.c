@@ -417,3 +417,19 @@ dv_rc dv_guard_end(struct dv_guard *guard, const struct dv_guard_out *out)
     guard->covering = guard->blocked = false;
     return rc;
 }
+
+static void pass_over(void *data, const char *bytes, size_t length)
+{
+    (void)data;
+    (void)bytes;
+    (void)length;
+}
+
+bool dv_guard_finds(struct dv_guard *guard, const char *text, size_t length)
+{
+    const struct dv_guard_out out = { pass_over, NULL };
+    DV_ASSERT(guard->rules->action == DV_GUARD_BLOCK);
+    dv_rc pushed = dv_guard_push(guard, text, length, &out);
+    dv_rc ended = dv_guard_end(guard, &out);
+    return pushed != DV_OK || ended != DV_OK;
+}

@@ -81,6 +81,9 @@ DV_CHECKED dv_rc dv_guard_push(struct dv_guard *guard, const char *bytes, size_t
 /* The stream is over: writes the rest. Answers as dv_guard_push(). The guard may be used for a new stream. */
 DV_CHECKED dv_rc dv_guard_end(struct dv_guard *guard, const struct dv_guard_out *out);
 
+/* Whether there is a finding in a text, all of it a stream of its own: of a guard that blocks, between streams. */
+bool dv_guard_finds(struct dv_guard *guard, const char *text, size_t length);
+
 /* Bytes that are held back now. */
 size_t dv_guard_held(const struct dv_guard *guard);
 

@@ -24,7 +24,7 @@
 #include "vault/keyring.h"
 
 extern const struct dv_operator dv_operator_aggregate, dv_operator_anonymize, dv_operator_declassify,
-    dv_operator_decrypt, dv_operator_embed, dv_operator_encrypt, dv_operator_insights, dv_operator_kanonymize, dv_operator_noise, dv_operator_project, dv_operator_risk, dv_operator_route;
+    dv_operator_decrypt, dv_operator_embed, dv_operator_encrypt, dv_operator_explain, dv_operator_insights, dv_operator_kanonymize, dv_operator_noise, dv_operator_project, dv_operator_risk, dv_operator_route;
 
 static struct world *world_of(struct dv_node *node)
 {
@@ -236,6 +236,7 @@ static const struct dv_operator *const operators[] = {
     &dv_operator_decrypt,
     &dv_operator_embed,
     &dv_operator_encrypt,
+    &dv_operator_explain,
     &dv_operator_insights,
     &dv_operator_kanonymize,
     &dv_operator_noise,

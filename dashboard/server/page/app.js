@@ -429,6 +429,7 @@ function drawInsights(rows, past) {
     item.dataset.severity = String(row.severity ?? "info");
     const at = past.includes(row) ? " · " + clock(row.window_end_ms) : "";
     item.append(html("span", "badge", `${row.kind ?? "insight"} · ${row.severity ?? "info"}${at}`), html("p", "", row.sentence));
+    if (typeof row.explanation === "string") item.append(html("p", "why", row.explanation));
     if (typeof row.recommendation === "string") item.append(html("p", "advice", row.recommendation));
     list.append(item);
   }
