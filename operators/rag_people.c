@@ -258,10 +258,10 @@ dv_rc dv_people_tell(struct dv_evidence *evidence, const struct dv_asking *askin
         return DV_E_MEMORY;
     people->asking = asking;
     people->rule = rule;
+    if (rule->how == DV_PEOPLE_WORDS)
+        sort_persons(evidence);
     collect(people, evidence, words);
     DV_TRY(tell_records(people, evidence, arena));
     drop_untold(evidence);
-    if (rule->how == DV_PEOPLE_WORDS)
-        sort_persons(evidence);
     return DV_OK;
 }
