@@ -2,13 +2,15 @@
  * evidence.c - the list of hits, one object after the other. */
 #include "operators/evidence.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/arena.h"
 #include "operators/sentence.h"
 #include "privacy/infer_json.h"
 
-enum { ID, HASH, SCHEMA, AT, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, COPIES = 4 };
+enum { ID, HASH, SCHEMA, AT, COSINE, SUBJECT, SUBJECTS, TEXT, EXTRA, COLUMNS, COPIES = 4, AT_BYTES = 64 };
 
 static struct dv_schema *make_schema(struct dv_arena *arena)
 {
@@ -250,6 +252,26 @@ static void write_cell(struct dv_json *json, const char *key, const struct dv_ce
         dv_json_null(json);
 }
 
+/* When a group's window ended; of a person's record the day: the moment would tell it from others. */
+static void write_at(struct dv_json *json, const struct dv_hit *hit)
+{
+    char text[AT_BYTES];
+    time_t seconds = (time_t)(hit->at.integer / 1000);
+    int ms = (int)(hit->at.integer % 1000);
+    struct tm utc;
+    dv_json_key(json, "at");
+    bool known = hit->at.present && hit->at.integer >= 0 && gmtime_r(&seconds, &utc) != NULL &&
+                 strftime(text, sizeof text, hit->subject.present ? "%Y-%m-%d" : "%Y-%m-%dT%H:%M:%S", &utc) > 0;
+    if (!known) {
+        dv_json_null(json);
+        return;
+    }
+    size_t used = strlen(text);
+    if (!hit->subject.present)
+        (void)snprintf(text + used, sizeof text - used, ms > 0 ? ".%03dZ" : "Z", ms);
+    dv_json_string(json, text);
+}
+
 void dv_evidence_citations(struct dv_json *json, const struct dv_evidence *evidence, uint32_t cited)
 {
     dv_json_open(json, '[');
@@ -262,6 +284,7 @@ void dv_evidence_citations(struct dv_json *json, const struct dv_evidence *evide
         write_cell(json, "id", &evidence->hits[i].id);
         write_cell(json, "hash", &evidence->hits[i].hash);
         write_cell(json, "schema", &evidence->hits[i].schema);
+        write_at(json, &evidence->hits[i]);
         dv_json_close(json, '}');
     }
     dv_json_close(json, ']');

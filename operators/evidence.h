@@ -54,7 +54,8 @@ void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k);
 /* Fills `people` from the hits that are left. */
 void dv_evidence_count_people(struct dv_evidence *evidence);
 
-/* Writes the hits of the bits `cited` as JSON: [{"n":1,"id":"…","hash":"…","schema":"…"}]. */
+/* Writes the hits of the bits `cited` as JSON: [{"n":1,"id":"…","hash":"…","schema":"…","at":"2026-11-23T06:00:00Z"}]; `at` is the
+ * end of a group's window, and the day of a person's record, in UTC. */
 void dv_evidence_citations(struct dv_json *json, const struct dv_evidence *evidence, uint32_t cited);
 
 #endif

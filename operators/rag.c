@@ -4,7 +4,7 @@
  * What leaves, rows with the id of their question:
  *   kind       text: "sentence", and "end" behind the last
  *   text       text: the sentence; in the end, why there is none
- *   citations  json: [{"n":1,"id":…,"hash":…,"schema":…}]; in the end those of all sentences
+ *   citations  json: [{"n":1,"id":…,"hash":…,"schema":…,"at":…}]; in the end those of all sentences
  *   status     text, in the end: answered, partial (something was left out), refused, failed
  *   dropped    int, in the end: sentences that were left out
  *   reason     text, in the end: why it is not simply answered

@@ -19,7 +19,7 @@ from server_world import TOKEN
 from test_query import LOST, SCHEMA, UNCOVERED, QueryWorld
 from world import ROOT, end, free_port, wait_for
 
-CITED = [{"n": 1, "id": "018f2c5e-1234-7abc-8def-000000000001", "hash": "ab" * 32, "schema": "healthcare"}]
+CITED = [{"n": 1, "id": "018f2c5e-1234-7abc-8def-000000000001", "hash": "ab" * 32, "schema": "healthcare", "at": "2026-11-23T06:00:00Z"}]
 ROWS = [{"kind": "sentence", "text": "Asthma rises: 14 records [1].", "citations": CITED},
         {"kind": "sentence", "text": "A\u202e\u001b[31mred [1].", "citations": CITED},
         {"kind": "end", "status": "partial", "dropped": 2, "records": 1, "people": 20, "citations": CITED, "reason": "sentences were left out"}]
@@ -88,7 +88,7 @@ def test_sentences_and_citations(world, fake):
     code, out, error = ask(world, fake.server_port, "--schema", "healthcare", "which \"conditions\" rise?")
     assert (code, error) == (0, "")
     assert out.splitlines() == ["Asthma rises: 14 records [1].", "A??[31mred [1].", "",
-                                "  [1]  018f2c5e-1234-7abc-8def-000000000001  sha256:" + "ab" * 8 + "  healthcare",
+                                "  [1]  018f2c5e-1234-7abc-8def-000000000001  sha256:" + "ab" * 8 + "  healthcare  2026-11-23T06:00:00Z",
                                 "  It rests on 1 records, of at least 20 people.", "  partial: sentences were left out (2)"]
     path, body, headers = fake.asked[-1]
     assert (path, body) == ("/v1/query", {"question": "which \"conditions\" rise?", "schema": "healthcare"})

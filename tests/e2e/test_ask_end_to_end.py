@@ -136,9 +136,12 @@ def make_scene(tmp_path_factory, datavault):
 
 
 def cited(scene, citation):
-    """(text, hash of the sealed record or None) of what a citation leads to, with its hash looked at."""
-    ((text, sealed),) = scene.pg.sql(f"SELECT e.text, encode(b.data_hash, 'hex') FROM datavault.embeddings e LEFT JOIN"
-                                     f" datavault.encrypted_blobs b USING (id) WHERE e.id = '{citation['id']}'")
+    """(text, hash of the sealed record or None) of what a citation leads to, with its hash and its time looked at: the end of a
+    window, and only the day of one person's record."""
+    ((text, sealed, at, day),) = scene.pg.sql("SELECT e.text, encode(b.data_hash, 'hex'), to_char(e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
+                                              " to_char(e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM datavault.embeddings e LEFT JOIN"
+                                              f" datavault.encrypted_blobs b USING (id) WHERE e.id = '{citation['id']}'")
+    assert citation["at"] == (day if sealed else at.replace(".000Z", "Z"))
     assert citation["hash"] == (sealed or hashlib.sha256(text.encode()).hexdigest())
     return text, sealed or None
 

@@ -105,7 +105,8 @@ def test_a_whole_answer(shared):
     assert (answer.status, answer.body["status"], answer.body["dropped"]) == (200, "answered", 0)
     assert answer.body["answer"] == "Asthma rises: 14 records [1]. Asthma was 7 before [2]."
     assert [sentence["text"] for sentence in answer.body["sentences"]] == ["Asthma rises: 14 records [1].", "Asthma was 7 before [2]."]
-    assert answer.body["citations"] == [{"n": n, "id": hit(n, "")["id"], "hash": hit(n, "")["hash"], "schema": "healthcare"} for n in (1, 2)]
+    assert answer.body["citations"] == [{"n": n, "id": hit(n, "")["id"], "hash": hit(n, "")["hash"], "schema": "healthcare",
+                                         "at": "1970-01-01T00:00:00.001Z"} for n in (1, 2)]
     assert (answer.body["records"], answer.body["people"]) == (2, 20)
     assert len(answer.body["id"]) == 36
 
