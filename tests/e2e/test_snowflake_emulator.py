@@ -24,7 +24,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
-from snowflake import Snowflake, certs, fakes
+from snowflake import UNDERSCORED, Snowflake, certs, fakes
 from snowflake.identity import User
 from snowflake_caller import UUID, Caller, OneOf, Optional, fits, knobs, restore
 
@@ -49,7 +49,7 @@ def failure(code, state):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
+    with Snowflake(tmp_path_factory.mktemp("snow"), ingest_name=UNDERSCORED) as snow:
         snow.query("CREATE TABLE SEVEN (ID NUMBER(38,0), P VARCHAR(10))")
         snow.query("INSERT INTO SEVEN VALUES (1, 'a'), (2, NULL), (3, 'c'), (4, 'd'), (5, 'e'), (6, 'f'), (7, 'g')")
         yield snow

@@ -9,10 +9,12 @@
       assert canary not in snow.received()                                         every byte that came
 
 It has two hosts on ports of its own, with TLS by an authority of its own (`tls=False`: none): the control host (SQL API v2, /oauth/token,
-streaming hostname, bulk status, Cortex) and the ingest host (channels and rows; its name has an underscore that a client must make a dash,
-and ends in .localhost, which curl takes to the loopback). Database DV, schema PUBLIC, warehouse WH, user DATAVAULT with one key, role
-DV_ROLE; names are told apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both);
-vectors, FLATTEN and MERGE are done here. test_snowflake_emulator.py holds its answers to what is known of the real ones.
+streaming hostname, bulk status, Cortex) and the ingest host (channels and rows). That is `localhost`; a real one may be told with an
+underscore that a client must make a dash: ingest_name=UNDERSCORED, and tests/tools/own_hosts.py for it to find snow.ingest_host.
+
+There are the database DV, the schema PUBLIC, the warehouse WH and the user DATAVAULT with one key and the role DV_ROLE; names are told
+apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); vectors, FLATTEN and MERGE
+are done here. test_snowflake_emulator*.py hold its answers to what is known of the real ones.
 
 Knobs, all attributes that may be changed while it runs:
 
@@ -48,6 +50,7 @@ from .statements import Session, Statements
 from .values import bound
 from .wire import Answer, Script, Server, unpacked
 
+UNDERSCORED = "myorg-dv_test.ingest.localhost"  # curl finds what ends so by itself, others do not
 PAGE = b"<html><head><title>%d</title></head><body>upstream error</body></html>"
 CONTROL_ERRORS = {401: {"code": "390144", "message": "JWT token is invalid."}, 429: {"code": "390505", "message": "Too many requests."},
                   403: {"code": "390403", "message": "Forbidden"}, 400: {"code": "390142", "message": "Bad request"}}
@@ -63,7 +66,7 @@ def sortable(value):
 
 
 class Snowflake:
-    def __init__(self, folder, tls=True, account="MYORG-DV_TEST", **knobs):
+    def __init__(self, folder, tls=True, account="MYORG-DV_TEST", ingest_name="localhost", **knobs):
         self.folder, self.account, self.user = pathlib.Path(folder), account, "DATAVAULT"
         self.lock = threading.RLock()
         self.clock_skew_s, self.identity = 0, Identity(account, self.now)
@@ -80,15 +83,14 @@ class Snowflake:
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True
         self.scripts, self.requests, self.keeps, self.faults = [], [], True, []
         self.turn(**knobs)
+        self.ingest_name, self.ingest_host = ingest_name, ingest_name.replace("_", "-")  # as it is told, and as it is
         self.open(tls)
 
     def open(self, tls):
         self.engine = Engine()
         self.engine.create("DV", "PUBLIC")
         self.statements, self.streaming, self.cortex = Statements(self), Streaming(self), Cortex(self)
-        self.ingest_name = self.account.lower().replace(".", "-") + ".ingest.localhost"  # as told, with its underscore
-        self.ingest_host = self.ingest_name.replace("_", "-")
-        self.ca, context = certs.make(self.folder, ["localhost", self.ingest_host]) if tls else (None, None)
+        self.ca, context = certs.make(self.folder, {"localhost", self.ingest_host}) if tls else (None, None)
         self.log = open(self.folder / "received.log", "w+b")  # pylint: disable=consider-using-with
         self.control = Server(self, "control", self.serve_control, context)
         self.ingest = Server(self, "ingest", self.streaming.ingest, context)

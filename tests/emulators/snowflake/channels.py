@@ -124,10 +124,7 @@ class Channels:
         if int(match[2]) > channel.row:
             raise StreamError(409, "ERR_CHANNEL_HAS_INVALID_ROW_SEQUENCER")
         lag = self.world.commit_lag_s() if callable(self.world.commit_lag_s) else self.world.commit_lag_s
-        due = self.world.ticks() + lag
-        if channel.buffer:
-            due = max(due, channel.buffer[-1].due)  # in order
-        channel.buffer.append(Batch(due, lines, token))
+        channel.buffer.append(Batch(self.world.ticks() + lag, lines, token))
         channel.row += 1
         return channel.continuation
 
