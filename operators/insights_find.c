@@ -147,12 +147,13 @@ static int32_t place_of(struct dv_insights *insights, const struct dv_insights_r
 
 /* ---- tests ---- */
 
-static struct dv_insight *add_test(struct dv_insights *insights, struct dv_insight insight)
+/* Whether it is tested or not, a figure's deviation is learnt: at once if it is not, else unless it is told (learn_deviations()). */
+static void add_test(struct dv_insights *insights, double deviation, struct dv_insight insight)
 {
     DV_ASSERT(insights->found_count < sizeof insights->found / sizeof insights->found[0]);
     insights->p[insights->found_count] = insight.p;
-    insights->found[insights->found_count] = insight;
-    return &insights->found[insights->found_count++];
+    insights->deviations[insights->found_count] = deviation;
+    insights->found[insights->found_count++] = insight;
 }
 
 /* How much wider than Poisson's or the binomial's variance a series strays; never narrower. */
@@ -196,10 +197,12 @@ static void test_growth(struct dv_insights *insights, const struct judged *judge
     double deviation = (count - expected) / sqrt(variance);
     double wider = dispersion(insights, series) * (1 + median_variance / judged->windows);
     bool known = !isnan(dv_baseline_deviation(&insights->baseline, series));
-    dv_baseline_deviates(&insights->baseline, series, deviation);
-    dv_baseline_deviates(&insights->baseline, ABSENT, deviation);
-    if (known && count >= insights->plan.min_count)
-        (void)add_test(insights, (struct dv_insight){
+    if (!known || count < insights->plan.min_count) {
+        dv_baseline_deviates(&insights->baseline, series, deviation);
+        dv_baseline_deviates(&insights->baseline, ABSENT, deviation);
+        return;
+    }
+    add_test(insights, deviation, (struct dv_insight){
                                      .kind = DV_INSIGHT_EMERGING, .row = (int32_t)row, .measure = -1, .observed = count,
                                      .expected = expected, .effect = count / expected, .score = deviation / sqrt(wider),
                                      .p = growth_p(insights, judged, count, expected, wider), .windows = judged->windows });
@@ -223,12 +226,13 @@ static void test_measure(struct dv_insights *insights, const struct judged *judg
     double deviation = strays(value, usual) * sqrt(count);
     double spread = dv_baseline_deviation(&insights->baseline, series) * mad_to_sigma;
     uint32_t known = insights->baseline.series[series].deviation_count;
-    dv_baseline_deviates(&insights->baseline, series, deviation);
-    if (isnan(spread) || !(spread > 0) || count < insights->plan.min_count)
+    if (isnan(spread) || !(spread > 0) || count < insights->plan.min_count) {
+        dv_baseline_deviates(&insights->baseline, series, deviation);
         return;
+    }
     double z = deviation / spread; /* learnt from deviations from medians, so their own error is in it */
     double freedom = freedom_of_mad * fmin(known, DV_BASELINE_DEVIATIONS);
-    (void)add_test(insights, (struct dv_insight){
+    add_test(insights, deviation, (struct dv_insight){
                                  .kind = DV_INSIGHT_ANOMALY, .row = (int32_t)row, .measure = (int32_t)measure,
                                  .observed = value, .expected = usual, .effect = value / usual, .score = z,
                                  .p = dv_tail_student(z, freedom), .windows = judged->windows });
@@ -287,12 +291,14 @@ static void test_drift(struct dv_insights *insights, const struct judged *judged
         square += (bins.now[i] - bins.before[i]) * (bins.now[i] - bins.before[i]) / bins.before[i] * bins.records;
     double freedom = bins.count - 1;
     double wider = dv_baseline_deviation(&insights->baseline, drift_series(insights));
-    dv_baseline_deviates(&insights->baseline, drift_series(insights), square / freedom);
-    if (isnan(wider))
+    double deviation = square / freedom;
+    if (isnan(wider)) {
+        dv_baseline_deviates(&insights->baseline, drift_series(insights), deviation);
         return;
+    }
     double middle = pow(1 - 2 / (9 * freedom), 3); /* the median of chi-square, over its mean */
     square /= fmax(wider / middle, 1) * (1 + median_variance / judged->windows);
-    (void)add_test(insights, (struct dv_insight){
+    add_test(insights, deviation, (struct dv_insight){
                                  .kind = DV_INSIGHT_DRIFT, .row = -1, .measure = -1, .observed = judged->total,
                                  .expected = judged->usual_total * judged->exposure, .score = square,
                                  .effect = dv_stability_index(bins.before, bins.now, bins.count),
@@ -321,19 +327,38 @@ static bool is_large(const struct dv_insights *insights, const struct dv_insight
     }
 }
 
+static bool is_told(const struct dv_insights *insights, const struct dv_insight *insight)
+{
+    return insight->q <= insights->plan.alpha && is_large(insights, insight);
+}
+
 static uint32_t say_found(struct dv_insights *insights, struct dv_insight *ret, uint32_t room)
 {
     uint32_t said = 0;
     dv_false_discovery(insights->p, insights->q, insights->order, insights->found_count);
-    for (uint32_t i = 0; i < insights->found_count && said < room; i++) {
+    for (uint32_t i = 0; i < insights->found_count; i++) {
         struct dv_insight *insight = &insights->found[insights->order[i]];
         insight->q = insights->q[insights->order[i]];
-        if (insight->q > insights->plan.alpha)
-            break;
-        if (is_large(insights, insight))
+        if (said < room && is_told(insights, insight))
             ret[said++] = *insight;
     }
     return said;
+}
+
+/* What is told as unusual says nothing of how far the usual strays: learnt, it would silence itself while it still lasts. */
+static void learn_deviations(struct dv_insights *insights, const struct judged *judged)
+{
+    for (uint32_t i = 0; i < insights->found_count; i++) {
+        const struct dv_insight *insight = &insights->found[i];
+        uint32_t series = drift_series(insights);
+        if (is_told(insights, insight))
+            continue;
+        if (insight->kind != DV_INSIGHT_DRIFT)
+            series = series_of(insights, FIRST + (uint32_t)judged->places[insight->row]) + (uint32_t)(insight->measure + 1);
+        dv_baseline_deviates(&insights->baseline, series, insights->deviations[i]);
+        if (insight->kind == DV_INSIGHT_EMERGING)
+            dv_baseline_deviates(&insights->baseline, ABSENT, insights->deviations[i]);
+    }
 }
 
 static int by_count(const void *a, const void *b, void *data)
@@ -429,6 +454,7 @@ uint32_t dv_insights_window(struct dv_insights *insights, const struct dv_insigh
     test_drift(insights, &judged);
     uint32_t said = say_found(insights, ret, DV_INSIGHTS_SAID_MAX - insights->plan.top);
     said += say_top(insights, &judged, ret + said);
+    learn_deviations(insights, &judged);
     learn(insights, &judged);
     return said;
 }

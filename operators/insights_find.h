@@ -89,6 +89,7 @@ struct dv_insights {
     uint64_t untracked; /* groups of windows that found no place */
     uint64_t seed;
     struct dv_insight found[DV_INSIGHTS_ROWS_MAX * (1 + DV_INSIGHTS_MEASURES_MAX) + 1];
+    double deviations[DV_INSIGHTS_ROWS_MAX * (1 + DV_INSIGHTS_MEASURES_MAX) + 1]; /* of each, as dv_baseline_deviates() takes it */
     double p[DV_INSIGHTS_ROWS_MAX * (1 + DV_INSIGHTS_MEASURES_MAX) + 1];
     double q[DV_INSIGHTS_ROWS_MAX * (1 + DV_INSIGHTS_MEASURES_MAX) + 1];
     uint32_t order[DV_INSIGHTS_ROWS_MAX * (1 + DV_INSIGHTS_MEASURES_MAX) + 1];

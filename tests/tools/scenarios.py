@@ -4,7 +4,8 @@
 
 Of a hundred, 40 have a condition or a category that rises, two and a half to four times for 6 to 24 hours; 20 a shift: of the mix
 (hospitals) or of what is spent in one category (shops); 20 are decoys with strong seasons and an all-over growth, some of them of the
-week; 20 are quiet. Rates are small: eight groups of 10 to 60 records an hour, which vary more than Poisson's.
+week; 20 are quiet. Rates are small: eight groups of 10 to 60 records an hour (30 to 60 where something is planted), which vary more than Poisson's, after
+seven days of learning, or four weeks.
 """
 import json
 import math
@@ -45,7 +46,7 @@ class Scenario:
         self.weekend = draw(0.2, 0.5) if self.is_weekly and self.kind == DECOY else draw(0.7, 1) if self.is_weekly else 1
         self.growth = draw(1, 1.02) if self.kind == DECOY else 1
         self.rates = {name: math.exp(draw(math.log(10), math.log(60))) for name in self.names}
-        self.rates[self.group] = max(self.rates[self.group], 20)
+        self.rates[self.group] = draw(30, 60)
         self.wider = {name: draw(1, 1.5) for name in self.names}
         self.phase = {name: draw(-3, 3) for name in self.names}
         self.spend = {name: math.exp(draw(math.log(10), math.log(400))) for name in self.names}
@@ -85,7 +86,7 @@ class Scenario:
 
     def amount(self, name, hour):
         factor = self.factor if self.is_on(hour) and self.kind == SHIFT and name == self.group else 1
-        return round(self.random.lognormvariate(math.log(self.spend[name] * factor), 0.8), 2)
+        return round(self.random.lognormvariate(math.log(self.spend[name] * factor), 0.6), 2)
 
     def record(self, hour, number, name, named=True):
         """One visit or transaction as JSON; without `named` it is somebody else's who says whose."""

@@ -114,6 +114,30 @@ static void test_a_ward_spends(void **state)
     assert_null(strstr(output, "emerging"));
 }
 
+static unsigned times_said(const char *output, const char *text)
+{
+    unsigned times = 0;
+    for (const char *at = strstr(output, text); at != NULL; at = strstr(at + 1, text))
+        times++;
+    return times;
+}
+
+/* What is told is told as long as it lasts: it does not teach how far the usual strays, and so silence itself. */
+static void test_what_lasts_is_told_again(void **state)
+{
+    enum { USUAL = 36, LASTS = 24 };
+    begin();
+    for (unsigned i = 0; i < USUAL + LASTS; i++) {
+        bool lasts = i >= USUAL;
+        window(i);
+        visits("A", 30 + i * 7 % 9 + (lasts ? 34 : 0), 10);
+        visits("B", 40 + i * 3 % 7, (50 + i * 5 % 13) * (lasts ? 2.3 : 1));
+    }
+    const char *output = said(state, WARDS "  say: { op: insights, after: t, top: 0, history: 52 }\n  out: { op: sse, after: say }\n");
+    assert_int_equal(times_said(output, "\"sentence\":\"A is rising: "), LASTS);
+    assert_int_equal(times_said(output, "\"sentence\":\"B: the mean cost is 1"), LASTS);
+}
+
 /* All wards doubled: by counts they rise, by shares none does. */
 static void test_shares(void **state)
 {
@@ -274,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_ward_rises, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_ward_spends, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_what_lasts_is_told_again, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_shares, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_the_largest, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_rules, setup, world_teardown),
