@@ -150,10 +150,19 @@ static dv_rc keep_hit(const struct dv_batch *row, size_t piece_max, struct dv_ar
     return DV_OK;
 }
 
+/* What is told of a group in insights' words. How like a question that is depends on the group's name more than on what is told of
+ * it, so whether it answers is looked up in the words: rag_fit.h. */
+static bool is_insight(const struct dv_batch *row)
+{
+    const struct dv_cell *text = row->cells[TEXT];
+    struct dv_rag_told told;
+    return !row->cells[SUBJECT]->present && text->present && dv_rag_told_read(&told, text->text, text->length);
+}
+
 static bool is_above(const struct dv_batch *row, double floor)
 {
     const struct dv_cell *cosine = row->cells[COSINE];
-    return !cosine->present || cosine->number >= floor;
+    return !cosine->present || cosine->number >= floor || is_insight(row);
 }
 
 static dv_rc read_hit(struct dv_evidence_reader *reader, const char *text, size_t length)

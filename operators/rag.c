@@ -37,7 +37,7 @@ static const struct dv_option options[] = {
       .help = "What is told of records of single persons: words, that records of k people mention the same words of the question, and nothing "
               "of what else stands there; or sentences, as they stand there, if those of k people have the question's words that one has." },
     { "floor", DV_FLOAT, offsetof(struct dv_rag, floor), .initial = "0.25", .min = -1, .max = 1,
-      .help = "Smallest cosine similarity of a record to the question; what was found by words alone has none." },
+      .help = "Smallest cosine similarity of a record to the question; what was found by words alone has none, and insights need none." },
     { "sentences", DV_INT, offsetof(struct dv_rag, sentences), .initial = "5", .min = 1, .max = 64,
       .help = "How many sentences extractive picks at most." },
     { "max_question", DV_SIZE, offsetof(struct dv_rag, max_question), .initial = "4KiB", .min = 16, .max = 65536,

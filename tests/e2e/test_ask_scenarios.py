@@ -20,12 +20,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from canary import Canaries
-from http_world import ONE, HttpWorld
 from pg_server import PgServer
 from redis_server import RedisServer
 from scenarios import HOUR_MS, MONDAY_MS, RISE, Scenario
 from test_vectors_pg import BIN, pytestmark
-from world import ROOT, end, fast_program, free_port, get, wait_for
+from world import ROOT, World, end, fast_program, free_port, get, wait_for
 
 __all__ = ["pytestmark"]
 
@@ -47,7 +46,7 @@ REST = """  seal:       { op: encrypt, after: anon, key: KEY }
   questions:  { op: source, from: http, schema: question }
   redact:     { op: anonymize, after: questions, policy: questions }
   asked:      { op: embed, after: redact, columns: [question], models: "${DV_PARTS}" }
-  found:      { op: search, after: asked, url: "${PG_URL}" }
+  found:      { op: search, after: asked, floor: 0, url: "${PG_URL}" }
   answer:     { op: rag, after: found }
   reply:      { op: sink-reply, after: answer }
 """
@@ -58,12 +57,12 @@ STRAYS = re.compile(r"^(?P<group>[^:]+?) is unusual: the (?P<measure>\w.*?) is (
 MIXED = re.compile(r"^The mix of \w+ has changed")
 
 
-class Scene(HttpWorld):
+class Scene(World):
     """One program at a time between Redis and pgvector, for one scenario."""
 
     def __init__(self, folder, pg, redis):
         super().__init__(folder, fast_program())
-        self.pg, self.redis, self.client, self.context = pg, redis, redis.client(), None
+        self.pg, self.redis, self.client, self.port = pg, redis, redis.client(), None
         for name in ("hipaa-safe-harbor", "finance-pseudonymise", "questions"):
             shutil.copy(ROOT / "conf" / "policies" / f"{name}.yaml", self.path("policies"))
         for name, nodes in (("hospital", HOSPITALS), ("shop", SHOPS)):
@@ -79,13 +78,14 @@ class Scene(HttpWorld):
         for piece in scenario.commands(stream, self.payers if scenario.is_shop else self.people):
             self.client.socket.sendall(piece)
         assert self.client("CLIENT", "REPLY", "ON") == "OK"
-        assert self.client("XLEN", stream) == sum(sum(counts.values()) for counts in scenario.counts) + 1
+        assert self.client("XLEN", stream) == scenario.records + 1
         return stream
 
-    def settled(self, hours):
-        """Whether every hour was judged, and all that was told of it is kept."""
+    def settled(self, scenario):
+        """Whether every hour was judged, and all that was told of it is kept, and every record is sealed."""
         nodes = {node["name"]: node for node in json.loads(get(self.port, "/v1/stats")[1])["nodes"]}
-        return nodes["told"]["figures"]["windows"] >= hours and nodes["index"]["figures"]["kept"] == nodes["told"]["records_out"]
+        sealed = nodes["blobs"]["records_in"] == scenario.records + 1 and nodes["blobs"]["queued"] == nodes["blobs"]["held"] == 0
+        return sealed and nodes["told"]["figures"]["windows"] >= scenario.hours and nodes["index"]["figures"]["kept"] == nodes["told"]["records_out"]
 
     def begin_at(self, scenario, stream):
         self.port = free_port()
@@ -96,22 +96,15 @@ class Scene(HttpWorld):
             done = self.run("migrate", "--config", f"{name}.yaml", env=env)
             assert done.returncode == 0, done.stderr
         process = self.start("run", f"{name}.yaml", env=env)
-        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200 and self.settled(scenario.hours), 60), process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200 and self.settled(scenario), 120), process.log.read_text()
         return process
 
-    def ask(self, question):
+    def ask(self, question, *arguments):
         """By the command line."""
-        done = self.run("ask", "--json", "--url", f"http://127.0.0.1:{self.port}", question)
+        done = self.run("ask", "--json", "--url", f"http://127.0.0.1:{self.port}", *arguments, question)
         assert done.returncode in (0, 1), done.stderr
         self.seen.append(done.stdout)
         return json.loads(done.stdout)
-
-    def ask_of(self, question, from_ms, to_ms):
-        """Of a time that is over."""
-        answer = self.post(json.dumps({"question": question, "from_ms": from_ms, "to_ms": to_ms}).encode(), ONE, path="/v1/query")
-        assert answer.status == 200, answer.raw
-        self.seen.append(answer.raw)
-        return answer.body
 
 
 def stamp(hour):
@@ -171,13 +164,15 @@ def play(scene, scenario):
     question = QUESTIONS[scenario.is_shop]
     found, alarm = judge(scenario, scene.ask(question), stored)
     if scenario.is_planted and scenario.is_over:
-        from_ms = MONDAY_MS + scenario.begins * HOUR_MS
-        found, other = judge(scenario, scene.ask_of(question, from_ms + 1, from_ms + scenario.lasts * HOUR_MS + 1), stored)
+        first, behind = (f"{stamp(hour).replace(' ', 'T')[:-1]}1Z" for hour in (scenario.begins, scenario.begins + scenario.lasts))
+        found, other = judge(scenario, scene.ask(question, "--from", first, "--to", behind), stored)
         alarm = alarm or other
-    by_hour = scene.pg.sql("SELECT extract(epoch FROM date_trunc('hour', created_at))::bigint, count(*) FROM datavault.encrypted_blobs GROUP BY 1 ORDER BY 1")
+    by_hour = scene.pg.sql("SELECT extract(epoch FROM date_trunc('hour', created_at))::bigint, count(*) FROM datavault.encrypted_blobs"
+                           " GROUP BY 1 ORDER BY 1")  # a record is as old as its entry
     assert [int(row[1]) for row in by_hour] == [*(sum(counts.values()) for counts in scenario.counts[:-1]), 1]
     assert int(by_hour[0][0]) * 1000 == MONDAY_MS
     assert end(process)[0] == 0, process.log.read_text()
+    scene.seen.append(process.log.read_bytes())
     scene.pg.sql("TRUNCATE datavault.embeddings, datavault.encrypted_blobs")
     scene.client("DEL", stream)
     shutil.rmtree(scene.path("state"), ignore_errors=True)

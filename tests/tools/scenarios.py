@@ -53,6 +53,10 @@ class Scenario:
         self.counts, self.spent = [], []
 
     @property
+    def records(self):
+        return sum(sum(counts.values()) for counts in self.counts)
+
+    @property
     def is_planted(self):
         return self.kind in (RISE, SHIFT)
 

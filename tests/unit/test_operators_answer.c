@@ -252,6 +252,23 @@ static void test_endless_text(void **state)
     }
 }
 
+/* ---- how like the question ---- */
+
+/* An insight is judged by its words, however little its group's name is like the question; a record in its words is not. */
+static void test_an_insight_has_no_floor(void **state)
+{
+#define RISES "\"text\":\"Back pain is rising: 60 records, 5.0 times the 12.0 that are usual (negative-binomial, p = 2e-9, q = 3e-8, 8 windows).\"}"
+    static const char json[] = "{\"hits\":[{\"id\":\"a\",\"schema\":\"r\",\"cosine\":0.14,\"subject\":null,\"subjects\":5," RISES ","
+                               "{\"id\":\"b\",\"schema\":\"r\",\"cosine\":0.24,\"subject\":1,\"subjects\":1," RISES ","
+                               "{\"id\":\"c\",\"schema\":\"r\",\"cosine\":0.24,\"subject\":null,\"subjects\":5,\"text\":\"It rained.\"},"
+                               "{\"id\":\"d\",\"schema\":\"r\",\"cosine\":0.25,\"subject\":1,\"subjects\":1,\"text\":\"It rained.\"}]}";
+    struct scene *scene = *state;
+    assert_int_equal(dv_evidence_read(&scene->reader, json, strlen(json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    assert_int_equal(scene->evidence.count, 2);
+    assert_int_equal(scene->evidence.hits[0].id.text[0], 'a');
+    assert_int_equal(scene->evidence.hits[1].id.text[0], 'd');
+}
+
 /* ---- how many people ---- */
 
 /* Which hits are left, as their ids, of persons' records by number and of groups by minus their size. */
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_how_answers_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_planted_personal_data_do_not_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_insight_has_no_floor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_windows_are_told_once_and_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_people_are_told_of_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_group_does_not_hide_a_person, setup, teardown),
