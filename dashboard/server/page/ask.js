@@ -3,7 +3,7 @@
  * to a `sink-reply`. Whatever comes from elsewhere becomes text, never markup. */
 "use strict";
 
-const panel = { path: null, reviews: null, embeds: new Set(), asked: [], stop: null };
+const panel = { path: null, reviews: null, remembers: false, embeds: new Set(), asked: [], stop: null };
 const TALKS_SHOWN = 20;
 
 /* ---- what the graph can be asked ---- */
@@ -39,8 +39,11 @@ function showExamples(graph) {
 document.addEventListener("graph", ({ detail: graph }) => {
   Object.assign(panel, routesOf(graph));
   panel.embeds = new Set(graph.nodes.filter((node) => node.op === "embed").map((node) => node.name));
+  panel.remembers = graph.nodes.some((node) => node.op === "conversation");
   byId("questions").hidden = !panel.path;
   showExamples(graph);
+  byId("conversation").hidden = !panel.remembers;
+  if (panel.remembers && conversation.get() && !byId("talks").children.length) void resume();
 });
 
 document.addEventListener("stats", ({ detail: stats }) => {
@@ -54,18 +57,86 @@ document.addEventListener("stats", ({ detail: stats }) => {
 
 class Problem extends Error {}
 
-async function post(path, body, accept, signal) {
-  const headers = { "Content-Type": "application/json", Accept: accept };
+async function send(method, path, options = {}) {
+  const headers = { ...options.headers };
   if (token.get()) headers.Authorization = "Bearer " + token.get();
-  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), cache: "no-store", signal });
+  const answer = await fetch(path, { ...options, method, headers, cache: "no-store" });
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
-  throw new Problem(typeof problem.detail === "string" ? problem.detail : "The server answers " + answer.status + ".");
+  const error = new Problem(typeof problem.detail === "string" ? problem.detail : "The server answers " + answer.status + ".");
+  error.status = answer.status;
+  throw error;
+}
+const post = (path, body, accept, signal) =>
+  send("POST", path, { headers: { "Content-Type": "application/json", Accept: accept }, body: JSON.stringify(body), signal });
+
+/* ---- the conversation, which the server keeps and this tab has the id of ---- */
+
+const conversation = {
+  get: () => sessionStorage.getItem("datavault-conversation"),
+  set: (id) => sessionStorage.setItem("datavault-conversation", id),
+  drop: () => sessionStorage.removeItem("datavault-conversation"),
+  path: () => "v1/conversations/" + encodeURIComponent(conversation.get()),
+};
+
+/* The id to ask in; null if nothing is to be remembered, or there is no room for it: then a question stands for itself. */
+async function converse() {
+  if (!panel.remembers) return null;
+  if (!conversation.get()) {
+    try {
+      const made = await (await send("POST", "v1/conversations")).json();
+      conversation.set(made.id);
+    } catch (error) {
+      if (error instanceof Problem) return null;
+      throw error;
+    }
+  }
+  return conversation.get();
+}
+
+/* What was said before, when the page is loaded again. */
+async function resume() {
+  try {
+    const { turns } = await (await send("GET", conversation.path())).json();
+    for (const turn of turns) {
+      const talk = drawTalk(String(turn.question ?? ""));
+      for (const row of turn.sentences ?? []) saySentence(talk, row);
+      talk.box.dataset.status = String(turn.status);
+      talk.box.setAttribute("aria-busy", "false");
+      if (!turn.sentences?.length) withdraw(talk, turn.status ? "There was no answer: " + turn.status + "." : "No answer has come yet.", "");
+      panel.asked.push(String(turn.question ?? ""));
+    }
+  } catch (error) {
+    if (error.status === 404) conversation.drop();
+  }
+}
+
+function beginAnew() {
+  conversation.drop();
+  byId("talks").replaceChildren();
+  byId("told").textContent = "";
+  byId("question").focus();
+}
+
+async function erase() {
+  try {
+    if (conversation.get()) await send("DELETE", conversation.path());
+    beginAnew();
+    byId("told").textContent = "Erased.";
+  } catch (error) {
+    if (error.status === 404) beginAnew();
+    else byId("told").textContent = error instanceof Problem ? error.message : "The server cannot be reached.";
+  }
 }
 
 /* Gives each sentence to `say` as it comes; the end is the answer. */
 async function query(question, signal, say) {
-  const answer = await post(panel.path, { question }, "text/event-stream", signal);
+  const id = await converse();
+  const answer = await post(panel.path, id ? { question, conversation: id } : { question }, "text/event-stream", signal).catch((error) => {
+    if (!id || error.status !== 404) throw error;
+    conversation.drop(); /* it has lapsed */
+    return post(panel.path, { question }, "text/event-stream", signal);
+  });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let end = null;
   const parse = makeParser((name, text) => {
@@ -233,6 +304,9 @@ async function judge(box, review, said) {
 }
 
 /* ---- the keyboard ---- */
+
+byId("anew").onclick = beginAnew;
+byId("erase").onclick = () => void erase();
 
 byId("question-form").onsubmit = (event) => {
   event.preventDefault();
