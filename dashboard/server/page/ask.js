@@ -209,8 +209,10 @@ function saySentence(talk, row) {
   talk.answer.append(sentence);
 }
 
-function when(citation) {
-  const time = new Date(citation.at ?? citation.at_ms ?? citation.when ?? NaN);
+/* A day is one as it is told: no zone is known that it would be of. */
+function when(at) {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(at)) return at;
+  const time = new Date(at ?? NaN);
   return Number.isNaN(time.getTime()) ? null : time.toLocaleString();
 }
 
@@ -230,7 +232,7 @@ function drawChip(talk, citation) {
 
 function drawSource(citation) {
   const list = html("dl", "source");
-  const rows = [["source", citation.n], ["id", citation.id], ["SHA-256", citation.hash], ["of", citation.schema], ["when", when(citation)]];
+  const rows = [["source", citation.n], ["id", citation.id], ["SHA-256", citation.hash], ["of", citation.schema], ["when", when(citation.at)]];
   for (const [name, value] of rows) if (value !== undefined && value !== null) list.append(html("dt", "", name), html("dd", "", String(value)));
   return list;
 }
@@ -264,7 +266,7 @@ function drawVerdict(id) {
   reason.placeholder = "Why? (optional)";
   reason.setAttribute("aria-label", "Why, if you like; it is redacted and sealed");
   reason.maxLength = 1000;
-  const more = html("div", "why");
+  const more = html("div", "reason");
   const send = html("button", "", "Send");
   send.type = "submit";
   more.append(reason, send);
