@@ -296,6 +296,9 @@ def test_a_new_table_knows_no_token(snow, caller):
     snow.query("CREATE OR REPLACE TABLE T (ID NUMBER)")
     assert caller.bulk("c1").json == {"channel_statuses": {}}
     assert caller.open().json["channel_status"]["last_committed_offset_token"] is None
+    assert caller.sql("DROP TABLE T").json["data"] == [["T successfully dropped."]]
+    refuses(caller.open(), 404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+    refuses(caller.bulk("c1"), 404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
 
 
 def test_a_pipe_with_a_projection(snow, caller):

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.parse
 
+from .brought import exp
 from .channels import Channels, StreamError
 from .refused import Refused
 from .wire import Answer, unpacked
@@ -220,7 +221,7 @@ class Streaming:
         """A new table knows no channel of the old one; one with ERROR_LOGGING has a second table."""
         if tree.key not in ("create", "drop", "alter") or str(tree.args.get("kind")).upper() != "TABLE":
             return
-        table = self.world.engine.place(tree.this.this if tree.this.key == "schema" else tree.this, session)
+        table = self.world.engine.place(tree.find(exp.Table), session)
         if tree.key == "drop" or tree.args.get("replace"):
             self.channels.forget(table)
         if re.search(r"\bERROR_LOGGING\s*=\s*TRUE", text, re.IGNORECASE):
