@@ -13,7 +13,7 @@ struct dv_http_url {
     char host[DV_HTTP_HOST_MAX + 3];
     char port[8];
     bool secure;
-    bool is_address;
+    bool is_address; /* or a name that needs no looking up */
 };
 
 /* One request as libcurl has it. It may outlive the request by the call of libcurl that is under way. */

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connectors/http_internal.h"
 #include "connectors/http_memory.h"
@@ -43,10 +44,18 @@ static bool is_address(const char *host)
     return uv_inet_pton(AF_INET, host, bytes) == 0 || uv_inet_pton(AF_INET6, host, bytes) == 0;
 }
 
-/* An address of this host, or the name that always means one. */
+/* Names below localhost (RFC 6761): libcurl takes them to the loopback without asking anybody. */
+static bool is_below_localhost(const char *host)
+{
+    static const char tail[] = ".localhost";
+    size_t length = strlen(host);
+    return length >= sizeof tail && strcasecmp(host + length - (sizeof tail - 1), tail) == 0;
+}
+
+/* An address of this host, or a name that always means one. */
 static bool is_here(const struct dv_http_url *url)
 {
-    return strcmp(url->host, "localhost") == 0 || strcmp(url->host, "::1") == 0 ||
+    return strcmp(url->host, "localhost") == 0 || is_below_localhost(url->host) || strcmp(url->host, "::1") == 0 ||
            (url->is_address && strncmp(url->host, "127.", 4) == 0);
 }
 
@@ -66,7 +75,7 @@ static const char *take_parts(CURLU *parsed, struct dv_http_url *ret)
         !take_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT, ret->port, sizeof ret->port))
         return "the URL is too long";
     strip_brackets(ret->host);
-    ret->is_address = is_address(ret->host);
+    ret->is_address = is_address(ret->host) || is_below_localhost(ret->host);
     for (size_t length = strlen(ret->url); length > 0 && ret->url[length - 1] == '/'; length--)
         ret->url[length - 1] = '\0';
     return ret->host[0] != '\0' ? NULL : "the URL names no host";

@@ -451,6 +451,7 @@ static dv_rc check(struct dv_snowflake_channel *channel, struct dv_error *error)
         return dv_error_set(error, DV_E_CONFIG, "a channel of Snowflake needs names that are not too long");
     if (known != NULL)
         (void)snprintf(channel->known, sizeof channel->known, "%s", known);
+    channel->config.known = NULL; /* lent until now */
     return DV_OK;
 }
 
