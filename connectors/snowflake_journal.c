@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_journal.c - a header, the ids, a check sum: read at the open, replaced whole by a worker. */
+#include "connectors/snowflake_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/id.h"
+#include "engine/memory.h"
+
+struct header {
+    char magic[8];
+    uint64_t channel, unit, settled, errors, count;
+};
+
+static const char magic[8] = "DVSNOW1";
+
+enum {
+    CHECK = sizeof(uint64_t),
+    FILE_MAX = sizeof(struct header) + DV_SNOWFLAKE_JOURNAL_IDS * sizeof(struct dv_snowflake_sent) + CHECK
+};
+
+/* ---- reading ---- */
+
+static int by_id(const void *one, const void *other)
+{
+    return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
+}
+
+/* A record that was sent twice, since it was refused the first time, counts as it was sent last. */
+static int by_id_and_unit(const void *one, const void *other)
+{
+    const struct dv_snowflake_sent *a = one, *b = other;
+    int order = by_id(one, other);
+    return order != 0 ? order : (a->unit < b->unit) - (a->unit > b->unit);
+}
+
+static void index_ids(struct dv_snowflake_journal *journal)
+{
+    struct dv_snowflake_sent *before = journal->before;
+    uint32_t kept = 0;
+    qsort(before, journal->before_count, sizeof *before, by_id_and_unit);
+    for (uint32_t i = 0; i < journal->before_count; i++)
+        if (kept == 0 || by_id(&before[i], &before[kept - 1]) != 0)
+            before[kept++] = before[i];
+    journal->before_count = kept;
+}
+
+static bool parse(struct dv_snowflake_journal *journal, const char *bytes, size_t length, struct header *ret)
+{
+    uint64_t check = 0;
+    if (length < sizeof *ret + CHECK)
+        return false;
+    memcpy(ret, bytes, sizeof *ret);
+    memcpy(&check, bytes + length - CHECK, CHECK);
+    if (memcmp(ret->magic, magic, sizeof magic) != 0 || ret->count > DV_SNOWFLAKE_JOURNAL_IDS ||
+        length != sizeof *ret + ret->count * sizeof *journal->sent + CHECK ||
+        check != dv_hash64(bytes, length - CHECK, 0))
+        return false;
+    journal->unit = ret->unit;
+    journal->settled = ret->settled;
+    journal->errors = ret->errors;
+    journal->count = journal->before_count = (uint32_t)ret->count;
+    memcpy(journal->sent, bytes + sizeof *ret, ret->count * sizeof *journal->sent);
+    memcpy(journal->before, journal->sent, ret->count * sizeof *journal->sent);
+    index_ids(journal);
+    return true;
+}
+
+/* The length, or -1 with errno. */
+static ssize_t read_all(const struct dv_snowflake_journal *journal)
+{
+    size_t at = 0;
+    int fd = journal->sys->open(journal->path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    for (;;) {
+        ssize_t got = journal->sys->pread(fd, journal->bytes + at, FILE_MAX + 1 - at, (off_t)at);
+        if (got <= 0) {
+            (void)journal->sys->close(fd);
+            return got < 0 ? -1 : (ssize_t)at;
+        }
+        at += (size_t)got;
+    }
+}
+
+static dv_rc read_file(struct dv_snowflake_journal *journal, struct dv_error *error)
+{
+    struct header header;
+    ssize_t length = read_all(journal);
+    if (length < 0 && errno == ENOENT)
+        return DV_OK;
+    if (length < 0)
+        return dv_error_set(error, DV_E_IO, "journal '%s': %s", journal->path, strerror(errno));
+    if (!parse(journal, journal->bytes, (size_t)length, &header))
+        return dv_error_set(error, DV_E_TAMPER, "journal '%s' is damaged: what is in the channel is not known",
+                            journal->path);
+    if (header.channel != journal->channel)
+        return dv_error_set(error, DV_E_CONFIG, "journal '%s' is of another channel", journal->path);
+    return DV_OK;
+}
+
+/* ---- writing ---- */
+
+static void print(struct dv_snowflake_journal *journal)
+{
+    struct header header = { .channel = journal->channel,
+                             .unit = journal->unit,
+                             .settled = journal->settled,
+                             .errors = journal->errors,
+                             .count = journal->count };
+    memcpy(header.magic, magic, sizeof magic);
+    memcpy(journal->bytes, &header, sizeof header);
+    size_t at = sizeof header;
+    for (uint32_t i = 0; i < journal->count; i++, at += sizeof *journal->sent)
+        memcpy(journal->bytes + at, &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS],
+               sizeof *journal->sent);
+    uint64_t check = dv_hash64(journal->bytes, at, 0);
+    memcpy(journal->bytes + at, &check, CHECK);
+    journal->length = at + CHECK;
+}
+
+static void on_worker(struct dv_job *job)
+{
+    struct dv_snowflake_journal *journal = job->data;
+    journal->error = dv_sys_replace(journal->sys, journal->path, journal->fresh, journal->bytes, journal->length);
+}
+
+static void after_save(struct dv_job *job)
+{
+    struct dv_snowflake_journal *journal = job->data;
+    journal->reason = journal->error != 0 ? dv_sys_reason(journal->error) : NULL;
+    if (journal->error != 0)
+        dv_timer_start(&journal->timer, DV_SNOWFLAKE_JOURNAL_RETRY_MS);
+    else
+        journal->saved(journal->data);
+}
+
+static void on_timer(struct dv_timer *timer)
+{
+    struct dv_snowflake_journal *journal = timer->data;
+    dv_job_start(&journal->job);
+}
+
+void dv_snowflake_journal_save(struct dv_snowflake_journal *journal)
+{
+    print(journal);
+    journal->dirty = false;
+    dv_job_start(&journal->job);
+}
+
+/* ---- records ---- */
+
+void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal)
+{
+    journal->unit++;
+}
+
+void dv_snowflake_journal_note(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
+{
+    uint32_t at = (journal->first + journal->count) % DV_SNOWFLAKE_JOURNAL_IDS;
+    if (journal->count < DV_SNOWFLAKE_JOURNAL_IDS)
+        journal->count++;
+    else
+        journal->first = (journal->first + 1) % DV_SNOWFLAKE_JOURNAL_IDS;
+    journal->sent[at].unit = journal->unit;
+    memcpy(journal->sent[at].id, id, DV_SNOWFLAKE_JOURNAL_ID);
+}
+
+void dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t errors)
+{
+    journal->settled = journal->unit;
+    journal->errors = errors;
+    journal->dirty = true;
+}
+
+void dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal)
+{
+    while (journal->count > 0 &&
+           journal->sent[(journal->first + journal->count - 1) % DV_SNOWFLAKE_JOURNAL_IDS].unit == journal->unit)
+        journal->count--;
+    journal->unit--;
+}
+
+static struct dv_snowflake_sent *find(const struct dv_snowflake_journal *journal, const uint8_t *id)
+{
+    if (journal->before_count == 0)
+        return NULL;
+    return bsearch(id, journal->before, journal->before_count, sizeof *journal->before, by_id);
+}
+
+uint64_t dv_snowflake_journal_find(const struct dv_snowflake_journal *journal,
+                                   const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
+{
+    const struct dv_snowflake_sent *sent = find(journal, id);
+    return sent != NULL ? sent->unit : 0;
+}
+
+void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
+{
+    for (uint32_t i = 0; i < journal->count; i++) {
+        struct dv_snowflake_sent *sent = &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS];
+        if (memcmp(sent->id, id, sizeof sent->id) == 0)
+            sent->unit = 0;
+    }
+    struct dv_snowflake_sent *sent = find(journal, id);
+    if (sent != NULL)
+        sent->unit = 0;
+}
+
+void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
+                                    const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+{
+    for (uint32_t i = 0; i < journal->before_count; i++) {
+        const struct dv_snowflake_sent *sent = &journal->before[i];
+        if (sent->unit == unit && (count == 0 || bsearch(sent->id, ids, count, sizeof *ids, by_id) == NULL))
+            dv_snowflake_journal_drop(journal, sent->id);
+    }
+}
+
+uint32_t dv_snowflake_journal_count(const struct dv_snowflake_journal *journal, uint64_t unit)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < journal->before_count; i++)
+        count += journal->before[i].unit == unit;
+    return count;
+}
+
+/* ---- life ---- */
+
+static void free_all(struct dv_snowflake_journal *journal)
+{
+    dv_memory_free(journal->sent);
+    dv_memory_free(journal->before);
+    dv_memory_free(journal->bytes);
+    journal->sent = journal->before = NULL;
+    journal->bytes = NULL;
+}
+
+static dv_rc prepare(struct dv_snowflake_journal *journal, const char *path, struct dv_error *error)
+{
+    int length = snprintf(journal->path, sizeof journal->path, "%s", path);
+    int fresh = snprintf(journal->fresh, sizeof journal->fresh, "%s.fresh", path);
+    if (length <= 0 || fresh <= 0 || (size_t)fresh >= sizeof journal->fresh)
+        return dv_error_set(error, DV_E_CONFIG, "the journal's path is too long");
+    journal->sent = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->sent);
+    journal->before = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->before);
+    journal->bytes = dv_memory_alloc(FILE_MAX + 1);
+    if (journal->sent == NULL || journal->before == NULL || journal->bytes == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "no memory for a journal");
+    int made = dv_sys_make_parents(journal->path);
+    if (made != 0)
+        return dv_error_set(error, DV_E_IO, "journal '%s': %s", journal->path, strerror(made));
+    return read_file(journal, error);
+}
+
+dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
+                                const struct dv_snowflake_journal_options *options, struct dv_error *error)
+{
+    *journal = (struct dv_snowflake_journal){ .loop = options->loop,
+                                              .sys = options->sys,
+                                              .channel = options->channel,
+                                              .saved = options->saved,
+                                              .data = options->data };
+    dv_rc rc = prepare(journal, options->path, error);
+    if (rc != DV_OK) {
+        free_all(journal);
+        return rc;
+    }
+    dv_job_init(&journal->job, journal->loop, on_worker, after_save, journal);
+    dv_timer_init(journal->loop, &journal->timer, on_timer, journal);
+    journal->opened = true;
+    return DV_OK;
+}
+
+void dv_snowflake_journal_close(struct dv_snowflake_journal *journal)
+{
+    if (!journal->opened)
+        return;
+    journal->opened = false;
+    (void)dv_job_close(&journal->job);
+    if (journal->dirty) { /* what cannot be written now is found out again at the next start */
+        print(journal);
+        on_worker(&journal->job);
+    }
+    dv_timer_close(&journal->timer);
+    free_all(journal);
+}

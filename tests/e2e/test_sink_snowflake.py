@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_sink_snowflake.py - a graph into the emulated Snowflake while answers get lost, commits lag, the service crashes and the process
+is killed, in every shape of its answers: each record is there once, each refused one is a dead letter, and where nobody can know what
+is in the table, the run halts.
+
+DATAVAULT_KILLS=N asks for more rounds, DATAVAULT_LONG=1 for every shape.
+
+shows: SNO-1 SNO-3 SNO-6 R3
+"""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from snowflake import Snowflake
+from snowflake_caller import knobs, restore
+from world import World, wait_for
+
+KILLS = int(os.environ.get("DATAVAULT_KILLS", "3"))
+LONG = os.environ.get("DATAVAULT_LONG") == "1"
+SCHEMA = """# SPDX-License-Identifier: Apache-2.0
+# count.yaml - numbers that anybody may know.
+name: count
+fields:
+  n:    { type: int, class: public, required: true }
+  ward: { type: text, class: public }
+"""
+
+
+@pytest.fixture(scope="module", name="service")
+def a_service(tmp_path_factory):
+    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
+        yield snow
+
+
+@pytest.fixture(name="snow")
+def a_table(service):
+    kept = knobs(service)
+    service.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
+    yield service
+    restore(service, kept)
+
+
+@pytest.fixture(name="world")
+def a_world(tmp_path, snow, request):
+    with World(tmp_path / "w") as world:
+        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+        write_graph(world, snow, request.node.name)
+        yield world
+
+
+def write_graph(world, snow, channel, **more):
+    given = {"account": snow.account, "url": snow.url, "ca": snow.ca, "user": snow.user, "key": f"file:{snow.key}", "database": "DV", "schema": "PUBLIC",
+             "warehouse": "WH", "table": "T", "journal": "out.journal", "channel": channel.translate(str.maketrans("[]", "..")), **more}
+    said = ", ".join(f"{name}: '{value}'" for name, value in given.items())
+    world.graph(f"  in: {{ op: source, from: file, path: in.jsonl, schema: count }}\n  few: {{ op: project, after: in, keep: [n, ward] }}\n"
+                f"  out: {{ op: sink-snowflake, after: few, {said} }}\n")
+
+
+def write_records(world, first, last):
+    with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
+        file.writelines(json.dumps({"n": number, "ward": f"w{number % 7}"}) + "\n" for number in range(first, last + 1))
+
+
+def run(world, *codes, timeout=100):
+    done = world.run("run", "--once", "graph.yaml", timeout=timeout)
+    assert done.returncode in (codes or (0,)), done.stderr.decode()[-3000:]
+    return done.stderr.decode()
+
+
+def numbers(snow):
+    rows = snow.rows("T")
+    assert len({row["DV_ID"] for row in rows}) == len(rows)
+    return sorted(int(row["N"]) for row in rows)
+
+
+def was_taken(snow, before):
+    return any(request.path.endswith("/rows") and request.status == 200 for request in snow.requests[before:])
+
+
+SHAPES = {
+    "pages": {},
+    "bare": {"bare_answers": True, "error_shape": "bare", "errors_key": "rows_errors", "status_word": "ACTIVE", "append_tells": False},
+    "number": {"error_shape": "number", "status_tells": False},
+    "mixed": {"error_shape": "mixed"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES if LONG else ["bare", "number"])
+def test_each_record_is_there_once_in_every_shape_of_the_answers(world, snow, shape):
+    for name, value in SHAPES[shape].items():
+        setattr(snow, name, value)
+    snow.commit_lag_s = 0.2
+    snow.script(r"POST .*/rows", "lose", 401)
+    snow.script(r"bulk", 500, 401)
+    write_records(world, 1, 4000)
+    run(world)
+    assert numbers(snow) == list(range(1, 4001))
+
+
+def test_killed_while_the_service_crashes_too(world, snow, tell):
+    seed = random.randrange(2**31)
+    tell(f"snowflake meets: seed {seed}")
+    dice = random.Random(seed)
+    snow.commit_lag_s = lambda: dice.uniform(0, 1)
+    snow.poison = lambda row: row.get("n", row.get("N")) % 499 == 0
+    count, name = 0, "test_killed_while_the_service_crashes_too"
+    for _ in range(KILLS):
+        write_records(world, count + 1, count + 1000)
+        count += 1000
+        snow.script(r"POST .*/rows", *dice.choices([None, "lose", "cut", 503, "half"], k=4))
+        process = world.start("run", "--once", "graph.yaml")
+        try:
+            process.wait(dice.uniform(0.5, 2.0))
+        except subprocess.TimeoutExpired:
+            dice.choice([snow.crash, lambda: snow.reopen_by_other(name), lambda: None])()
+            process.kill()
+            process.wait()
+    run(world, 0, 1, timeout=100 + 3 * KILLS)
+    assert numbers(snow) == [number for number in range(1, count + 1) if number % 499 != 0]
+    assert {letter["record"]["n"] for letter in world.letters()} == set(range(499, count + 1, 499))
+
+
+def test_a_service_that_crashes_meanwhile_loses_nothing(world, snow):
+    snow.stalled = True
+    before = len(snow.requests)
+    write_records(world, 1, 500)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    snow.crash()
+    snow.stalled = False
+    assert process.wait(60) == 0, process.log.read_text()
+    assert numbers(snow) == list(range(1, 501))
+
+
+def test_a_table_made_anew_halts(world, snow):
+    write_records(world, 1, 100)
+    run(world)
+    snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
+    write_records(world, 101, 200)
+    assert "the channel has lost its offset" in run(world, 1) and numbers(snow) == []
+
+
+def test_refused_rows_are_dead_letters(world, snow):
+    snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR(2))")
+    with open(world.at / "in.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"n": number, "ward": "long" if number % 50 == 0 else "w"}) + "\n" for number in range(1, 301))
+    run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 301) if number % 50 != 0]
+    assert sorted(letter["record"]["n"] for letter in world.letters()) == list(range(50, 301, 50))
+
+
+def test_refused_rows_are_found_after_a_crash_too(world, snow):
+    """Killed when what was refused is committed, but nobody has asked yet."""
+    snow.poison = lambda row: row.get("n", row.get("N")) in (5, 77)
+    snow.script("bulk", *[503] * 200)
+    before = len(snow.requests)
+    write_records(world, 1, 200)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: snow.channel("test_refused_rows_are_found_after_a_crash_too").errors == 2, 10)
+    snow.scripts.clear()
+    run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 201) if number not in (5, 77)]
+    assert sorted(letter["record"]["n"] for letter in world.letters()) == [5, 77]
+
+
+def test_a_journal_that_is_gone_or_damaged_halts(world, snow):
+    write_records(world, 1, 100)
+    run(world)
+    journal = world.path("out.journal")
+    whole = journal.read_bytes()
+    journal.unlink()
+    write_records(world, 101, 200)
+    assert "the channel is ahead of the journal" in run(world, 1)
+    journal.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "is damaged" in run(world, 1)
+    journal.write_bytes(whole)
+    run(world)
+    assert numbers(snow) == list(range(1, 201))
+
+
+@pytest.mark.parametrize("more, code, reason", [
+    ({"table": "NO_SUCH"}, 3, "there is no such"), ({"database": "NO_SUCH"}, 3, "there is no such"), ({"user": "NOBODY"}, 3, "does not accept the token"),
+    ({"account": "OTHER-ACCOUNT"}, 3, "does not accept the token")])
+def test_what_is_wrong_is_named(world, snow, more, code, reason):
+    write_records(world, 1, 10)
+    write_graph(world, snow, "wrong", **more)
+    assert reason in run(world, code)
+
+
+def test_a_wrong_clock_is_named(world, snow):
+    snow.clock_skew_s = -600  # what we sign is of the future
+    write_records(world, 1, 10)
+    assert "more than five minutes apart" in run(world, 3)
+
+
+def test_a_pipe_that_takes_and_discards_is_seen_through(world, snow):
+    snow.invalid_pipes = {"T-STREAMING": "ERR_PIPE_INVALID"}
+    write_records(world, 1, 10)
+    assert "not sound" in run(world, 3)
