@@ -92,3 +92,12 @@ size_t dv_text_write(const struct dv_text_form *form, const struct dv_batch *bat
     }
     return length;
 }
+
+size_t dv_text_cut(const char *text, size_t length, size_t longest)
+{
+    if (length <= longest)
+        return length;
+    while (longest > 0 && ((unsigned char)text[longest] & 0xC0) == 0x80)
+        longest--;
+    return longest;
+}

@@ -23,4 +23,7 @@ struct dv_label dv_text_label(const struct dv_text_form *form, const struct dv_s
 /* Writes the text of a row, or only counts its bytes if `out` is NULL: 0 if all of its columns are missing. */
 size_t dv_text_write(const struct dv_text_form *form, const struct dv_batch *batch, uint32_t row, char *out);
 
+/* How much of a text is at most `longest` bytes of whole characters. */
+size_t dv_text_cut(const char *text, size_t length, size_t longest);
+
 #endif

@@ -185,16 +185,6 @@ static struct wanted *wanted_of(const struct fetch *fetch, const uint8_t *id)
 
 /* ---- the records ---- */
 
-/* Whole characters only. */
-static size_t cut(const char *text, size_t length, size_t longest)
-{
-    if (length <= longest)
-        return length;
-    while (longest > 0 && ((unsigned char)text[longest] & 0xC0) == 0x80)
-        longest--;
-    return longest;
-}
-
 /* Opens a record that was found, if it is the tenant's, and keeps its text. */
 static void on_found(struct dv_blob_search *search, const struct dv_store_row *row)
 {
@@ -208,7 +198,7 @@ static void on_found(struct dv_blob_search *search, const struct dv_store_row *r
     if (!dv_fetch_open(&fetch->opener, row, &opened))
         return;
     memcpy(wanted->hash, opened.hash, sizeof wanted->hash);
-    size_t length = cut(opened.text, opened.length, (size_t)fetch->longest);
+    size_t length = dv_text_cut(opened.text, opened.length, (size_t)fetch->longest);
     wanted->text = dv_arena_copy(&fetch->work, opened.text, length);
     wanted->length = length;
     wanted->state = length > 0 ? OPEN : CHANGED;
@@ -273,6 +263,8 @@ static void on_looked(struct dv_blob_search *search)
     struct fetch *fetch = search->data;
     struct dv_batch *batch = fetch->held;
     fetch->held = NULL;
+    if (search->rc != DV_OK)
+        dv_arena_reset(&fetch->work); /* it is asked for again, whole */
     dv_rc rc = search->rc == DV_OK ? pass_on(fetch, batch)
                                    : dv_fail(fetch->node, search->rc, "the sealed records: %s",
                                              search->reason != NULL ? search->reason : dv_rc_text(search->rc));

@@ -19,6 +19,7 @@
 #include "engine/operator.h"
 #include "engine/stats.h"
 #include "operators/embed.h"
+#include "operators/embed_text.h"
 #include "operators/vectors_option.h"
 
 enum { HIT_BYTES = 640, TEXT_GROWTH = 6, SUBJECTS_MAX = DV_VECTORS_TOP_MAX, PARTS = 6 };
@@ -134,16 +135,6 @@ static void write_hex(struct dv_json *json, struct dv_store_bytes bytes)
     dv_json_text(json, hex, 2 * length);
 }
 
-/* Whole characters only. */
-static size_t cut(struct dv_store_bytes text, size_t longest)
-{
-    const unsigned char *bytes = text.at;
-    size_t length = text.length < longest ? text.length : longest;
-    while (length < text.length && length > 0 && (bytes[length] & 0xC0) == 0x80)
-        length--;
-    return length;
-}
-
 static void write_hit(struct dv_json *json, const struct search *search, struct people *people, const struct dv_vectors_hit *hit)
 {
     const struct dv_vectors_row *row = &hit->row;
@@ -166,15 +157,17 @@ static void write_hit(struct dv_json *json, const struct search *search, struct 
         dv_json_null(json);
     write_subject(json, people, row);
     dv_json_key(json, "text");
-    dv_json_text(json, row->text.at, cut(row->text, (size_t)search->longest));
+    dv_json_text(json, row->text.at, dv_text_cut(row->text.at, row->text.length, (size_t)search->longest));
     dv_json_close(json, '}');
 }
 
 static size_t bound(const struct search *search, const struct dv_vectors_request *request)
 {
     size_t bytes = HIT_BYTES;
-    for (uint64_t i = 0; i < request->total; i++)
-        bytes += HIT_BYTES + request->hits[i].row.schema.length * TEXT_GROWTH + cut(request->hits[i].row.text, (size_t)search->longest) * TEXT_GROWTH;
+    for (uint64_t i = 0; i < request->total; i++) {
+        const struct dv_vectors_row *row = &request->hits[i].row;
+        bytes += HIT_BYTES + (row->schema.length + dv_text_cut(row->text.at, row->text.length, (size_t)search->longest)) * TEXT_GROWTH;
+    }
     return bytes;
 }
 
