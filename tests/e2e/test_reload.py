@@ -38,12 +38,13 @@ GRAPH = """  in: {{ op: source, from: redis, url: "redis://127.0.0.1:{redis}", s
   trends: {{ op: aggregate, after: anon, by: diagnosis, window: {window} }}
   live: {{ op: sink-sse, after: trends }}
 {more}"""
+OWN_TIME = {"window": "200ms, time: record"}  # twice in a row: a window that is open is told by a reload that leaves its node
 PLAIN = {"block": "100ms", "store": "", "trail": "", "window": "200ms", "more": ""}
 # What each reload changes of PLAIN, and how it must end.
 VARIANTS = [
     ({}, "done"),
-    ({"trail": ", sync: none"}, "done"),
-    ({"block": "50ms"}, "done"),
+    ({"trail": ", sync: none", **OWN_TIME}, "done"),
+    ({"block": "50ms", **OWN_TIME}, "done"),
     ({"more": "  extra: { op: sink-null, after: trends }\n"}, "done"),
     ({"more": "  leak: { op: sink-file, after: in, path: leak.jsonl }\n"}, "invalid"),
     ({"window": "300ms"}, "done"),
