@@ -256,10 +256,8 @@ static void take_text(struct explain *explain, const struct dv_citation_index *i
 /* What is borne out of what came goes to its rows. */
 static void take_answer(struct explain *explain, bool whole)
 {
-    struct dv_piece evidence[DV_EXPLAIN_MAX], texts[DV_EXPLAIN_MAX];
-    for (uint32_t i = 0; i < explain->count; i++)
-        evidence[i] = explain->findings[i].evidence;
-    const struct dv_citation_index *index = dv_citation_index(&explain->held->arena, evidence, explain->count);
+    struct dv_piece texts[DV_EXPLAIN_MAX];
+    const struct dv_citation_index *index = dv_explain_index(&explain->held->arena, explain->findings, explain->count);
     memset(explain->said + explain->said_length, 0, DV_JSON_PADDING);
     dv_explain_read(&explain->doc, explain->said, explain->said_length, format_of(explain), whole, texts, explain->count);
     for (uint32_t i = 0; index != NULL && i < explain->count; i++)

@@ -3,7 +3,8 @@
  *
  * A finding is what is told of one thing: a sentence, what to do, its figures. The model writes a text for each, which is read sentence by
  * sentence. One is kept only if the citation check (citation.h) finds all of it in that finding's evidence and nothing that stands in
- * another's alone, if its names have the evidence's capitals, if it says something else than the finding's own words in their order, and if nothing personal is in it. */
+ * another's alone; if each of its words that carries meaning is there, or only compares ("more"); if its names have the evidence's
+ * capitals; if it says something else than the finding's own words in their order, and if nothing personal is in it. */
 #ifndef DV_OPERATORS_EXPLAIN_TEXT_H
 #define DV_OPERATORS_EXPLAIN_TEXT_H
 
@@ -49,6 +50,9 @@ void dv_explain_read(struct dv_doc *doc, const char *answer, size_t length, enum
 struct dv_explain_counts {
     uint64_t kept, dropped, repeated, alarms;
 };
+
+/* The index of all findings' evidence, for the check. NULL: the arena is full. */
+struct dv_citation_index *dv_explain_index(struct dv_arena *arena, const struct dv_finding *findings, uint32_t count);
 
 /* Writes what is kept of the text for finding number `at`, and gives its length; 0: nothing. `guard` blocks. */
 size_t dv_explain_check(const struct dv_citation_index *index, const struct dv_finding *finding, uint32_t at, struct dv_guard *guard,

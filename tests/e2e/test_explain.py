@@ -84,9 +84,9 @@ def make_model():
 
 
 def test_what_is_borne_out_is_told(world, model):
-    model.say([whole("1. asthma has 34 records, plan for as many again. Its cause is not known yet.\n2. measles: 21 records where 7.0 are usual; plan for more.")])
+    model.say([whole("1. Plan for more asthma, because 34 records are 2.3 times the usual.\n2. measles: 21 records where 7.0 are usual; plan for more.")])
     rows = world.explain([insight("asthma"), insight("measles", 21, 7.0), insight("mumps")], model.url, more=", insights: 2")
-    assert [row.get("explanation") for row in rows] == ["asthma has 34 records, plan for as many again. Its cause is not known yet.",
+    assert [row.get("explanation") for row in rows] == ["Plan for more asthma, because 34 records are 2.3 times the usual.",
                                                         "measles: 21 records where 7.0 are usual; plan for more.", None]
     assert len(model.prompts) == 1 and "1. asthma is rising: 34 records, 2.3 times the 15.0 that are usual. " + ADVICE in model.prompts[0]
     assert "mumps" not in model.prompts[0] and "negative-binomial" not in model.prompts[0]
@@ -106,7 +106,8 @@ def lie(draw, group, others):
         f"34 records of {group} in {name}, plan for as many again.", f"{group} has 34 records; {name} records it for a known cause.",
         f"{group} has 34 records, {draw.choice(['three', 'ten', 'five', 'nine'])} times what is usual.", f"{group} had 34 records on {draw.randrange(1, 29)} May {draw.randrange(1950, 2026)}.",
         f"{group} has 34 records and {draw.choice(others)} has as many.", f"{group} has 34 mg of records, plan for as many again.",
-        f"{group} is a dangerous disease spread by rats that kills most children within weeks.", f"{group} has -34 records, plan for as many again.",
+        f"{group} is a dangerous disease spread by rats that kills most children within weeks.", f"Plan for 34 {group} records again, because it is cold.",
+        f"Plan for more colds, because 34 records are 2.3 times the usual.", f"Plan for more {group} and diabetes, because 34 records are 2.3 times the usual.", f"{group} has -34 records, plan for as many again.",
         f"Mail jane.roe@example.org about {group} and its 34 records.", f"{group} has 34 records, as \"everybody knew\" for a known cause.",
         f"{group} has 34 records [{draw.randrange(1, 40)}, {draw.randrange(1, 40)}]; plan for 34.5 again.", f"{group} has 34\u200b records, plan for as many again."])
 

@@ -47,8 +47,7 @@ static int setup_scene(void **state)
     assert_int_equal(dv_talk_guard_open(&scene->guard), DV_OK);
     scene->findings[0] = (struct dv_finding){ piece("asthma is rising"), piece("asthma is rising: 14 records, 2.0 times the 7.0 that are usual. Plan for as many again.") };
     scene->findings[1] = (struct dv_finding){ piece("gout is rising"), piece("gout is rising: 30 records, 3.0 times the 10.0 that are usual. It may be May fever.") };
-    const struct dv_piece evidence[FINDINGS] = { scene->findings[0].evidence, scene->findings[1].evidence };
-    scene->index = dv_citation_index(&scene->arena, evidence, FINDINGS);
+    scene->index = dv_explain_index(&scene->arena, scene->findings, FINDINGS);
     assert_non_null(scene->index);
     *state = scene;
     return 0;
@@ -124,6 +123,9 @@ static void test_what_is_kept(void **state)
     assert_string_equal(kept(scene, 0, "Plan for 14 gout records again."), "");
     assert_string_equal(kept(scene, 0, "Plan for 14 records again [2]."), "");
     assert_string_equal(kept(scene, 0, "Plan for 14 RECORDS again."), "");
+    assert_string_equal(kept(scene, 0, "Plan for more colds, because 14 records are 2.0 times the usual 7.0."), "");
+    assert_string_equal(kept(scene, 0, "Plan for more asthma, because 14 records are 2.0 times the usual 7.0."),
+                        "Plan for more asthma, because 14 records are 2.0 times the usual 7.0.");
     assert_string_equal(kept(scene, 0, ""), "");
 }
 
