@@ -23,6 +23,7 @@ from snowflake import Snowflake
 from snowflake_caller import knobs, restore
 from world import World, wait_for
 
+CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
 KILLS = int(os.environ.get("DATAVAULT_KILLS", "3"))
 LONG = os.environ.get("DATAVAULT_LONG") == "1"
 SCHEMA = """# SPDX-License-Identifier: Apache-2.0
@@ -66,7 +67,7 @@ def write_graph(world, snow, channel, **more):
 
 def write_records(world, first, last):
     with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
-        file.writelines(json.dumps({"n": number, "ward": f"w{number % 7}"}) + "\n" for number in range(first, last + 1))
+        file.writelines(json.dumps({"n": number, "ward": f"w{number % 7}", "name": CANARY}, ensure_ascii=False) + "\n" for number in range(first, last + 1))
 
 
 def run(world, *codes, timeout=100):
@@ -101,8 +102,10 @@ def test_each_record_is_there_once_in_every_shape_of_the_answers(world, snow, sh
     snow.script(r"POST .*/rows", "lose", 401)
     snow.script(r"bulk", 500, 401)
     write_records(world, 1, 4000)
-    run(world)
+    said = run(world)
     assert numbers(snow) == list(range(1, 4001))
+    received = snow.received()
+    assert b"DV_UNIT" in received and CANARY.encode() not in received and b"BEGIN " not in received and CANARY not in said
 
 
 def test_killed_while_the_service_crashes_too(world, snow, tell):

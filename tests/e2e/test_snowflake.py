@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """test_snowflake.py - the client of Snowflake against a small server of its own, over TLS: who we are, statements, and a
-channel whose answers get lost, whose commits lag, and whose client is killed: each row there once.
+channel whose answers get lost, whose commits lag, and whose client is killed: each row there once. And its statements
+against the emulator, where they run.
 
 tests/tools/snowflake_ask.c asks; what it prints and what the server received is all there is to see.
 
@@ -16,7 +17,9 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+HERE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from snowflake import Snowflake
 from snowflake_server import CANARY, CHANNEL, Tiny, make_place
 
 
@@ -147,3 +150,55 @@ def test_killed_and_begun_again_with_lost_answers_each_row_is_there_once(ask, sn
     assert rounds > 2
     tell(f"snowflake kills: {rounds} rounds, {snowflake.sequence} openings, {snowflake.taken} requests taken")
     check_each_row_once(snowflake, count)
+
+
+# ---- statements that run ----
+
+@pytest.fixture(scope="module", name="service")
+def a_service(tmp_path_factory):
+    with Snowflake(tmp_path_factory.mktemp("snow")) as service:
+        yield service
+
+
+@pytest.fixture
+def query(service, datavault):
+    program = pathlib.Path(datavault).parents[1] / "tests" / "snowflake_ask"
+
+    def run(sql, **more):
+        given = {"account": service.account, "url": service.url, "user": service.user, "key": f"file:{service.key}", "ca": service.ca, "database": "DV",
+                 "schema": "PUBLIC", "warehouse": "WH", "op": "sql", "sql": sql, **more}
+        done = subprocess.run([program, *(f"{name}={value}" for name, value in given.items())], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, [line["cells"] for line in lines[:-1]], lines[-1]
+    return run
+
+
+def test_rows_of_every_partition_come(query, service):
+    service.partition_rows = 7
+    service.run_s, service.switch_s = 0.3, 0.05  # it takes longer than Snowflake waits
+    service.query("CREATE OR REPLACE TABLE P (N NUMBER, T VARCHAR)")
+    for number in range(50):
+        service.query("INSERT INTO P SELECT ?, ?", number, "ä" if number % 3 else None)
+    code, rows, end = query("SELECT N, T FROM P ORDER BY N")
+    assert code == 0 and rows == [[str(number), "ä" if number % 3 else None] for number in range(50)], end
+    service.run_s, service.switch_s = 0, 45
+
+
+def test_a_merge_whose_answers_get_lost_merges_once(query, service):
+    service.query("CREATE OR REPLACE TABLE M (DV_ID VARCHAR, N NUMBER)")
+    merge = ("MERGE INTO M USING (SELECT VALUE:id::VARCHAR AS I, VALUE:n::NUMBER AS N FROM TABLE(FLATTEN(PARSE_JSON(?)))) S ON M.DV_ID = S.I "
+             "WHEN NOT MATCHED THEN INSERT (DV_ID, N) VALUES (S.I, S.N)")
+    values = json.dumps([{"id": f"a{number}", "n": number} for number in range(100)])
+    service.script(r"POST /api/v2/statements", "lose", "half")
+    code, _, end = query(merge, bind=values)
+    assert code == 0 and end["number"] == 100, end
+    assert query(merge, bind=values)[1][0][0] == "0"  # under another id, too: nothing was inserted
+    assert len(service.rows("M")) == 100
+
+
+@pytest.mark.parametrize("sql, rc", [("SELECT NO_SUCH FROM M", "DV_E_CONFIG"), ("SELECT * FROM NO_SUCH", "DV_E_CONFIG"), ("SELEKT 1", "DV_E_CONFIG"),
+                                     ("SELECT TO_NUMBER('x')", "DV_E_DATA")])
+def test_what_is_wrong_with_a_statement_is_told(query, service, sql, rc):
+    service.query("CREATE OR REPLACE TABLE M (DV_ID VARCHAR, N NUMBER)")
+    code, _, end = query(sql)
+    assert (code != 0, end["rc"]) == (True, rc), end
