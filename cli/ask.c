@@ -7,8 +7,10 @@
 #include "cli/ask_inside.h"
 #include "cli/ask_print.h"
 #include "cli/command.h"
+#include "cli/conversations.h"
 #include "cli/post.h"
 #include "cli/when.h"
+#include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 
@@ -18,9 +20,10 @@ enum { QUESTION_MAX = 64 * 1024 };
 
 /* What was given. */
 struct arguments {
-    const char *url, *token, *ca, *question, *schema, *graph;
+    struct dv_post_to to;
+    const char *question, *schema, *conversation, *graph;
     int64_t from_ms, to_ms;
-    bool json, has_from, has_to;
+    bool has_from, has_to;
 };
 
 /* One question under way. */
@@ -29,6 +32,7 @@ struct asking {
     struct dv_post post;
     struct dv_ask_printer printer;
     char question[QUESTION_MAX];
+    char conversation[DV_UUID_TEXT]; /* a new one */
 };
 
 /* Prints the events that are whole. */
@@ -72,6 +76,10 @@ static bool write_question(struct asking *asking)
     }
     write_time(&json, "from_ms", arguments->has_from, arguments->from_ms);
     write_time(&json, "to_ms", arguments->has_to, arguments->to_ms);
+    if (arguments->conversation != NULL) {
+        dv_json_key(&json, "conversation");
+        dv_json_string(&json, arguments->conversation);
+    }
     dv_json_close(&json, '}');
     asking->post.length = dv_json_length(&json);
     return !json.full;
@@ -81,7 +89,7 @@ static bool write_question(struct asking *asking)
 static int conclude(const struct asking *asking)
 {
     const struct dv_post *post = &asking->post;
-    if (post->request.status == 200 && post->request.rc == DV_OK && asking->arguments->json) {
+    if (post->request.status == 200 && post->request.rc == DV_OK && asking->arguments->to.json) {
         (void)fwrite(post->answer, 1, post->answer_length, stdout);
         (void)fputc('\n', stdout);
         return DV_EXIT_OK;
@@ -95,7 +103,7 @@ static int ask_inside(struct asking *asking)
 {
     const struct arguments *arguments = asking->arguments;
     if (write_question(asking))
-        return dv_ask_inside(arguments->graph, asking->question, asking->post.length, arguments->json);
+        return dv_ask_inside(arguments->graph, asking->question, asking->post.length, arguments->to.json);
     struct dv_error error = { 0 };
     return dv_say_error(dv_error_set(&error, DV_E_USAGE, TOO_LONG, QUESTION_MAX), &error);
 }
@@ -104,9 +112,8 @@ static dv_rc send_question(struct asking *asking, struct dv_error *error)
 {
     const struct arguments *arguments = asking->arguments;
     asking->post = (struct dv_post){
-        .url = arguments->url, .token = arguments->token, .ca = arguments->ca, .path = "/v1/query",
-        .accept = arguments->json ? "application/json" : "text/event-stream", .body = asking->question,
-        .came = arguments->json ? NULL : print_events, .data = asking,
+        .to = arguments->to, .path = "/v1/query", .accept = arguments->to.json ? "application/json" : "text/event-stream",
+        .body = asking->question, .came = arguments->to.json ? NULL : print_events, .data = asking,
     };
     if (!write_question(asking))
         return dv_error_set(error, DV_E_USAGE, TOO_LONG, QUESTION_MAX);
@@ -115,7 +122,19 @@ static dv_rc send_question(struct asking *asking, struct dv_error *error)
     return dv_post_send(&asking->post, error);
 }
 
-static int ask(const struct arguments *arguments)
+/* `new` is made first, and its id shown: the next question can be asked in it. */
+static int begin_conversation(struct arguments *arguments, char id[DV_UUID_TEXT])
+{
+    if (arguments->conversation == NULL || strcmp(arguments->conversation, "new") != 0)
+        return DV_EXIT_OK;
+    int code = dv_conversation_make(&arguments->to, id);
+    arguments->conversation = id;
+    if (code == DV_EXIT_OK)
+        (void)fprintf(stderr, "conversation %s\n", id);
+    return code;
+}
+
+static int ask(struct arguments *arguments)
 {
     struct dv_error error = { 0 };
     struct asking *asking = dv_memory_zeroed(1, sizeof *asking);
@@ -123,9 +142,9 @@ static int ask(const struct arguments *arguments)
         return dv_say_error(dv_error_set(&error, DV_E_MEMORY, "no memory for a question"), &error);
     asking->arguments = arguments;
     int code = DV_EXIT_OK;
-    if (arguments->graph != NULL) {
+    if (arguments->graph != NULL)
         code = ask_inside(asking);
-    } else {
+    else if ((code = begin_conversation(arguments, asking->conversation)) == DV_EXIT_OK) {
         dv_rc rc = send_question(asking, &error);
         code = rc == DV_OK ? conclude(asking) : dv_say_error(rc, &error);
     }
@@ -148,6 +167,8 @@ static int check(const struct dv_command *self, int argc, const struct arguments
 {
     if (arguments->has_from && arguments->has_to && arguments->from_ms >= arguments->to_ms)
         return dv_usage(self, "nothing is between --from and --to: --from is not before it");
+    if (arguments->graph != NULL && arguments->conversation != NULL)
+        return dv_usage(self, "conversations are a server's: leave --graph out, or --conversation");
     if (optind == argc)
         return dv_usage(self, "ask what? write the question in quotes");
     if (argc - optind > 1)
@@ -158,20 +179,16 @@ static int check(const struct dv_command *self, int argc, const struct arguments
 static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "url", required_argument, NULL, 'u' },    { "token", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'c' },
-        { "schema", required_argument, NULL, 's' }, { "from", required_argument, NULL, 'f' },  { "to", required_argument, NULL, 'b' },
-        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },        { "graph", required_argument, NULL, 'g' },
+        DV_POST_OPTIONS, { "schema", required_argument, NULL, 's' }, { "conversation", required_argument, NULL, 'o' },
+        { "from", required_argument, NULL, 'f' }, { "to", required_argument, NULL, 'b' }, { "graph", required_argument, NULL, 'g' },
         { NULL, 0, NULL, 0 },
     };
-    struct arguments arguments = { .url = DV_POST_URL };
+    struct arguments arguments = { .to.url = DV_POST_URL };
     int exit = DV_EXIT_OK, option = 0;
     while ((option = dv_next_option(self, argc, argv, options, &exit)) != -1) {
         switch (option) {
-        case 'u': arguments.url = optarg; break;
-        case 't': arguments.token = optarg; break;
-        case 'c': arguments.ca = optarg; break;
         case 's': arguments.schema = optarg; break;
-        case 'j': arguments.json = true; break;
+        case 'o': arguments.conversation = optarg; break;
         case 'g': arguments.graph = optarg; break;
         case 'f':
             if (!take_time(optarg, &arguments.from_ms, &arguments.has_from))
@@ -181,7 +198,9 @@ static int run(const struct dv_command *self, int argc, char **argv)
             if (!take_time(optarg, &arguments.to_ms, &arguments.has_to))
                 return dv_usage(self, "--to is " DV_WHEN_HELP);
             break;
-        default: return exit;
+        default:
+            if (!dv_post_takes(&arguments.to, option, optarg))
+                return exit;
         }
     }
     exit = check(self, argc, &arguments);
@@ -197,6 +216,8 @@ const struct dv_command dv_command_ask = {
             "  datavault ask --from 2h \"what has risen?\"\n"
             "  datavault ask --json --schema healthcare \"what of asthma?\" | jq .citations\n"
             "  datavault ask --graph conf/ask.yaml \"which conditions are rising?\"      without a server\n"
+            "  datavault ask --conversation new \"what of asthma?\"     # shows the id of the conversation that begins\n"
+            "  datavault ask --conversation 7f0c… \"and last week?\"\n"
             "\n"
             "Sentences are shown as they come, then the records that they cite. A refusal says why.\n"
             "\n"
@@ -205,6 +226,8 @@ const struct dv_command dv_command_ask = {
             "  --from TIME    and of this time on: " DV_WHEN_HELP "\n"
             "  --to TIME      and before this time\n"
             "  --graph FILE   answer in this process, by the part of this graph that leads from a question to its answer\n"
+            "  --conversation ID|new\n"
+            "                 ask in this conversation of yours: what was asked before counts\n"
             "  --json         the answer as one JSON document, when it is complete\n"
             "\n"
             "Exit code 0: answered, or in part; 1: refused, or failed; 5: there is no such server.\n",

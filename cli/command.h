@@ -25,6 +25,7 @@ struct dv_command {
 extern const struct dv_command dv_command_run;
 extern const struct dv_command dv_command_ask;
 extern const struct dv_command dv_command_check;
+extern const struct dv_command dv_command_conversations;
 extern const struct dv_command dv_command_detect;
 extern const struct dv_command dv_command_diff;
 extern const struct dv_command dv_command_graph;

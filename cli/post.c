@@ -8,6 +8,7 @@
 
 #include "cli/ask_print.h"
 #include "cli/command.h"
+#include "engine/json.h"
 #include "engine/memory.h"
 #include "engine/option.h"
 
@@ -34,7 +35,7 @@ static void on_end(struct dv_http_request *request)
 static dv_rc read_token(struct dv_post *post, struct dv_error *error)
 {
     static const char word[] = "Bearer ";
-    const char *token = post->token;
+    const char *token = post->to.token;
     size_t length = 0;
     if (token == NULL && getenv(DV_POST_TOKEN_VARIABLE) != NULL)
         token = "env:" DV_POST_TOKEN_VARIABLE;
@@ -51,13 +52,13 @@ static dv_rc begin(struct dv_post *post, struct dv_loop *loop, struct dv_error *
 {
     const struct dv_http_config config = {
         .loop = loop,
-        .url = post->url,
-        .ca = post->ca,
+        .url = post->to.url,
+        .ca = post->to.ca,
         .deadlines = { .first_byte_ms = WAIT_MS, .idle_ms = WAIT_MS, .total_ms = WAIT_MS },
         .answer_max = DV_POST_ANSWER_MAX,
     };
     DV_TRY(read_token(post, error));
-    const char *fault = dv_http_url_fault(post->url, post->bearer[0] != '\0');
+    const char *fault = dv_http_url_fault(post->to.url, post->bearer[0] != '\0');
     if (fault != NULL)
         return dv_error_set(error, DV_E_USAGE, "--url: %s", fault);
     return dv_http_open(&post->client, &config, error);
@@ -79,7 +80,7 @@ static dv_rc talk(struct dv_post *post, struct dv_error *error)
     if (rc == DV_OK) {
         post->request = (struct dv_http_request){
             .path = post->path, .headers = headers, .header_count = post->bearer[0] != '\0' ? 3 : 2,
-            .body = post->body, .length = post->length, .piece = on_piece, .end = on_end, .data = post,
+            .body = post->body, .length = post->length, .method = post->method, .piece = on_piece, .end = on_end, .data = post,
         };
         dv_http_request(&post->client.base, &post->request);
         (void)uv_run(&uv, UV_RUN_DEFAULT);
@@ -91,9 +92,20 @@ static dv_rc talk(struct dv_post *post, struct dv_error *error)
     return rc;
 }
 
+bool dv_post_takes(struct dv_post_to *to, int option, const char *argument)
+{
+    switch (option) {
+    case 'u': to->url = argument; return true;
+    case 't': to->token = argument; return true;
+    case 'c': to->ca = argument; return true;
+    case 'j': to->json = true; return true;
+    default: return false;
+    }
+}
+
 dv_rc dv_post_send(struct dv_post *post, struct dv_error *error)
 {
-    post->answer = dv_memory_alloc(DV_POST_ANSWER_MAX);
+    post->answer = dv_memory_zeroed(1, DV_POST_ANSWER_MAX + DV_JSON_PADDING);
     if (post->answer == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no memory for the answer");
     return talk(post, error);
@@ -114,7 +126,7 @@ int dv_post_fail(const struct dv_post *post)
         return dv_ask_print_problem(post->answer, post->answer_length, request->status);
     dv_rc rc = request->rc != DV_OK ? request->rc : DV_E_DEPENDENCY;
     const char *reason = request->reason != NULL ? request->reason : "the answer broke off";
-    int code = dv_say_error(rc, (dv_error_set(&error, rc, "%s: %s", post->url, reason), &error));
+    int code = dv_say_error(rc, (dv_error_set(&error, rc, "%s: %s", post->to.url, reason), &error));
     if (request->status == 0 && rc == DV_E_DEPENDENCY)
         (void)fputs("datavault: start a graph that answers, as in `make demo` or `datavault run conf/ask.yaml`, or say where one listens: --url URL\n",
                     stderr);

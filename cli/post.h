@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
- * post.h - one JSON object sent to a running graph, and its answer: what commands share that talk to a server. */
+ * post.h - one request to a running graph, and its answer: what commands share that talk to a server. */
 #ifndef DV_CLI_POST_H
 #define DV_CLI_POST_H
 
+#include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "connectors/http.h"
 #include "engine/error.h"
 
-enum { DV_POST_ANSWER_MAX = 1024 * 1024, DV_POST_TOKEN_MAX = 4096 };
+enum { DV_POST_ANSWER_MAX = 32 * 1024 * 1024, DV_POST_TOKEN_MAX = 4096 };
 
 #define DV_POST_URL "http://127.0.0.1:8080"
 #define DV_POST_TOKEN_VARIABLE "DATAVAULT_TOKEN"
+
+/* Where such a command finds its server, as whom, and how it shows the answer. */
+struct dv_post_to {
+    const char *url, *token, *ca; /* the last two may be NULL */
+    bool json;
+};
+
+/* The options of getopt_long() that fill it, for a command's table; and one of them: false, if it is another. */
+#define DV_POST_OPTIONS                                                                                                \
+    { "url", required_argument, NULL, 'u' }, { "token", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'c' }, \
+        { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }
+bool dv_post_takes(struct dv_post_to *to, int option, const char *argument);
 
 /* What the help of such a command says of where and as whom. */
 #define DV_POST_HELP                                                                                                   \
@@ -21,14 +35,15 @@ enum { DV_POST_ANSWER_MAX = 1024 * 1024, DV_POST_TOKEN_MAX = 4096 };
 
 /* A request and its answer. */
 struct dv_post {
-    const char *url, *token, *ca; /* the last two may be NULL */
-    const char *path, *accept;    /* literals */
+    struct dv_post_to to;
+    const char *path, *accept;
+    const char *method; /* NULL: a POST, or a GET without a body; "DELETE" has none */
     const char *body;
     size_t length;
     void (*came)(struct dv_post *post); /* there is more of the answer, and some may be taken away; or NULL */
     void *data;
 
-    char *answer; /* what has come */
+    char *answer; /* what has come, and DV_JSON_PADDING more bytes that can be read */
     size_t answer_length;
     struct dv_http_request request; /* its `status`, `rc` and `reason` are the answer's */
     struct dv_http_client client;   /* private, as what follows */

@@ -12,8 +12,8 @@ enum { REVIEW_MAX = 64 * 1024, CREATED = 201 };
 
 /* What was given. */
 struct arguments {
-    const char *url, *token, *ca, *answer, *verdict, *reason;
-    bool json;
+    struct dv_post_to to;
+    const char *answer, *verdict, *reason;
 };
 
 /* One review under way. */
@@ -46,7 +46,7 @@ static int conclude(const struct arguments *arguments, const struct dv_post *pos
     unsigned status = post->request.status;
     if (post->request.rc != DV_OK || (status != 200 && status != CREATED))
         return dv_post_fail(post);
-    if (arguments->json) {
+    if (arguments->to.json) {
         (void)fwrite(post->answer, 1, post->answer_length, stdout);
         (void)fputc('\n', stdout);
     } else {
@@ -58,8 +58,7 @@ static int conclude(const struct arguments *arguments, const struct dv_post *pos
 static dv_rc send_review(const struct arguments *arguments, struct reviewing *reviewing, struct dv_error *error)
 {
     struct dv_post *post = &reviewing->post;
-    *post = (struct dv_post){ .url = arguments->url, .token = arguments->token, .ca = arguments->ca,
-                              .path = "/v1/reviews", .accept = "application/json", .body = reviewing->body };
+    *post = (struct dv_post){ .to = arguments->to, .path = "/v1/reviews", .accept = "application/json", .body = reviewing->body };
     if (!write_review(arguments, reviewing->body, &post->length))
         return dv_error_set(error, DV_E_USAGE, "the review is longer than %d bytes", REVIEW_MAX);
     return dv_post_send(post, error);
@@ -81,22 +80,14 @@ static int review(const struct arguments *arguments)
 
 static int run(const struct dv_command *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "url", required_argument, NULL, 'u' },    { "token", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'c' },
-        { "reason", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    struct arguments arguments = { .url = DV_POST_URL };
+    static const struct option options[] = { DV_POST_OPTIONS, { "reason", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
+    struct arguments arguments = { .to.url = DV_POST_URL };
     int exit = DV_EXIT_OK, option = 0;
     while ((option = dv_next_option(self, argc, argv, options, &exit)) != -1) {
-        switch (option) {
-        case 'u': arguments.url = optarg; break;
-        case 't': arguments.token = optarg; break;
-        case 'c': arguments.ca = optarg; break;
-        case 'r': arguments.reason = optarg; break;
-        case 'j': arguments.json = true; break;
-        default: return exit;
-        }
+        if (option == 'r')
+            arguments.reason = optarg;
+        else if (!dv_post_takes(&arguments.to, option, optarg))
+            return exit;
     }
     if (argc - optind != 2)
         return dv_usage(self, "of which answer, and what? write ANSWER good|bad");

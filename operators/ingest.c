@@ -7,7 +7,6 @@
 #include "engine/id.h"
 #include "engine/memory.h"
 #include "engine/operator.h"
-#include "operators/schema_option.h"
 
 enum {
     BATCH_BYTES = 256 * 1024, /* of records in one batch, but for its last */
@@ -29,6 +28,8 @@ struct dv_ingest_slot {
     uint32_t passed;              /* of these */
     uint32_t unsettled;           /* batches that hold rows of it */
     bool failed;
+    bool has_asker;
+    uint8_t asker[DV_INGEST_ASKER];
     dv_ingest_callback callback;  /* NULL: nobody waits any more */
     void *data;
 };
@@ -169,6 +170,9 @@ enum dv_ingest_outcome dv_ingest_push(struct dv_ingest *ingest, const struct dv_
         .callback = request->callback,
         .data = request->data,
     };
+    if (request->asker != NULL)
+        memcpy(slot_of(ingest, *ret_ticket)->asker, request->asker, DV_INGEST_ASKER);
+    slot_of(ingest, *ret_ticket)->has_asker = request->asker != NULL;
     if (ingest->held != NULL) /* what else comes in this turn of the loop shares the batch */
         dv_timer_start(&ingest->wake, 0);
     return DV_INGEST_QUEUED;
@@ -246,6 +250,18 @@ static struct dv_row place_of(const struct filling *filling, const struct dv_ing
     return place;
 }
 
+/* Nobody says for himself who he is. */
+static dv_rc put_asker(const struct filling *filling, const struct dv_ingest_slot *slot)
+{
+    struct dv_batch *batch = filling->batch;
+    if (filling->ingest->asker_column < 0)
+        return DV_OK;
+    char *copy = dv_arena_copy(&batch->arena, (const char *)slot->asker, DV_INGEST_ASKER);
+    batch->cells[filling->ingest->asker_column][batch->rows] =
+        (struct dv_cell){ .text = copy, .length = DV_INGEST_ASKER, .present = slot->has_asker && copy != NULL };
+    return copy != NULL ? DV_OK : DV_E_MEMORY;
+}
+
 /* DV_E_MEMORY: the batch's arena is used up, and the record may fit into an empty one. What does not is a dead letter:
  * the request was found to be right. */
 static dv_rc put_row(struct filling *filling, const struct dv_ingest_slot *slot, const char *text, size_t length)
@@ -260,6 +276,7 @@ static dv_rc put_row(struct filling *filling, const struct dv_ingest_slot *slot,
         memset(copy + length, 0, DV_JSON_PADDING);
         dv_arena_trim(&batch->arena, copy, size, length);
         rc = dv_json_reader_in_place(filling->ingest->json, copy, length, batch, batch->rows, &reason);
+        rc = rc == DV_OK ? put_asker(filling, slot) : rc;
     }
     struct dv_row place = place_of(filling, slot);
     if (rc == DV_E_MEMORY && filling->any)
@@ -411,20 +428,6 @@ void dv_ingest_stop(struct dv_node *node)
 }
 
 /* ---- the beginning and the end ---- */
-
-dv_rc dv_ingest_transfer(struct dv_node *node, struct dv_shape *shape)
-{
-    struct dv_ingest *ingest = dv_state(node);
-    dv_rc rc = DV_OK;
-    if (ingest->queue_bytes < ingest->max_body + DV_JSON_PADDING)
-        rc = dv_refuse(node, "queue_bytes", "C161", "twice the longest request is a good measure",
-                       "the longest request would not fit into the queue");
-    if (ingest->max_body < ingest->max_record)
-        rc = dv_refuse(node, "max_record", "C162", NULL, "the longest record would not fit into the longest request");
-    ingest->shape = dv_load_schema(node, "schema", ingest->schema);
-    shape->out[0] = ingest->shape;
-    return rc == DV_OK && ingest->shape != NULL ? DV_OK : DV_E_CONFIG;
-}
 
 /* A batch of one row that no graph knows: only a parser fills it. */
 static bool make_trial(struct dv_ingest *ingest)

@@ -25,7 +25,7 @@
 #include "operators/ingest_outcome.h"
 #include "operators/ingest_ring.h"
 
-enum { DV_INGEST_BODY_MAX = 64 * 1024 * 1024, DV_INGEST_KEY_MAX = 128, DV_INGEST_RECORDS_MAX = 65536 };
+enum { DV_INGEST_BODY_MAX = 64 * 1024 * 1024, DV_INGEST_KEY_MAX = 128, DV_INGEST_RECORDS_MAX = 65536, DV_INGEST_ASKER = 16 };
 
 /* What names the records of a request. */
 struct dv_ingest_name {
@@ -57,6 +57,7 @@ struct dv_ingest_request {
     const char *key; /* of at most DV_INGEST_KEY_MAX bytes, or NULL */
     size_t key_length;
     uint32_t index;  /* a stream of several requests under one key: records of it that came before */
+    const uint8_t *asker; /* who sends it, DV_INGEST_ASKER bytes; NULL: nobody known */
     dv_ingest_callback callback;
     void *data;
 };
@@ -72,12 +73,14 @@ struct dv_ingest {
     int64_t max_body;
     int64_t queue_bytes;
     int64_t queue_requests;
+    const char *asker; /* column that is given who sends a record, whatever the record says; NULL: none */
 
     void (*on_room)(void *data); /* set by the front, or NULL */
     void *on_room_data;
 
     /* The rest is private. */
     const struct dv_schema *shape;
+    int asker_column; /* -1: none */
     struct dv_node *node;
     struct dv_json_reader *json;
     struct dv_batch *held;        /* empty, while there is nothing to fill it with */

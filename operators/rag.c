@@ -25,6 +25,9 @@ static const struct dv_option options[] = {
     { "question", DV_STR, offsetof(struct dv_rag, question_name), .initial = "question", .help = "Text column of the question." },
     { "evidence", DV_STR, offsetof(struct dv_rag, evidence_name), .initial = "evidence",
       .help = "Json column of what `search` found." },
+    { "history", DV_STR, offsetof(struct dv_rag, history_name),
+      .help = "Text column of what was said before, as `conversation` adds it: a model is told, as data; it is no evidence, and nothing in it "
+              "is cited." },
     { "llm", DV_ENUM, offsetof(struct dv_rag, llm), .initial = "extractive", .values = "extractive|openai|gemini",
       .help = "Who writes: extractive picks the sentences of the evidence that say most about the question, without a model; openai is "
               "whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's." },
@@ -92,17 +95,23 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     struct dv_columns *prompt = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *prompt);
     int question = find_column(node, shape, "question", rag->question_name, DV_TYPE_TEXT);
     int evidence = find_column(node, shape, "evidence", rag->evidence_name, DV_TYPE_JSON);
-    if (question < 0 || evidence < 0)
+    rag->history = rag->history_name != NULL ? find_column(node, shape, "history", rag->history_name, DV_TYPE_TEXT) : -1;
+    if (question < 0 || evidence < 0 || (rag->history_name != NULL && rag->history < 0))
         return DV_E_CONFIG;
     if (prompt == NULL || !dv_columns_start(prompt, dv_node_arena(node), shape->in))
         return dv_refuse(node, NULL, "C007", NULL, "no memory for the columns of an answer");
     (void)dv_columns_take(prompt, shape->in, (uint32_t)question);
     (void)dv_columns_take(prompt, shape->in, (uint32_t)evidence);
+    if (rag->history >= 0)
+        (void)dv_columns_take(prompt, shape->in, (uint32_t)rag->history);
     if (rag->llm != DV_RAG_EXTRACTIVE)
         DV_TRY(dv_llm_service_check(node, &rag->service, kind_of(rag), "llm"));
     rag->question = (uint32_t)question;
     rag->evidence = (uint32_t)evidence;
-    rag->out = make_out(dv_node_arena(node), dv_label_join(shape->in->columns[question].label, shape->in->columns[evidence].label));
+    struct dv_label label = dv_label_join(shape->in->columns[question].label, shape->in->columns[evidence].label);
+    if (rag->history >= 0)
+        label = dv_label_join(label, shape->in->columns[rag->history].label);
+    rag->out = make_out(dv_node_arena(node), label);
     shape->cleared = prompt->schema;
     shape->out[0] = rag->out;
     return rag->out != NULL ? DV_OK : dv_refuse(node, NULL, "C007", NULL, "no memory for the columns of an answer");

@@ -27,8 +27,8 @@ struct dv_rag_talk {
     struct dv_arena arena;
     struct dv_row row;
     struct dv_rag_group *group;
-    const char *question, *found; /* as they came */
-    size_t question_length, found_length;
+    const char *question, *found, *history; /* as they came */
+    size_t question_length, found_length, history_length;
     bool has_found;
     struct dv_evidence evidence;
     struct dv_answer answer;
@@ -42,13 +42,14 @@ struct dv_rag_talk {
 
 struct dv_rag {
     /* options */
-    const char *question_name, *evidence_name;
+    const char *question_name, *evidence_name, *history_name;
     struct dv_llm_service service; /* who writes, unless it is extractive */
     int llm, persons;
     int64_t k, sentences, max_question, deadline_ms, piece_bytes, max_tokens;
     double floor;
     /* columns of the input */
     uint32_t question, evidence;
+    int history; /* -1: none */
     const struct dv_schema *out;
     /* the run */
     struct dv_node *node;

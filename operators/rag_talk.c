@@ -50,7 +50,10 @@ dv_rc dv_rag_take(struct dv_rag *rag, const struct dv_batch *batch, uint32_t row
     talk->rag = rag;
     talk->has_found = evidence->present;
     talk->due_ns = dv_now_ns(dv_node_loop(rag->node)) + (uint64_t)rag->deadline_ms * 1000000;
-    if (!copy(talk, question, &talk->question, &talk->question_length) || !copy(talk, evidence, &talk->found, &talk->found_length)) {
+    static const struct dv_cell none;
+    const struct dv_cell *history = rag->history >= 0 ? &dv_batch_cells(batch, (uint32_t)rag->history)[row] : &none;
+    if (!copy(talk, question, &talk->question, &talk->question_length) || !copy(talk, evidence, &talk->found, &talk->found_length) ||
+        !copy(talk, history, &talk->history, &talk->history_length)) {
         free_talk(talk);
         return DV_E_MEMORY;
     }
@@ -183,11 +186,20 @@ static void on_end(struct dv_llm_request *request)
     tell(talk->rag);
 }
 
+/* What was said before; one that should not have been kept is not told again. */
+static struct dv_piece history_of(struct dv_rag *rag, const struct dv_rag_talk *talk)
+{
+    bool personal = talk->history_length > 0 && dv_guard_finds(rag->guard.guard, talk->history, talk->history_length);
+    rag->alarms += personal;
+    return (struct dv_piece){ talk->history, personal ? 0 : talk->history_length };
+}
+
 /* Asks; what cannot be asked is over. */
 static enum dv_rag_phase ask(struct dv_rag *rag, struct dv_rag_talk *talk)
 {
     size_t length = 0;
-    const char *prompt = dv_rag_prompt(&talk->arena, talk->question, talk->question_length, &talk->evidence, rag->secret, &length);
+    const char *prompt =
+        dv_rag_prompt(&talk->arena, talk->question, talk->question_length, &talk->evidence, history_of(rag, talk), rag->secret, &length);
     talk->request = (struct dv_llm_request){
         .system = { dv_rag_instructions, strlen(dv_rag_instructions) },
         .prompt = { prompt, length },

@@ -7,6 +7,9 @@
 
 static const struct dv_option options[] = {
     DV_INGEST_ROWS(struct dv_source_http),
+    { "asker", DV_STR, offsetof(struct dv_source_http, ingest.asker),
+      .help = "Bytes column that is given a digest of who sends a record, for `conversation`; what the record says there itself counts for "
+              "nothing." },
     { "answer_within", DV_DURATION, offsetof(struct dv_source_http, answer_within), .initial = "30s", .min = 1000,
       .max = 600000,
       .help = "A client whose records are not durable by then is told to send them again, with the same key." },

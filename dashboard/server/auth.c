@@ -84,3 +84,16 @@ struct dv_verdict dv_auth_judge(const struct dv_auth *auth, const struct dv_head
         return refuse(401, "This route needs the server's token: `Authorization: Bearer …`.");
     return verdict;
 }
+
+size_t dv_auth_who(const struct dv_auth *auth, uint8_t ret[DV_WHO_MAX])
+{
+    static const char token[] = "token:", local[] = "local";
+    const size_t skip = sizeof token - 1;
+    if (!auth->token.is_set) {
+        memcpy(ret, local, sizeof local - 1);
+        return sizeof local - 1;
+    }
+    memcpy(ret, token, skip);
+    memcpy(ret + skip, auth->token.digest, DV_TOKEN_DIGEST);
+    return skip + DV_TOKEN_DIGEST;
+}

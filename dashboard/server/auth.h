@@ -30,6 +30,11 @@ struct dv_verdict {
 /* Reads the token behind `reference` (NULL: none is configured). DV_E_CONFIG if it is too weak. */
 DV_CHECKED dv_rc dv_auth_init(struct dv_auth *auth, bool loopback, const char *reference, struct dv_error *error);
 
+enum { DV_WHO_MAX = 8 + DV_TOKEN_DIGEST };
+
+/* Who shows the token: bytes that name him, fewer than DV_WHO_MAX, and how many. There is one token, or none: then whoever can connect is one. */
+size_t dv_auth_who(const struct dv_auth *auth, uint8_t ret[DV_WHO_MAX]);
+
 /* Judges one request by its head, the fault found in it, and whom the route is for. */
 struct dv_verdict dv_auth_judge(const struct dv_auth *auth, const struct dv_head *head, enum dv_head_fault fault,
                                 enum dv_access access);

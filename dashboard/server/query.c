@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dashboard/server/reply.h"
+#include "connectors/conversations.h"
 #include "dashboard/server/server_internal.h"
 #include "engine/id.h"
 #include "engine/memory.h"
@@ -24,6 +25,8 @@ struct text {
     size_t length, size;
 };
 
+enum phase { OVER, LOOKING, ASKED };
+
 /* A question without an answer; in its request's pool. */
 struct query {
     h2o_generator_t super;
@@ -33,7 +36,10 @@ struct query {
     struct dv_ingest *ingest;
     uint64_t ticket, due_ns;
     struct dv_reply_wait wait;
-    bool listed;          /* it waits: for the source, for replies, until it is due */
+    enum phase phase;     /* it waits until it is due: for the store of its conversation, or for the source and for replies */
+    struct dv_conversation_named named;
+    struct dv_conversations_request look;
+    struct text body;     /* while it is looked for */
     bool streams;         /* as events */
     bool begun;           /* its head was sent */
     bool final;           /* of the events, the last is in `out` */
@@ -110,10 +116,16 @@ void dv_query_judge(const struct dv_server *server, const struct dv_head *head, 
 /* From here on neither the source nor the sink has anything to do with it. */
 static void unlist(struct query *query)
 {
-    if (!query->listed)
+    enum phase phase = query->phase;
+    query->phase = OVER;
+    drop(&query->body);
+    if (phase == OVER)
         return;
-    query->listed = false;
     h2o_linklist_unlink(&query->link);
+    if (phase == LOOKING) {
+        dv_conversations_cancel(query->named.store, &query->look);
+        return;
+    }
     dv_replies_leave(query->server->replies, &query->wait);
     dv_ingest_cancel(query->ingest, query->ticket);
 }
@@ -304,6 +316,57 @@ static bool wants_events(struct dv_span accept)
     return accept.text != NULL && memmem(accept.text, accept.length, type, sizeof type - 1) != NULL;
 }
 
+/* Puts it into the graph. Without a key: the same question asked twice at a time is two. */
+static enum dv_ingest_outcome push(struct query *query, const char *text, size_t length)
+{
+    const struct dv_ingest_request request = { .text = text, .length = length, .form = DV_INGEST_ONE, .callback = on_settled, .data = query,
+                                               .asker = query->named.known ? query->named.asker : NULL };
+    enum dv_ingest_outcome outcome = dv_ingest_push(query->ingest, &request, &query->ticket);
+    if (outcome != DV_INGEST_QUEUED)
+        return outcome;
+    bool known = dv_ingest_record_id(query->ingest, query->ticket, 0, query->wait.id);
+    DV_ASSERT(known);
+    query->phase = ASKED;
+    h2o_linklist_insert(&query->server->queries, &query->link);
+    dv_replies_wait(query->server->replies, &query->wait);
+    return outcome;
+}
+
+/* The store knows the conversation, or does not. */
+static void on_known(struct dv_conversations_request *look)
+{
+    struct query *query = look->data;
+    struct text body = query->body;
+    query->body = (struct text){ 0 };
+    query->phase = OVER;
+    h2o_linklist_unlink(&query->link);
+    enum dv_ingest_outcome outcome = look->rc == DV_OK ? push(query, body.bytes, body.length) : DV_INGEST_REFUSED;
+    drop(&body);
+    if (outcome == DV_INGEST_QUEUED)
+        return;
+    const struct dv_verdict fault = dv_conversation_fault(look->rc);
+    if (look->rc == DV_OK)
+        dv_ingest_reply_full(query->request, outcome);
+    else
+        dv_routes_refuse(query->request, &fault);
+    dv_routes_count(query->server, query->request);
+}
+
+/* Asks the store first; false: there is no memory. */
+static bool look(struct query *query, const h2o_iovec_t *body)
+{
+    if (!add(&query->body, body->base, body->len))
+        return false;
+    query->look = (struct dv_conversations_request){ .kind = DV_CONVERSATIONS_KNOW, .waited = true,
+                                                     .now_ms = dv_wall_ms(query->server->loop), .callback = on_known, .data = query };
+    memcpy(query->look.id, query->named.id, sizeof query->look.id);
+    memcpy(query->look.asker, query->named.asker, sizeof query->look.asker);
+    query->phase = LOOKING;
+    h2o_linklist_insert(&query->server->queries, &query->link);
+    dv_conversations_request(query->named.store, &query->look);
+    return true;
+}
+
 void dv_query_reply(const struct dv_call *call)
 {
     const char *reason = NULL;
@@ -314,19 +377,16 @@ void dv_query_reply(const struct dv_call *call)
     query->due_ns = dv_now_ns(call->server->loop) + (uint64_t)source->answer_within * 1000000;
     query->streams = wants_events(call->head->accept);
     query->wait = (struct dv_reply_wait){ .callback = on_reply, .data = query };
-    /* Without a key: the same question asked twice at a time is two. */
-    const struct dv_ingest_request request = { .text = call->request->entity.base, .length = call->request->entity.len,
-                                               .form = DV_INGEST_ONE, .callback = on_settled, .data = query };
-    enum dv_ingest_outcome outcome = dv_ingest_push(query->ingest, &request, &query->ticket);
-    if (outcome != DV_INGEST_QUEUED) {
+    dv_conversation_name(call, &query->named);
+    enum dv_ingest_outcome outcome = DV_INGEST_QUEUED;
+    if (query->named.fault != NULL)
+        dv_reply_problem(call->request, 422, query->named.fault);
+    else if (query->named.store == NULL)
+        outcome = push(query, call->request->entity.base, call->request->entity.len);
+    else if (!look(query, &call->request->entity))
+        dv_reply_problem(call->request, 503, "There is no memory for it: ask again.");
+    if (outcome != DV_INGEST_QUEUED)
         dv_ingest_reply_full(call->request, outcome);
-        return;
-    }
-    bool known = dv_ingest_record_id(query->ingest, query->ticket, 0, query->wait.id);
-    DV_ASSERT(known);
-    query->listed = true;
-    h2o_linklist_insert(&call->server->queries, &query->link);
-    dv_replies_wait(call->server->replies, &query->wait);
 }
 
 void dv_query_sweep(struct dv_server *server)

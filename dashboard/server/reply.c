@@ -33,6 +33,7 @@ static const struct phrase phrases[] = {
     { 431, "Request Header Fields Too Large" },
     { 503, "Service Unavailable" },
     { 504, "Gateway Timeout" },
+    { 507, "Insufficient Storage" },
 };
 
 const char *dv_status_phrase(int status)

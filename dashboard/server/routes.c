@@ -81,6 +81,9 @@ static const struct route routes[] = {
     { "/v1/events", "GET", DV_ACCESS_TOKEN, answer_events, NULL, false },
     { "/v1/ingest", "POST", DV_ACCESS_TOKEN, dv_ingest_reply, dv_ingest_judge, true },
     { "/v1/query", "POST", DV_ACCESS_TOKEN, dv_query_reply, dv_query_judge, true },
+    { "/v1/conversations", "GET", DV_ACCESS_TOKEN, dv_conversation_reply, NULL, true },
+    { "/v1/conversations", "DELETE", DV_ACCESS_TOKEN, dv_conversation_reply, NULL, true },
+    { "/v1/conversations", "POST", DV_ACCESS_TOKEN, dv_conversation_reply, NULL, false },
     { "/v1/reviews", "POST", DV_ACCESS_TOKEN, dv_review_reply, dv_review_judge, true },
     { "/v1/reload", "POST", DV_ACCESS_TOKEN, dv_reload_reply, NULL, false },
 };
@@ -117,6 +120,19 @@ static const struct route *find_route(const struct dv_head *head)
     return head->path.length >= 3 && memcmp(head->path.text, "/v1", 3) == 0 ? &unknown_v1 : &unknown;
 }
 
+/* The methods of a path, as `Allow` has them; literals. */
+static const char *allowed_at(struct dv_span path)
+{
+    static const char *const methods[] = { "GET", "POST", "DELETE" };
+    static const char *const texts[] = { "",       "GET, HEAD",         "POST",         "GET, HEAD, POST",
+                                         "DELETE", "GET, HEAD, DELETE", "POST, DELETE", "GET, HEAD, POST, DELETE" };
+    unsigned found = 0;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        for (size_t k = 0; leads_to(&routes[i], path) && k < sizeof methods / sizeof methods[0]; k++)
+            found |= (unsigned)(strcmp(routes[i].method, methods[k]) == 0) << k;
+    return found != 0 ? texts[found] : texts[1]; /* the page's */
+}
+
 static void refuse_as(struct dv_verdict *verdict, int status, const char *detail)
 {
     verdict->status = status;
@@ -140,7 +156,7 @@ static struct dv_verdict judge(const struct dv_server *server, const struct dv_h
         refuse_as(&verdict, 404, "There is nothing at this path.");
     } else if (!fits) {
         refuse_as(&verdict, 405, "This path is not served by this method.");
-        verdict.allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+        verdict.allow = allowed_at(head->path);
     } else if (route->body != NULL) {
         route->body(server, head, &verdict);
     }

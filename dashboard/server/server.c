@@ -216,6 +216,7 @@ static void on_tick(struct dv_timer *timer)
     sweep_connections(server);
     dv_ingest_sweep(server);
     dv_query_sweep(server);
+    dv_conversation_sweep(server);
     allow_bodies(server);
     dv_timer_start(&server->tick, TICK_MS);
 }
@@ -315,6 +316,7 @@ static void start_ticking(struct dv_server *server, const struct dv_server_confi
     h2o_linklist_init_anchor(&server->connections);
     h2o_linklist_init_anchor(&server->waiting);
     h2o_linklist_init_anchor(&server->queries);
+    h2o_linklist_init_anchor(&server->conversing);
     server->connections_max = config->connections_max != 0 ? config->connections_max : CONNECTIONS_MAX;
     dv_hub_init(&server->hub, server->loop, server->feed, config->streams_max != 0 ? config->streams_max : STREAMS_MAX);
     dv_timer_init(server->loop, &server->tick, on_tick, server);

@@ -14,6 +14,7 @@
 #include "engine/stats.h"
 #include "operators/ingest_outcome.h"
 
+struct dv_conversations;
 struct dv_ingest_answer;
 struct dv_ingest_request;
 struct dv_source_http;
@@ -76,6 +77,7 @@ struct dv_server {
     uint64_t body_bytes, body_bytes_max; /* of bodies that are being read */
     h2o_linklist_t waiting;              /* requests that are answered when they are durable */
     h2o_linklist_t queries;              /* questions without an answer */
+    h2o_linklist_t conversing;           /* requests that the store of conversations has */
     struct dv_replies *replies;
     struct dv_reviews reviews;
     struct dv_server_reload reload;
@@ -158,6 +160,25 @@ void dv_ingest_reply_refused(h2o_req_t *request, const struct dv_ingest_answer *
 void dv_query_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);
 void dv_query_reply(const struct dv_call *call);
 void dv_query_sweep(struct dv_server *server);
+
+/* /v1/conversations and /v1/conversations/ID: making one, looking, erasing. */
+void dv_conversation_reply(const struct dv_call *call);
+void dv_conversation_sweep(struct dv_server *server);
+
+/* What a question says of its conversation. */
+struct dv_conversation_named {
+    uint8_t id[16];
+    uint8_t asker[16];
+    struct dv_conversations *store; /* NULL: it names none */
+    bool known;                     /* `asker` is */
+    const char *fault;              /* it is no such question: a literal, or NULL */
+};
+
+/* Reads it, and who asks. */
+void dv_conversation_name(const struct dv_call *call, struct dv_conversation_named *ret);
+
+/* Why there is no answer to a request of a conversation's that ended with `rc`: status and words. */
+struct dv_verdict dv_conversation_fault(dv_rc rc);
 
 /* POST /v1/reviews and /v1/reviews/NODE: what somebody says of an answer. */
 void dv_review_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);

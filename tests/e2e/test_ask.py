@@ -153,7 +153,8 @@ def test_a_token_and_a_refusal(world):
     ([], 2, "in quotes"), (["a", "b"], 2, "in quotes"), (["--nonsense", "a"], 2, "nonsense"), (["x" * 70000], 2, "longer"),
     (["--url", "ftp://x", "a"], 2, "--url"), (["--token", "abc", "a"], 3, ""), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "127.0.0.1"), (["--url", f"http://127.0.0.1:{free_port()}", "a"], 5, "datavault run conf/ask.yaml"),
     (["--from", "yesterday", "a"], 2, "--from is a time ago"), (["--to", "2026-02-30", "a"], 2, "--to is a time ago"),
-    (["--from", "1h", "--to", "2h", "a"], 2, "nothing is between"), (["--graph", "none.yaml", "a"], 3, "none.yaml"),
+    (["--from", "1h", "--to", "2h", "a"], 2, "nothing is between"),
+    (["--graph", "x.yaml", "--conversation", "new", "a"], 2, "a server's"), (["--graph", "none.yaml", "a"], 3, "none.yaml"),
     (["--graph", "mute.yaml", "a"], 3, "no source that takes questions"),
     (["--graph", "leaks.yaml", "a"], 4, "P001"), (["--graph", "lost.yaml", "lost"], 1, "taken out on its way")])
 def test_mistakes(world, arguments, code, word):
@@ -174,7 +175,7 @@ def test_the_shipped_graph_answers(tmp_path, parts):
             world.path(name).write_text((ROOT / "conf" / name).read_text())
         port = free_port()
         env = {"ASK_LISTEN": f"127.0.0.1:{port}", "DV_KEYRING": "keys", "DV_STATE": "state", "DV_VECTORS": "vectors.sqlite",
-               "DV_REVIEWS": "reviews.sqlite", "DV_PARTS": parts}
+               "DV_REVIEWS": "reviews.sqlite", "DV_PARTS": parts, "DV_CONVERSATIONS": "conversations.sqlite"}
         process = world.start("run", "ask.yaml", env=env)
 
         def answered():
@@ -189,6 +190,9 @@ def test_the_shipped_graph_answers(tmp_path, parts):
         words = out[out.index("datavault review"):].split()[1:4]
         done = world.run(*words, "--url", f"http://127.0.0.1:{port}")
         assert (done.returncode, done.stdout) == (0, b"The review is kept.\n"), done.stderr
+        code, _, error = ask(world, port, "--conversation", "new", "how is hypertension?")
+        again = ask(world, port, "--conversation", error.split()[1], "why?")
+        assert (code, again[0], ask(world, port, "why?")[0]) == (0, 0, 1) and "hypertension" in again[1]
         assert end(process)[0] == 0
         if parts == "nowhere":
             inside_as_json(world, env)

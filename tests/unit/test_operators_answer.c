@@ -159,7 +159,7 @@ static void test_the_prompt_fences_the_evidence(void **state)
         size_t length = 0, again = 0;
         (void)snprintf(text, sizeof text, orders[order], CANARY);
         find(scene, text);
-        const char *prompt = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, 7, &length);
+        const char *prompt = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &length);
         assert_non_null(prompt);
         const char *fence = memmem(prompt, length, "DATA-", 5);
         char word[22];
@@ -171,9 +171,9 @@ static void test_the_prompt_fences_the_evidence(void **state)
             lines += prompt[i] == '\n';
         assert_int_equal(fences, 3);
         assert_int_equal(lines, 2 + 3 + 3);
-        const char *other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, 8, &again);
+        const char *other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 8, &again);
         assert_null(memmem(other, again, word, 21));
-        other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, 7, &again);
+        other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &again);
         assert_true(again == length && memcmp(other, prompt, length) == 0);
     }
 }

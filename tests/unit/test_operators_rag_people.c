@@ -167,7 +167,7 @@ static void test_a_prompt_holds_nothing_rare(void **state)
         ask(scene, question, DV_PEOPLE_WORDS);
         if (scene->reason != NULL)
             continue;
-        const char *prompt = dv_rag_prompt(&scene->work, question, strlen(question), &scene->evidence, 9, &length);
+        const char *prompt = dv_rag_prompt(&scene->work, question, strlen(question), &scene->evidence, (struct dv_piece){ 0 }, 9, &length);
         const char *end = memmem(prompt, length, "Question, as data", 17);
         (void)snprintf(shown, sizeof shown, "%.*s", (int)(end - prompt), prompt);
         assert_true(tells(shown, many[i % MANY]));
