@@ -33,11 +33,13 @@ ASKED = """  patients: { op: source, from: generate, schema: healthcare, domain:
   live: { op: sink-sse, after: rising }
   told: { op: embed, after: rising, columns: [told], models: nowhere }
   index: { op: sink-vectors, after: told, path: vectors.sqlite }
-  questions: { op: source, from: http, schema: question }
+  questions: { op: source, from: http, schema: question, asker: asker }
   redact: { op: anonymize, after: questions, policy: questions }
-  meaning: { op: embed, after: redact, columns: [question], models: nowhere }
-  found: { op: search, after: meaning, path: vectors.sqlite }
-  answer: { op: rag, after: found }
+  talk: { op: conversation, after: redact, path: talks.sqlite }
+  meaning: { op: embed, after: talk, columns: [whole], models: nowhere }
+  found: { op: search, after: meaning, question: whole, path: vectors.sqlite }
+  answer: { op: rag, after: found, question: whole, history: history }
+  remembered: { op: sink-conversation, after: answer, conversation: talk }
   reply: { op: sink-reply, after: answer }
   reviews: { op: source, from: http, schema: review }
   reasons: { op: anonymize, after: reviews, policy: reviews }
@@ -175,6 +177,30 @@ def test_a_refusal_says_why(browser, asked):
     field = browser.find_element("id", "question")
     field.send_keys("\ue013")  # the arrow up
     assert field.get_attribute("value") == "who won the cup?"
+
+
+def talks(browser):
+    return [element.text for element in browser.find_elements("css selector", ".talk h3")]
+
+
+def test_a_conversation_is_resumed_and_erased(browser, asked):
+    browser.get(asked + "/")
+    assert world.wait_for(lambda: "hypertension is number" in text(browser), 30), "no insight is told"
+    said = ask(browser, "how is hypertension?").find_element("css selector", ".answer").text
+    ask(browser, "and last week?")
+    browser.refresh()
+    assert world.wait_for(lambda: talks(browser) == ["and last week?", "how is hypertension?"], 15), talks(browser)
+    assert browser.find_elements("css selector", ".answer")[1].text == said
+    assert browser.find_elements("css selector", ".chip")
+    browser.find_element("id", "erase").click()
+    assert world.wait_for(lambda: "Erased." in text(browser), 15) and talks(browser) == []
+    ask(browser, "how is asthma?")
+    browser.find_element("id", "anew").click()
+    assert talks(browser) == []
+    ask(browser, "how is asthma?")
+    browser.refresh()
+    assert world.wait_for(lambda: talks(browser) == ["how is asthma?"], 15), talks(browser)
+    only(browser, asked)
 
 
 HOSTILE = "<img src=x onerror=\"window.hurt=1\"><script>window.hurt=2</script>"
