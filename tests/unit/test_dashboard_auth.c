@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_dashboard_auth.c - who is let in, and where the server may listen.
  *
- * shows: SEC-1 */
+ * shows: SEC-1 RAG-11 */
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -192,6 +192,26 @@ static void binds_once(void **state)
     (void)close(fd);
 }
 
+/* Whose conversations are whose hangs on it. */
+static void names_whoever_shows_a_token(void **state)
+{
+    (void)state;
+    uint8_t local[DV_WHO_MAX], one[DV_WHO_MAX], again[DV_WHO_MAX], other[DV_WHO_MAX];
+    struct dv_error error = { 0 };
+    struct dv_auth open, first = with_token(false), second = with_token(true), third;
+    assert_int_equal(dv_auth_init(&open, true, NULL, &error), DV_OK);
+    assert_int_equal(setenv("DV_TEST_TOKEN", TOKEN "0", 1), 0);
+    assert_int_equal(dv_auth_init(&third, false, "env:DV_TEST_TOKEN", &error), DV_OK);
+    size_t length = dv_auth_who(&first, one);
+    assert_true(length < DV_WHO_MAX && dv_auth_who(&open, local) < length);
+    assert_int_equal(dv_auth_who(&second, again), length);
+    assert_int_equal(dv_auth_who(&third, other), length);
+    assert_memory_equal(one, again, length);
+    assert_memory_not_equal(one, other, length);
+    assert_memory_equal(local, "local", 5);
+    assert_null(memmem(one, length, TOKEN, 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,7 +219,7 @@ int main(void)
         cmocka_unit_test(guards_against_rebinding), cmocka_unit_test(guards_against_forged_requests),
         cmocka_unit_test(tells_faults_by_status),
         cmocka_unit_test(refuses_weak_tokens),   cmocka_unit_test(parses_addresses),
-        cmocka_unit_test(binds_once),
+        cmocka_unit_test(binds_once),            cmocka_unit_test(names_whoever_shows_a_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
