@@ -48,6 +48,7 @@ static const struct outcome {
     { CURLE_OPERATION_TIMEDOUT, DV_E_DEPENDENCY, "the server cannot be reached in time" },
     { CURLE_PARTIAL_FILE, DV_E_DEPENDENCY, "the answer broke off" },
     { CURLE_GOT_NOTHING, DV_E_DEPENDENCY, "the server closed the connection without an answer" },
+    { CURLE_SEND_FAIL_REWIND, DV_E_DEPENDENCY, "the server closed the connection without an answer" },
     { CURLE_SEND_ERROR, DV_E_DEPENDENCY, "the connection broke" },
     { CURLE_RECV_ERROR, DV_E_DEPENDENCY, "the connection broke" },
     { CURLE_SSL_CONNECT_ERROR, DV_E_DEPENDENCY, "no TLS with this server" },

@@ -115,15 +115,13 @@ static size_t on_read(char *out, size_t size, size_t count, void *data)
     return part;
 }
 
-/* libcurl sends it again if a kept connection turned out to be closed. */
+/* libcurl would send it again if a kept connection ends before an answer. But the server may have taken it, and only who asks
+ * knows whether, and how, it may be sent twice: what has begun to be sent is not sent again. */
 static int on_seek(void *data, curl_off_t offset, int origin)
 {
     struct dv_http_transfer *transfer = data;
-    const struct dv_http_request *request = transfer->request;
-    if (request == NULL || origin != SEEK_SET || offset < 0 || (size_t)offset > request->length)
-        return CURL_SEEKFUNC_FAIL;
-    transfer->sent = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
+    bool untouched = transfer->request != NULL && transfer->sent == 0;
+    return untouched && origin == SEEK_SET && offset == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 /* ---- what libcurl is told ---- */

@@ -105,6 +105,17 @@ def test_rows_go_in_once_each(ask, snowflake):
     check_each_row_once(snowflake, 5000)
 
 
+def test_what_was_sent_is_sent_again_only_by_who_knows_how(ask, snowflake):
+    """A kept connection that ends without an answer: an HTTP client that sends by itself again would send what was obeyed."""
+    appends = iter([False, True, False, False, True])
+    snowflake.lose = lambda path: "/rows" in path and next(appends, False)
+    code, _ = ask(op="load", rows=1000, batch=100)
+    assert code == 0 and not next(appends, False)
+    paths = [path for _, path, *_ in snowflake.requests if "/rows" in path]
+    assert len(paths) == 10 and len(set(paths)) == 10  # each was obeyed at once
+    check_each_row_once(snowflake, 1000)
+
+
 def test_a_request_is_never_larger_than_snowflake_takes(ask, snowflake):
     code, _ = ask(op="load", rows=12, batch=12, width=1000000)
     assert code == 0
