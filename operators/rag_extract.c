@@ -10,6 +10,7 @@
 #include "engine/arena.h"
 #include "engine/id.h"
 #include "operators/evidence.h"
+#include "operators/form.h"
 
 enum { CANDIDATES_MAX = 128, STEMS_MAX = 64, CITATIONS_BYTES = 4 * DV_EVIDENCE_MAX + 8, KIND_SCORE = 1000 };
 
@@ -87,37 +88,9 @@ static void strip_end(const char **text, size_t *length)
     dv_sentence_trim(text, length);
 }
 
-static bool is_digit(const char *text, size_t length, size_t at)
-{
-    return at < length && text[at] >= '0' && text[at] <= '9';
-}
-
-/* Behind a number such as 12, 1,000.5 or 7.5e-19, or `at` if none is there. */
-static size_t skip_number(const char *text, size_t length, size_t at)
-{
-    if (!is_digit(text, length, at))
-        return at;
-    while (is_digit(text, length, at))
-        at += at + 1 < length && strchr(".,e", text[at + 1]) != NULL && is_digit(text, length, at + 2) ? 2 : 1;
-    bool small = at + 1 < length && text[at] == 'e' && text[at + 1] == '-';
-    return small ? skip_number(text, length, at + 2) : at;
-}
-
-/* Numbers before the colon are of what it is about: "Ward 3 is rising: 60 records". */
 static uint64_t form_of(const struct dv_hit *hit, const char *text, size_t length)
 {
-    char form[DV_SENTENCE_MAX];
-    size_t used = 0;
-    if (hit->subject.present)
-        return 0;
-    bool told = false;
-    for (size_t at = 0; at < length; used++) {
-        size_t end = told ? skip_number(text, length, at) : at;
-        told = told || (at > 0 && text[at - 1] == ':' && text[at] == ' ');
-        form[used] = end > at ? '0' : text[at];
-        at = end > at ? end : at + 1;
-    }
-    return dv_hash64(form, used, dv_hash64(hit->schema.text, hit->schema.length, 0)) | 1;
+    return hit->subject.present ? 0 : dv_form_of(text, length, dv_hash64(hit->schema.text, hit->schema.length, 0));
 }
 
 /* What says the same: in the same words, or with other numbers. NULL: nothing does. */

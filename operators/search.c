@@ -6,7 +6,8 @@
  *   {"lexical":false,"hits":[{"id":"…","hash":"hex","schema":"healthcare","at":ms,"score":0.83,"cosine":0.61,
  *                             "subject":2,"subjects":1,"text":"…"}]}
  *
- * Best first. `lexical`: no vector was compared, only words; then `cosine` is null. `subject` numbers the people within this
+ * Best first; what is told of a group window after window in the same words (operators/form.h) stands there once, of the newest
+ * of the 64 best. `lexical`: no vector was compared, only words; then `cosine` is null. `subject` numbers the people within this
  * answer, no pseudonym leaves the place; it is null where the text is about a group of `subjects`, and 0 for a person nobody
  * can name, who may be the same in all of them. Only what the batch's tenant has is looked at. Evidence is redacted text:
  * whatever is kept was cleared for a prompt, and redacted text may go to no exit that refuses one of those labels. */
@@ -20,6 +21,7 @@
 #include "engine/stats.h"
 #include "operators/embed.h"
 #include "operators/embed_text.h"
+#include "operators/form.h"
 #include "operators/vectors_option.h"
 
 enum { HIT_BYTES = 640, TEXT_GROWTH = 6, SUBJECTS_MAX = DV_VECTORS_TOP_MAX, PARTS = 6 };
@@ -95,6 +97,40 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     return DV_OK;
 }
 
+/* ---- what is told once ---- */
+
+/* The hits that are given, best first. */
+struct chosen {
+    const struct dv_vectors_hit *hits[DV_VECTORS_TOP_MAX];
+    uint64_t forms[DV_VECTORS_TOP_MAX]; /* 0: of a person, or too long */
+    uint32_t count;
+};
+
+static uint64_t form_of(const struct dv_vectors_row *row)
+{
+    uint64_t schema = dv_hash64(row->schema.at, row->schema.length, 0);
+    return row->subjects > 1 ? dv_form_of(row->text.at, row->text.length, schema) : 0;
+}
+
+/* Of what is told of a group window after window the newest has the place of the best. */
+static void choose(struct chosen *chosen, const struct dv_vectors_request *request, uint32_t top)
+{
+    chosen->count = 0;
+    for (uint64_t i = 0; i < request->total; i++) {
+        const struct dv_vectors_hit *hit = &request->hits[i];
+        uint64_t form = form_of(&hit->row);
+        uint32_t at = 0;
+        while (at < chosen->count && (form == 0 || chosen->forms[at] != form))
+            at++;
+        if (at == chosen->count && chosen->count < top)
+            chosen->count++;
+        else if (at == chosen->count || hit->row.created_ms <= chosen->hits[at]->row.created_ms)
+            continue;
+        chosen->hits[at] = hit;
+        chosen->forms[at] = form;
+    }
+}
+
 /* ---- evidence ---- */
 
 /* The people of an answer, numbered as they come. */
@@ -161,11 +197,11 @@ static void write_hit(struct dv_json *json, const struct search *search, struct 
     dv_json_close(json, '}');
 }
 
-static size_t bound(const struct search *search, const struct dv_vectors_request *request)
+static size_t bound(const struct search *search, const struct chosen *chosen)
 {
     size_t bytes = HIT_BYTES;
-    for (uint64_t i = 0; i < request->total; i++) {
-        const struct dv_vectors_row *row = &request->hits[i].row;
+    for (uint32_t i = 0; i < chosen->count; i++) {
+        const struct dv_vectors_row *row = &chosen->hits[i]->row;
         bytes += HIT_BYTES + (row->schema.length + dv_text_cut(row->text.at, row->text.length, (size_t)search->longest)) * TEXT_GROWTH;
     }
     return bytes;
@@ -175,8 +211,10 @@ static size_t bound(const struct search *search, const struct dv_vectors_request
 static bool write_evidence(const struct search *search, const struct dv_vectors_request *request, struct dv_batch *batch, struct dv_cell *cell)
 {
     struct people people = { .count = 0 };
+    struct chosen chosen;
     struct dv_json json;
-    size_t size = bound(search, request);
+    choose(&chosen, request, (uint32_t)search->top);
+    size_t size = bound(search, &chosen);
     char *text = dv_arena_text(&batch->arena, size);
     if (text == NULL)
         return false;
@@ -186,8 +224,8 @@ static bool write_evidence(const struct search *search, const struct dv_vectors_
     dv_json_bool(&json, request->lexical);
     dv_json_key(&json, "hits");
     dv_json_open(&json, '[');
-    for (uint64_t i = 0; i < request->total; i++)
-        write_hit(&json, search, &people, &request->hits[i]);
+    for (uint32_t i = 0; i < chosen.count; i++)
+        write_hit(&json, search, &people, chosen.hits[i]);
     dv_json_close(&json, ']');
     dv_json_close(&json, '}');
     DV_ASSERT(!json.full);
@@ -256,7 +294,7 @@ static bool make_request(struct search *search)
         .model = compares ? model : (struct dv_store_bytes){ 0 },
         .from_ms = time_of(search, FROM, INT64_MIN),
         .to_ms = time_of(search, TO, INT64_MAX),
-        .top = (uint32_t)search->top,
+        .top = DV_VECTORS_TOP_MAX, /* of windows that are told alike all but one is left out */
         .floor = search->floor,
     };
     return question.at != NULL;

@@ -105,6 +105,22 @@ def test_citations_are_the_sealed_records(asked):
     assert kept == {subject for _, subject in sealed.values()}, "whom to erase is known"
 
 
+def test_windows_are_found_once_and_the_newest(tmp_path, datavault):
+    with Asked(tmp_path / "w", datavault, ", embedder: none") as world, sqlite3.connect(world.path("vectors.sqlite")) as vectors:
+        (text,) = vectors.execute("SELECT text FROM embeddings WHERE subjects > 1").fetchone()
+        assert text.startswith("d is number 1: 7 records")
+        for group in ("d", "ward 3", "ward 4"):
+            for window in range(20):
+                told = text.replace("d is number 1: 7 records", f"{group} is number 1: {5 + window * 7 % 20} records")
+                number = vectors.execute("INSERT INTO embeddings(id, tenant, schema, created_at, text, subjects, hash) SELECT randomblob(16), tenant, schema,"
+                                         " created_at + ?, ?, subjects, hash FROM embeddings WHERE subjects > 1 LIMIT 1", (1 + window * 3 % 20, told)).lastrowid
+                vectors.execute("INSERT INTO embeddings_words(rowid, text) VALUES(?, ?)", (number, told))
+        newest = dict(vectors.execute("SELECT text, max(created_at) FROM embeddings WHERE subjects > 1 GROUP BY substr(text, 1, instr(text, ':'))"))
+        vectors.commit()
+        hits = [hit for hit in world.ask("records of the window")["hits"] if hit["subject"] is None]
+        assert {hit["text"]: hit["at"] for hit in hits} == newest and len(hits) == len(newest) == 3
+
+
 def test_nothing_of_another_tenant(asked):
     assert asked.ask("cough chest pain heart wrist")["hits"]
     assert not asked.ask("cough chest pain heart wrist", settings="keyring: file:keys\ntenant: other")["hits"]
