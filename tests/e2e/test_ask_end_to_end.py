@@ -160,7 +160,22 @@ def test_what_rises_is_named(scene):
         assert f"{name} is rising" not in body["answer"]
 
 
+def test_what_to_do_is_told(scene):
+    for question in ("what should we do about influenza?", "What do you recommend for the flu?"):
+        first, then = scene.ask(question)["sentences"][:2]
+        assert first["text"].startswith("Influenza is rising: ") and then["text"].startswith("What to do about Influenza: ")
+
+
+@pytest.mark.parametrize("question", ["is asthma rising?", "is influenza rising in Leeds?", "which conditions are not rising?", "Welche Krankheiten nehmen zu?",
+                                      "which merchant categories are rising?", "was influenza rising last week?"])
+def test_what_nobody_has_told_of_is_not_covered(scene, question):
+    body = scene.ask(question)
+    assert (body["status"], body["answer"], body["sentences"]) == ("refused", UNCOVERED, [])
+
+
 def test_sealed_records_are_cited(scene):
+    body = scene.ask("who has a cough, or was bitten by a parrot?", schema="healthcare")
+    assert body["answer"].startswith("Records of at least 5 people mention cough [") and "parrot" not in body["answer"]
     body = scene.ask("who has a cough?", schema="healthcare")
     assert body["status"] == "answered" and body["people"] >= 5 and body["citations"]
     for citation in body["citations"]:

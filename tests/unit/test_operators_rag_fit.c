@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engine/arena.h"
+#include "engine/random.h"
 #include "operators/insights_say.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_fit.h"
@@ -344,6 +345,35 @@ static void test_what_is_told_is_read(void **state)
     }
 }
 
+static void pass_over(void *data, const char *bytes, size_t length)
+{
+    (void)data;
+    (void)bytes;
+    (void)length;
+}
+
+/* Figures, p-values and moments look like nobody's number: else what rises would be taken for personal, and not told. */
+static void test_no_finding_looks_personal(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const groups[] = { "Influenza", "40-49", "Ward 12", "E11.9", "restaurants / 100-199", "Heart failure / 2026" };
+    const struct dv_guard_out out = { pass_over, NULL };
+    struct dv_random random;
+    dv_random_seed(&random, 1105);
+    for (int i = 0; i < 6000; i++) {
+        char text[DV_INSIGHTS_TOLD_MAX];
+        const struct dv_insight insight = { .kind = (enum dv_insight_kind)(i % DV_INSIGHT_KINDS), .observed = dv_random_unit(&random) * (double)(1 + dv_random_below(&random, 1000000)),
+                                            .expected = dv_random_unit(&random) * (double)(1 + dv_random_below(&random, 100000)), .effect = dv_random_unit(&random) * 90,
+                                            .p = dv_random_unit(&random) / (double)(1 + dv_random_u64(&random)), .q = dv_random_unit(&random) / 1e6, .windows = (uint32_t)dv_random_below(&random, 3000) };
+        int64_t start_ms = (int64_t)dv_random_below(&random, 2000000000) * 1000;
+        const struct dv_insight_names names = { groups[dv_random_below(&random, 6)], "diagnosis", "mean amount", 3, start_ms, start_ms + 1000 * (int64_t)dv_random_below(&random, 700000) };
+        size_t length = dv_insight_told(&plan, &insight, &names, WATCH, text);
+        assert_int_equal(dv_guard_push(scene->guard, text, length, &out), DV_OK);
+        if (dv_guard_end(scene->guard, &out) != DV_OK)
+            fail_msg("%s", text);
+    }
+}
+
 static void test_what_is_not_told_so_is_not_read(void **state)
 {
     (void)state;
@@ -381,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_to_do_stands_behind_what_it_is_about, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_window_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentences_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_finding_looks_personal, setup, teardown),
         cmocka_unit_test(test_what_is_told_is_read),
         cmocka_unit_test(test_what_is_not_told_so_is_not_read),
         cmocka_unit_test(test_words_with_other_endings),
