@@ -237,6 +237,13 @@ static const struct { const char *question, *told; } asked[] = {
     { "any recommendations?", "aifhk" },
     { "what should we do about the unusual transactions?", "hk" },
     { "what should we do about asthma?", "" },
+    /* with what they follow */
+    { "how is influenza? is it rising?", "a" },
+    { "which conditions are rising? why?", "ai" },
+    { "how is influenza? and asthma?", "adc" },
+    { "how is influenza? what should we do about it?", "a" },
+    { "how is influenza? and in Boston?", "" },
+    { "how is influenza? and last week?", "" },
     /* other languages */
     { "Welche Krankheiten nehmen zu?", "" },
     { "\xc2\xbfQu\xc3\xa9 enfermedades est\xc3\xa1n aumentando?", "" },
