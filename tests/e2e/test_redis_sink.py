@@ -19,7 +19,8 @@ from world import World, end, wait_for
 
 @pytest.fixture(name="redis")
 def make_redis(tmp_path):
-    with RedisServer(tmp_path / "redis", aof=True) as server:
+    # what it has answered it keeps when it is killed, also while a disk is slow: "everysec" puts a write off that meets a flush
+    with RedisServer(tmp_path / "redis", "--appendfsync", "always", aof=True) as server:
         yield server
 
 
