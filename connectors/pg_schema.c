@@ -33,6 +33,7 @@ static const char *const vector_versions[] = {
     "CREATE INDEX ON @R(tenant, subject_ref) WHERE subject_ref IS NOT NULL;"
     "CREATE INDEX ON @R USING gin (words);"
     "CREATE INDEX ON @R USING hnsw (vector vector_cosine_ops) WITH (m = 16, ef_construction = 128)",
+    "CREATE INDEX ON @R(tenant, schema, created_at)", /* what is kept for a time only is let go by it */
 };
 
 /* The tables of a kind. */

@@ -19,6 +19,7 @@
 enum {
     DV_VECTORS_PUT_MAX = 256,   /* rows of a put, or of a removal */
     DV_VECTORS_TOP_MAX = 64,    /* hits of a search */
+    DV_VECTORS_EXPIRE_MAX = 256, /* texts that one request lets go */
     DV_VECTORS_RANKED_MAX = 256, /* of each of the two lists that are joined */
     DV_VECTORS_WIDTH_MAX = 4096,
     DV_VECTORS_TEXT_MAX = 64 * 1024, /* bytes of a text that is kept; what is behind is not */
@@ -63,6 +64,8 @@ enum dv_vectors_kind {
     DV_VECTORS_SEARCH, /* query → hits[0 .. total-1] */
     DV_VECTORS_REMOVE, /* of query.tenant, for good: all about the people that rows[0 .. count-1] name by their subject_ref, or, where
                         * these have none, the texts with their ids; `total`: how many texts there were, `met`: of how many rows */
+    DV_VECTORS_EXPIRE, /* the oldest of query.tenant and query.schema from before query.to_ms, at most DV_VECTORS_EXPIRE_MAX; `total`: how many.
+                        * They are not found any more; their bytes go as room is needed, unlike those of a removal */
     DV_VECTORS_COUNT,  /* `total`: the texts of query.tenant, or of all if it is NULL */
 };
 

@@ -4,7 +4,8 @@
  *     embeddings(tenant text, id uuid, schema text, created_at timestamptz, model text or NULL, text text, subject_ref bytea or NULL,
  *                subjects integer, hash bytea, vector vector(N) or NULL, words tsvector; (tenant, id) is the key)
  *
- * `datavault migrate` makes it with its indexes: HNSW by cosine, GIN of the words, tenant and model, tenant and person. A put is
+ * `datavault migrate` makes it with its indexes: HNSW by cosine, GIN of the words, tenant and model, tenant and person, tenant
+ * and age. A put is
  * one statement for all of its rows; a search is one, too, which ranks by vector and by words and joins the ranks. Every value
  * is a bound parameter. HNSW is approximate: it looks at 200 candidates, and on until enough are the tenant's. */
 #ifndef DV_CONNECTORS_VECTORS_PG_H

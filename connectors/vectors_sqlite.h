@@ -38,6 +38,9 @@ enum dv_vectors_sql {
     DV_VECTORS_LIST_ID,
     DV_VECTORS_UNINDEX_ID,
     DV_VECTORS_DELETE_ID,
+    DV_VECTORS_LIST_OLD,
+    DV_VECTORS_UNINDEX_N,
+    DV_VECTORS_DELETE_N,
     DV_VECTORS_NOTE,
     DV_VECTORS_CHANGES,
     DV_VECTORS_VERSION,
@@ -86,5 +89,9 @@ DV_CHECKED dv_rc dv_vectors_sqlite_refresh(struct dv_vectors_sqlite *sqlite);
 
 /* Does what a request asks, on a worker, and leaves the answer in it. */
 void dv_vectors_sqlite_work(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *request);
+
+/* vectors_sqlite_remove.c: the same of a removal, and of what is old. */
+DV_CHECKED dv_rc dv_vectors_sqlite_remove(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove);
+DV_CHECKED dv_rc dv_vectors_sqlite_expire(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *expire);
 
 #endif

@@ -6,9 +6,8 @@
 
 #include "connectors/sqlite_file.h"
 #include "connectors/vectors_fuse.h"
-#include "connectors/vectors_sqlite.h"
+#include "connectors/vectors_sqlite_sql.h"
 #include "connectors/vectors_words.h"
-#include "engine/crash.h"
 
 enum { MATCH_BYTES = DV_WORDS_MAX * (DV_WORD_BYTES_MAX + 8) };
 
@@ -35,6 +34,9 @@ static const char *const texts[DV_VECTORS_SQL_COUNT] = {
     [DV_VECTORS_UNINDEX_ID] = "INSERT INTO embeddings_words(embeddings_words, rowid, text)"
                               " SELECT 'delete', n, text FROM embeddings WHERE tenant=?1 AND id=?2",
     [DV_VECTORS_DELETE_ID] = "DELETE FROM embeddings WHERE tenant=?1 AND id=?2",
+    [DV_VECTORS_LIST_OLD] = "SELECT n FROM embeddings WHERE tenant=?1 AND schema=?2 AND created_at < ?3 ORDER BY created_at LIMIT ?4",
+    [DV_VECTORS_UNINDEX_N] = "INSERT INTO embeddings_words(embeddings_words, rowid, text) SELECT 'delete', n, text FROM embeddings WHERE n=?1",
+    [DV_VECTORS_DELETE_N] = "DELETE FROM embeddings WHERE n=?1",
     [DV_VECTORS_NOTE] = "UPDATE embeddings_changes SET changes = changes + 1",
     [DV_VECTORS_CHANGES] = "SELECT changes FROM embeddings_changes",
     [DV_VECTORS_VERSION] = "PRAGMA data_version",
@@ -44,6 +46,9 @@ static const char *const texts[DV_VECTORS_SQL_COUNT] = {
 
 int dv_vectors_sqlite_prepare(struct dv_vectors_sqlite *sqlite)
 {
+    int made = sqlite3_exec(sqlite->db, "CREATE INDEX IF NOT EXISTS embeddings_age ON embeddings(tenant, schema, created_at)", NULL, NULL, NULL);
+    if (made != SQLITE_OK) /* files made before texts could be kept for a time only */
+        return made;
     for (size_t i = 0; i < DV_VECTORS_SQL_COUNT; i++) {
         int result = sqlite3_prepare_v3(sqlite->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &sqlite->statements[i], NULL);
         if (result != SQLITE_OK)
@@ -52,48 +57,13 @@ int dv_vectors_sqlite_prepare(struct dv_vectors_sqlite *sqlite)
     return SQLITE_OK;
 }
 
-/* ---- binding and reading ---- */
-
-static int bind_text(sqlite3_stmt *statement, int at, struct dv_store_bytes text)
-{
-    if (text.at == NULL)
-        return sqlite3_bind_null(statement, at);
-    return sqlite3_bind_text64(statement, at, text.at, text.length, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static int bind_bytes(sqlite3_stmt *statement, int at, struct dv_store_bytes bytes)
-{
-    if (bytes.at == NULL)
-        return sqlite3_bind_null(statement, at);
-    return sqlite3_bind_blob64(statement, at, bytes.at, bytes.length, SQLITE_STATIC);
-}
+/* ---- what is in the file and not in memory ---- */
 
 static struct dv_store_bytes column(sqlite3_stmt *statement, int at)
 {
     const void *bytes = sqlite3_column_blob(statement, at);
     return (struct dv_store_bytes){ bytes, (size_t)sqlite3_column_bytes(statement, at) };
 }
-
-static int run(sqlite3_stmt *statement)
-{
-    (void)sqlite3_step(statement);
-    int result = sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return result;
-}
-
-/* The one number a statement gives. */
-static int read_number(sqlite3_stmt *statement, int64_t *ret)
-{
-    int result = sqlite3_step(statement);
-    if (result == SQLITE_ROW)
-        *ret = sqlite3_column_int64(statement, 0);
-    int reset = sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return reset;
-}
-
-/* ---- what is in the file and not in memory ---- */
 
 static dv_rc load_row(struct dv_vectors_sqlite *sqlite, sqlite3_stmt *load)
 {
@@ -122,10 +92,10 @@ static dv_rc load_new(struct dv_vectors_sqlite *sqlite)
 dv_rc dv_vectors_sqlite_refresh(struct dv_vectors_sqlite *sqlite)
 {
     int64_t version = 0, changes = 0;
-    int result = read_number(sqlite->statements[DV_VECTORS_VERSION], &version);
+    int result = dv_vectors_sql_number(sqlite->statements[DV_VECTORS_VERSION], &version);
     if (result != SQLITE_OK || version == sqlite->version)
         return dv_sqlite_code(sqlite->db, result);
-    result = read_number(sqlite->statements[DV_VECTORS_CHANGES], &changes);
+    result = dv_vectors_sql_number(sqlite->statements[DV_VECTORS_CHANGES], &changes);
     if (result != SQLITE_OK)
         return dv_sqlite_code(sqlite->db, result);
     if (changes != sqlite->changes) {
@@ -138,43 +108,22 @@ dv_rc dv_vectors_sqlite_refresh(struct dv_vectors_sqlite *sqlite)
     return DV_OK;
 }
 
-/* ---- transactions ---- */
-
-static dv_rc begin(struct dv_vectors_sqlite *sqlite)
-{
-    return dv_sqlite_code(sqlite->db, run(sqlite->statements[DV_VECTORS_BEGIN]));
-}
-
-/* Commits, or undoes all if `result` is an error. */
-static dv_rc end(struct dv_vectors_sqlite *sqlite, int result)
-{
-    DV_CRASH_POINT("vectors.before-commit");
-    if (result == SQLITE_OK)
-        result = run(sqlite->statements[DV_VECTORS_COMMIT]);
-    DV_CRASH_POINT("vectors.committed");
-    dv_rc rc = dv_sqlite_code(sqlite->db, result);
-    sqlite->failed = sqlite->failed || dv_sqlite_is_sync_error(result);
-    if (rc != DV_OK && sqlite3_get_autocommit(sqlite->db) == 0)
-        (void)run(sqlite->statements[DV_VECTORS_ROLLBACK]);
-    return rc;
-}
-
 /* ---- putting ---- */
 
 static int insert_row(sqlite3_stmt *insert, const struct dv_vectors_row *row)
 {
     bool embedded = row->vector.at != NULL;
     int result = sqlite3_bind_blob(insert, 1, row->id, sizeof row->id, SQLITE_STATIC);
-    result |= bind_text(insert, 2, row->tenant);
-    result |= bind_text(insert, 3, row->schema);
+    result |= dv_vectors_sql_text(insert, 2, row->tenant);
+    result |= dv_vectors_sql_text(insert, 3, row->schema);
     result |= sqlite3_bind_int64(insert, 4, row->created_ms);
-    result |= bind_text(insert, 5, embedded ? row->model : (struct dv_store_bytes){ 0 });
-    result |= bind_text(insert, 6, dv_vectors_kept_text(row));
-    result |= bind_bytes(insert, 7, row->subject_ref);
+    result |= dv_vectors_sql_text(insert, 5, embedded ? row->model : (struct dv_store_bytes){ 0 });
+    result |= dv_vectors_sql_text(insert, 6, dv_vectors_kept_text(row));
+    result |= dv_vectors_sql_bytes(insert, 7, row->subject_ref);
     result |= sqlite3_bind_int64(insert, 8, row->subjects);
-    result |= bind_bytes(insert, 9, row->hash);
-    result |= bind_bytes(insert, 10, row->vector);
-    return result != SQLITE_OK ? SQLITE_TOOBIG : run(insert);
+    result |= dv_vectors_sql_bytes(insert, 9, row->hash);
+    result |= dv_vectors_sql_bytes(insert, 10, row->vector);
+    return result != SQLITE_OK ? SQLITE_TOOBIG : dv_vectors_sql_run(insert);
 }
 
 /* One that was there before, without a vector. */
@@ -184,13 +133,13 @@ static int embed_row(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_r
     *ret_changed = false;
     if (row->vector.at == NULL)
         return SQLITE_OK;
-    int result = bind_text(embed, 1, row->tenant);
+    int result = dv_vectors_sql_text(embed, 1, row->tenant);
     result |= sqlite3_bind_blob(embed, 2, row->id, sizeof row->id, SQLITE_STATIC);
-    result |= bind_text(embed, 3, row->model);
-    result |= bind_bytes(embed, 4, row->vector);
+    result |= dv_vectors_sql_text(embed, 3, row->model);
+    result |= dv_vectors_sql_bytes(embed, 4, row->vector);
     if (result != SQLITE_OK)
         return SQLITE_TOOBIG;
-    result = run(embed);
+    result = dv_vectors_sql_run(embed);
     *ret_changed = result == SQLITE_OK && sqlite3_changes(sqlite->db) > 0;
     return result;
 }
@@ -209,8 +158,8 @@ static int put_row(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_row
     }
     (*total)++;
     result = sqlite3_bind_int64(index, 1, sqlite3_last_insert_rowid(sqlite->db));
-    result |= bind_text(index, 2, dv_vectors_kept_text(row));
-    return result != SQLITE_OK ? SQLITE_TOOBIG : run(index);
+    result |= dv_vectors_sql_text(index, 2, dv_vectors_kept_text(row));
+    return result != SQLITE_OK ? SQLITE_TOOBIG : dv_vectors_sql_run(index);
 }
 
 /* All of one tenant and one model, and the model is that of the tenant's other vectors. */
@@ -250,100 +199,15 @@ static dv_rc put_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request
     put->reason = rc == DV_E_FULL || rc == DV_E_MEMORY ? MEMORY_FULL : NULL;
     if (rc != DV_OK)
         return rc == DV_E_MEMORY ? DV_E_FULL : rc;
-    DV_TRY(begin(sqlite));
+    DV_TRY(dv_vectors_sql_begin(sqlite));
     int result = SQLITE_OK;
     for (uint32_t i = 0; i < put->count && result == SQLITE_OK; i++)
         result = put_row(sqlite, &put->rows[i], &put->total, &changed);
     if (result == SQLITE_OK && changed)
-        result = run(sqlite->statements[DV_VECTORS_NOTE]);
-    DV_TRY(end(sqlite, result));
+        result = dv_vectors_sql_run(sqlite->statements[DV_VECTORS_NOTE]);
+    DV_TRY(dv_vectors_sql_end(sqlite, result));
     sqlite->version = -1;
     return DV_OK;
-}
-
-/* ---- removing ---- */
-
-/* A row names a person, or a text by its id: the same three statements for both. */
-static sqlite3_stmt *of_row(const struct dv_vectors_sqlite *sqlite, enum dv_vectors_sql sql, const struct dv_vectors_row *row)
-{
-    return sqlite->statements[row->subject_ref.at != NULL ? sql : sql + (DV_VECTORS_LIST_ID - DV_VECTORS_LIST)];
-}
-
-static int bind_row(sqlite3_stmt *statement, const struct dv_vectors_request *remove, const struct dv_vectors_row *row)
-{
-    int result = bind_text(statement, 1, remove->query.tenant);
-    return result | bind_bytes(statement, 2, row->subject_ref.at != NULL ? row->subject_ref : (struct dv_store_bytes){ row->id, sizeof row->id });
-}
-
-/* From memory first: whatever fails behind it, they are not found any more. */
-static int forget(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_request *remove, const struct dv_vectors_row *row)
-{
-    sqlite3_stmt *list = of_row(sqlite, DV_VECTORS_LIST, row);
-    int result = bind_row(list, remove, row);
-    while (result == SQLITE_OK && sqlite3_step(list) == SQLITE_ROW)
-        dv_vectors_memory_remove(&sqlite->memory, remove->query.tenant, sqlite3_column_int64(list, 0));
-    int reset = sqlite3_reset(list);
-    (void)sqlite3_clear_bindings(list);
-    return result != SQLITE_OK ? result : reset;
-}
-
-static int remove_row(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove, const struct dv_vectors_row *row)
-{
-    static const enum dv_vectors_sql steps[] = { DV_VECTORS_UNINDEX, DV_VECTORS_DELETE };
-    int result = forget(sqlite, remove, row);
-    for (size_t i = 0; i < 2 && result == SQLITE_OK; i++) {
-        sqlite3_stmt *statement = of_row(sqlite, steps[i], row);
-        result = bind_row(statement, remove, row);
-        if (result == SQLITE_OK)
-            result = run(statement);
-    }
-    int gone = sqlite3_changes(sqlite->db);
-    if (result == SQLITE_OK) {
-        remove->total += (uint64_t)gone;
-        remove->met += gone > 0;
-    }
-    return result;
-}
-
-/* Memory follows already, unless somebody else changed something since it was looked at. */
-static int note_change(struct dv_vectors_sqlite *sqlite)
-{
-    int64_t changes = 0;
-    int result = run(sqlite->statements[DV_VECTORS_NOTE]);
-    if (result == SQLITE_OK)
-        result = read_number(sqlite->statements[DV_VECTORS_CHANGES], &changes);
-    if (changes == sqlite->changes + 1)
-        sqlite->changes = changes;
-    else
-        sqlite->version = -1;
-    return result;
-}
-
-/* The index keeps what was deleted until its parts are merged, and the log until it is written back; done even if nothing was there:
- * an earlier removal may have found somebody reading. */
-static dv_rc scrub(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove)
-{
-    int result = sqlite3_exec(sqlite->db, "INSERT INTO embeddings_words(embeddings_words) VALUES('optimize')", NULL, NULL, NULL);
-    if (result == SQLITE_OK)
-        result = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    remove->remains = result == SQLITE_BUSY; /* who reads now, reads what was before */
-    return remove->remains ? DV_OK : dv_sqlite_code(sqlite->db, result);
-}
-
-static dv_rc remove_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove)
-{
-    remove->total = remove->met = 0;
-    DV_ASSERT(remove->count <= DV_VECTORS_PUT_MAX);
-    DV_TRY(begin(sqlite));
-    int result = SQLITE_OK;
-    for (uint32_t i = 0; i < remove->count && result == SQLITE_OK; i++)
-        result = remove_row(sqlite, remove, &remove->rows[i]);
-    if (result == SQLITE_OK && remove->total > 0)
-        result = note_change(sqlite);
-    dv_rc rc = end(sqlite, result);
-    if (rc != DV_OK)
-        sqlite->version = sqlite->changes = -1;
-    return rc != DV_OK ? rc : scrub(sqlite, remove);
 }
 
 /* ---- searching ---- */
@@ -351,8 +215,8 @@ static dv_rc remove_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_requ
 static int bind_words(sqlite3_stmt *statement, const struct dv_vectors_query *query, const char *match)
 {
     int result = sqlite3_bind_text(statement, 1, match, -1, SQLITE_STATIC);
-    result |= bind_text(statement, 2, query->tenant);
-    result |= bind_text(statement, 3, query->schema);
+    result |= dv_vectors_sql_text(statement, 2, query->tenant);
+    result |= dv_vectors_sql_text(statement, 3, query->schema);
     result |= sqlite3_bind_int64(statement, 4, query->from_ms);
     result |= sqlite3_bind_int64(statement, 5, query->to_ms);
     result |= sqlite3_bind_int64(statement, 6, DV_VECTORS_RANKED_MAX);
@@ -419,7 +283,7 @@ static dv_rc read_hit(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_
 static dv_rc fetch_hit(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_query *query, int64_t number, struct dv_vectors_hit *hit)
 {
     sqlite3_stmt *fetch = sqlite->statements[DV_VECTORS_FETCH];
-    int result = sqlite3_bind_int64(fetch, 1, number) | bind_text(fetch, 2, query->tenant);
+    int result = sqlite3_bind_int64(fetch, 1, number) | dv_vectors_sql_text(fetch, 2, query->tenant);
     if (result == SQLITE_OK)
         result = sqlite3_step(fetch);
     dv_rc rc = result == SQLITE_ROW ? read_hit(sqlite, query, fetch, hit)
@@ -473,9 +337,9 @@ static dv_rc count_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_reque
 {
     sqlite3_stmt *statement = sqlite->statements[DV_VECTORS_TOTAL];
     int64_t total = 0;
-    int result = bind_text(statement, 1, count->query.tenant);
+    int result = dv_vectors_sql_text(statement, 1, count->query.tenant);
     if (result == SQLITE_OK)
-        result = read_number(statement, &total);
+        result = dv_vectors_sql_number(statement, &total);
     count->total = (uint64_t)total;
     return dv_sqlite_code(sqlite->db, result);
 }
@@ -491,7 +355,8 @@ void dv_vectors_sqlite_work(struct dv_vectors_sqlite *sqlite, struct dv_vectors_
     switch (request->kind) {
     case DV_VECTORS_PUT: request->rc = put_all(sqlite, request); break;
     case DV_VECTORS_SEARCH: request->rc = search_all(sqlite, request); break;
-    case DV_VECTORS_REMOVE: request->rc = remove_all(sqlite, request); break;
+    case DV_VECTORS_REMOVE: request->rc = dv_vectors_sqlite_remove(sqlite, request); break;
+    case DV_VECTORS_EXPIRE: request->rc = dv_vectors_sqlite_expire(sqlite, request); break;
     case DV_VECTORS_COUNT: request->rc = count_all(sqlite, request); break;
     }
 }

@@ -3,7 +3,8 @@
  *
  * What is kept here will stand in a prompt: so the text and its vector must be cleared for one, too, and `check` refuses the
  * graph otherwise. Beside them are kept who a text is about (a pseudonym, by which it is found and erased), of how many
- * people it tells at least, and the hash by which a citation proves itself. Each text is kept once, by its record's id. */
+ * people it tells at least, and the hash by which a citation proves itself. Each text is kept once, by its record's id, and as long as
+ * `keep` says. */
 #include <math.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 #include "operators/exit_guard.h"
 #include "operators/vectors_option.h"
 
-enum { HELD_MAX = 4, HASH_BYTES = 32, PARTS = 5 };
+enum { HELD_MAX = 4, HASH_BYTES = 32, PARTS = 5, EXPIRE_EVERY_MS = 1000 };
 enum part { TEXT, VECTOR, MODEL, HASH, SUBJECT };
 
 struct sink_vectors;
@@ -34,9 +35,14 @@ struct sink_vectors {
     const char *names[PARTS];
     int column[PARTS]; /* -1: there is none */
     uint32_t subjects; /* that each record is about, at least */
+    int64_t keep_ms;   /* 0: for ever */
+    const char *schema;
     struct dv_node *node;
     struct slot *slots;
-    uint64_t kept, wordless;
+    struct dv_vectors_request expire;
+    bool expiring;
+    int64_t expire_ms; /* when to look next for what is old */
+    uint64_t kept, wordless, expired;
 };
 
 static const struct dv_option options[] = {
@@ -49,6 +55,8 @@ static const struct dv_option options[] = {
       .help = "Column of what a citation proves itself by; without it, the SHA-256 of the text." },
     { "subject_ref", DV_STR, offsetof(struct sink_vectors, names[SUBJECT]), .initial = "subject_ref",
       .help = "Column of the pseudonym of the person, if there is one: by it people are counted, and erased." },
+    { "keep", DV_DURATION, offsetof(struct sink_vectors, keep_ms), .initial = "0s", .max = INT64_C(100) * 366 * 86400000,
+      .help = "How long texts of this schema are kept, from the records' own time; 0: for ever." },
     { 0 },
 };
 
@@ -90,6 +98,7 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     struct sink_vectors *sink = dv_state(node);
     DV_TRY(dv_vectors_place_check(node, &sink->place));
     DV_TRY(find_columns(node, shape));
+    sink->schema = shape->in->name;
     struct dv_label label = shape->in->columns[sink->column[TEXT]].label;
     sink->subjects = label.form == DV_FORM_AGGREGATE ? label.parameter : 1;
     shape->cleared = schema_of(node, shape->in, TEXT, PARTS);
@@ -167,6 +176,31 @@ static uint32_t fill_all(struct slot *slot, struct dv_batch *batch)
 
 /* ---- the run ---- */
 
+/* A failure is no batch's: it is tried again later, and the place says what it waits for. */
+static void on_expired(struct dv_vectors_request *request)
+{
+    struct sink_vectors *sink = request->data;
+    bool more = request->rc == DV_OK && request->total == DV_VECTORS_EXPIRE_MAX;
+    sink->expiring = false;
+    sink->expired += request->rc == DV_OK ? request->total : 0;
+    sink->expire_ms = more ? 0 : dv_wall_ms(dv_node_loop(sink->node)) + EXPIRE_EVERY_MS + sink->keep_ms / 1000;
+}
+
+/* Beside what is kept, so that a place that nothing comes to is left alone. */
+static void let_go(struct sink_vectors *sink)
+{
+    int64_t now_ms = dv_wall_ms(dv_node_loop(sink->node));
+    const char *tenant = dv_node_tenant(sink->node);
+    if (sink->keep_ms == 0 || sink->expiring || now_ms < sink->expire_ms)
+        return;
+    sink->expiring = true;
+    sink->expire = (struct dv_vectors_request){ .kind = DV_VECTORS_EXPIRE, .callback = on_expired, .data = sink,
+                                                .query = { .tenant = { tenant, strlen(tenant) },
+                                                           .schema = { sink->schema, strlen(sink->schema) },
+                                                           .to_ms = now_ms - sink->keep_ms } };
+    dv_vectors_request(sink->place.vectors, &sink->expire);
+}
+
 static void on_kept(struct dv_vectors_request *request)
 {
     struct slot *slot = request->data;
@@ -178,6 +212,7 @@ static void on_kept(struct dv_vectors_request *request)
         slot->sink->kept += request->total;
     else
         rc = dv_fail(node, rc, "the vectors: %s", request->reason != NULL ? request->reason : dv_rc_text(rc));
+    let_go(slot->sink); /* also if the place is full */
     dv_finish(node, batch, rc);
 }
 
@@ -218,8 +253,8 @@ static dv_rc open_node(struct dv_node *node)
 static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *ret)
 {
     const struct sink_vectors *sink = dv_state(node);
-    const struct dv_gauge gauges[] = { { "kept", (double)sink->kept }, { "without_text", (double)sink->wordless } };
-    if (index >= 2)
+    const struct dv_gauge gauges[] = { { "kept", (double)sink->kept }, { "without_text", (double)sink->wordless }, { "expired", (double)sink->expired } };
+    if (index >= 3)
         return false;
     *ret = gauges[index];
     return true;

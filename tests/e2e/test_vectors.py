@@ -5,15 +5,17 @@ themselves by the sealed record's hash, and no pseudonym and no other tenant's t
 
 shows: VEC-1 VEC-2 VEC-3 RAG-2 RAG-3 RAG-4
 """
+import contextlib
 import json
 import pathlib
 import sqlite3
 import sys
+import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
-from world import ROOT, World
+from world import ROOT, World, end, wait_for
 
 NOTES = [("anna", "chest pain after climbing stairs"), ("ben", "a persistent cough, worse at night"), ("anna", "heart trouble, short of breath"),
          ("carl", "a broken wrist after a fall"), ("ben", "the cough is gone"), ("dora", "pain in the chest when lifting boxes"),
@@ -136,3 +138,30 @@ def test_vectors_of_another_model_end_the_run(tmp_path, datavault):
         done = world.run("run", "--once", "ask.yaml")
         assert done.returncode == 3 and b"another model" in done.stderr, done.stderr
         assert b"cough" not in done.stderr
+
+
+def test_what_is_older_than_keep_goes(tmp_path, datavault):
+    with World(tmp_path / "w", datavault) as world:
+        world.graph("""  in: { op: source, from: file, path: in.jsonl, schema: healthcare, follow: true }
+  few: { op: project, after: in, keep: [note] }
+  anon: { op: anonymize, after: few, policy: patients }
+  vectors: { op: embed, after: anon, columns: [note], embedder: none }
+  kept: { op: sink-vectors, after: vectors, path: vectors.sqlite, keep: 1s }
+""")
+
+        def texts():
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(world.path("vectors.sqlite"))) as db:
+                return [row[0] for row in db.execute("SELECT text FROM embeddings")]
+            return [] # it is being made
+        world.write("in.jsonl", {"patient_id": "p", "diagnosis": "d", "note": "note 0"})
+        process = world.start("run", "graph.yaml")
+        assert wait_for(lambda: texts() == ["note 0"], 20), process.log.read_text()
+        for number in range(1, 30):
+            time.sleep(0.2)
+            with world.path("in.jsonl").open("a") as file:
+                file.write(json.dumps({"patient_id": "p", "diagnosis": "d", "note": f"note {number}"}) + "\n")
+            if "note 0" not in texts():
+                break
+        assert number >= 4, "kept for a second at least"
+        assert wait_for(lambda: f"note {number}" in texts(), 20) and "note 0" not in texts()
+        assert end(process)[0] == 0, process.log.read_text()

@@ -338,6 +338,45 @@ void test_many_are_removed_at_once(struct place *place)
     free(remove);
 }
 
+static uint64_t expire(struct place *place, int64_t before_ms)
+{
+    struct asked *old = new_search("aged", "", 0);
+    old->request.kind = DV_VECTORS_EXPIRE;
+    old->request.query.schema = bytes_of("healthcare");
+    old->request.query.to_ms = before_ms;
+    assert_int_equal(act(place, old), DV_OK);
+    uint64_t total = old->request.total;
+    free(old);
+    return total;
+}
+
+/* A part at a time, the oldest first; and what is of another schema or tenant stays, however old. */
+void test_what_is_old_goes(struct place *place)
+{
+    for (uint64_t number = 1; number <= 300;) {
+        struct asked *put = new_put();
+        for (uint64_t i = 0; i < 100; i++, number++)
+            add_row(put, "aged", number, "a cough")->schema = bytes_of(number == 7 ? "finance" : "healthcare");
+        put_all(place, put);
+    }
+    put_one(place, "aged-too", 5, "a cough");
+    assert_int_equal(expire(place, 1700000000001), 0);
+    assert_int_equal(expire(place, 1700000000290), DV_VECTORS_EXPIRE_MAX);
+    assert_int_equal(count_of(place, "aged"), 300 - DV_VECTORS_EXPIRE_MAX);
+    assert_int_equal(expire(place, 1700000000290), 288 - DV_VECTORS_EXPIRE_MAX);
+    assert_int_equal(expire(place, 1700000000290), 0);
+    assert_int_equal(count_of(place, "aged"), 12);
+    assert_int_equal(count_of(place, "aged-too"), 1);
+    struct asked *search = new_search("aged", "cough", 200);
+    search->request.query.top = DV_VECTORS_TOP_MAX;
+    assert_int_equal(hits_of(place, search), 12);
+    for (uint64_t i = 0; i < 12; i++)
+        assert_true(search->hits[i].id[7] == 7 || search->hits[i].id[6] * 256 + search->hits[i].id[7] >= 290);
+    free(search);
+    put_one(place, "aged", 5, "a cough");
+    assert_int_equal(count_of(place, "aged"), 13);
+}
+
 void test_words_get_their_vectors_later(struct place *place)
 {
     struct asked *put = new_put();
