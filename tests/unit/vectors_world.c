@@ -56,7 +56,7 @@ static void on_answer(struct dv_vectors_request *request)
     }
 }
 
-static struct asked *new_asked(enum dv_vectors_kind kind)
+struct asked *new_asked(enum dv_vectors_kind kind)
 {
     struct asked *asked = calloc(1, sizeof *asked);
     assert_non_null(asked);
@@ -93,7 +93,7 @@ dv_rc act(struct place *place, struct asked *asked)
     return asked->request.rc;
 }
 
-static void put_all(struct place *place, struct asked *put)
+void put_all(struct place *place, struct asked *put)
 {
     dv_rc rc = act(place, put);
     if (rc != DV_OK)
@@ -121,8 +121,7 @@ struct asked *new_search(const char *tenant, const char *question, uint64_t seed
     return search;
 }
 
-/* The search's hits, or a failure of the test. */
-static uint64_t hits_of(struct place *place, struct asked *search)
+uint64_t hits_of(struct place *place, struct asked *search)
 {
     dv_rc rc = act(place, search);
     if (rc != DV_OK)
@@ -140,7 +139,7 @@ uint64_t count_of(struct place *place, const char *tenant)
     return total;
 }
 
-static uint64_t number_of(const uint8_t id[DV_STORE_ID_BYTES])
+uint64_t number_of(const uint8_t id[DV_STORE_ID_BYTES])
 {
     uint64_t number = 0;
     for (int i = 0; i < 8; i++)
@@ -267,114 +266,6 @@ void test_another_model_is_refused(struct place *place)
     assert_int_equal(act(place, put), DV_OK);
     free(search);
     free(put);
-}
-
-static uint64_t remove_subject(struct place *place, const char *tenant, const char *ref)
-{
-    struct asked *remove = new_asked(DV_VECTORS_REMOVE);
-    remove->request.query.tenant = bytes_of(tenant);
-    remove->rows[0].subject_ref = bytes_of(ref);
-    remove->request.count = 1;
-    assert_int_equal(act(place, remove), DV_OK);
-    uint64_t total = remove->request.total;
-    assert_int_equal(remove->request.met, total > 0);
-    free(remove);
-    return total;
-}
-
-void test_removed_people_are_gone(struct place *place)
-{
-    struct asked *put = new_put();
-    for (uint64_t i = 1; i <= 9; i++)
-        add_row(put, "people", i, "a visit in autumn")->subject_ref = bytes_of(i % 3 == 0 ? "anna" : "ben");
-    put_all(place, put);
-    put = new_put();
-    add_row(put, "others", 1, "a visit in autumn")->subject_ref = bytes_of("anna");
-    put_all(place, put);
-    assert_int_equal(remove_subject(place, "people", "anna"), 3);
-    assert_int_equal(remove_subject(place, "people", "anna"), 0);
-    assert_int_equal(count_of(place, "people"), 6);
-    assert_int_equal(count_of(place, "others"), 1);
-    for (int seed = 0; seed <= 3; seed += 3) {
-        struct asked *search = new_search("people", "visits", (uint64_t)seed);
-        assert_int_equal(hits_of(place, search), 6);
-        for (int i = 0; i < 6; i++)
-            assert_int_not_equal(number_of(search->hits[i].id) % 3, 0);
-        free(search);
-    }
-    put_one(place, "people", 3, "a visit in winter"); /* the id is free again */
-    assert_int_equal(count_of(place, "people"), 7);
-}
-
-/* Several people, or several texts by their ids, in one request; one that nobody knows is no error. */
-void test_many_are_removed_at_once(struct place *place)
-{
-    static const char *const who[] = { "anna", "ben", "carl", "dora" };
-    struct asked *put = new_put();
-    for (uint64_t i = 0; i < 12; i++)
-        add_row(put, "many", i + 1, "a visit in autumn")->subject_ref = bytes_of(who[i % 4]);
-    put_all(place, put);
-    struct asked *remove = new_asked(DV_VECTORS_REMOVE);
-    remove->request.query.tenant = bytes_of("many");
-    for (int i = 0; i < 3; i++)
-        remove->rows[i].subject_ref = bytes_of(i < 2 ? who[i] : "nobody");
-    remove->request.count = 3;
-    assert_int_equal(act(place, remove), DV_OK);
-    assert_int_equal(remove->request.total, 6);
-    assert_int_equal(remove->request.met, 2);
-    for (int i = 0; i < 3; i++) { /* 3 and 4 are left of the first four; 99 never was */
-        remove->rows[i] = (struct dv_vectors_row){ .subjects = 0 };
-        remove->rows[i].id[7] = (uint8_t)(i < 2 ? 3 + i : 99);
-    }
-    assert_int_equal(act(place, remove), DV_OK);
-    assert_int_equal(remove->request.total, 2);
-    assert_int_equal(remove->request.met, 2);
-    assert_int_equal(count_of(place, "many"), 4);
-    struct asked *search = new_search("many", "visits", 3);
-    assert_int_equal(hits_of(place, search), 4);
-    for (int i = 0; i < 4; i++)
-        assert_true(number_of(search->hits[i].id) >= 7);
-    free(search);
-    free(remove);
-}
-
-static uint64_t expire(struct place *place, int64_t before_ms)
-{
-    struct asked *old = new_search("aged", "", 0);
-    old->request.kind = DV_VECTORS_EXPIRE;
-    old->request.query.schema = bytes_of("healthcare");
-    old->request.query.to_ms = before_ms;
-    assert_int_equal(act(place, old), DV_OK);
-    uint64_t total = old->request.total;
-    free(old);
-    return total;
-}
-
-/* A part at a time, the oldest first; and what is of another schema or tenant stays, however old. */
-void test_what_is_old_goes(struct place *place)
-{
-    for (uint64_t number = 1; number <= 300;) {
-        struct asked *put = new_put();
-        for (uint64_t i = 0; i < 100; i++, number++)
-            add_row(put, "aged", number, "a cough")->schema = bytes_of(number == 7 ? "finance" : "healthcare");
-        put_all(place, put);
-    }
-    put_one(place, "aged-too", 5, "a cough");
-    assert_int_equal(expire(place, 1700000000001), 0);
-    assert_int_equal(expire(place, 1700000000290), DV_VECTORS_EXPIRE_MAX);
-    assert_int_equal(count_of(place, "aged"), 300 - DV_VECTORS_EXPIRE_MAX);
-    assert_int_equal(expire(place, 1700000000290), 288 - DV_VECTORS_EXPIRE_MAX);
-    assert_int_equal(expire(place, 1700000000290), 0);
-    assert_int_equal(count_of(place, "aged"), 12);
-    assert_int_equal(count_of(place, "aged-too"), 1);
-    struct asked *search = new_search("aged", "cough", 200);
-    search->request.query.top = DV_VECTORS_TOP_MAX;
-    assert_int_equal(hits_of(place, search), 12);
-    for (uint64_t i = 0; i < 12; i++)
-        assert_true(search->hits[i].id[7] == 7 || search->hits[i].id[6] * 256 + search->hits[i].id[7] >= 290);
-    free(search);
-    put_one(place, "aged", 5, "a cough");
-    assert_int_equal(count_of(place, "aged"), 13);
 }
 
 void test_words_get_their_vectors_later(struct place *place)

@@ -42,16 +42,28 @@ struct dv_store_bytes bytes_of(const char *text);
 /* A vector of length 1, the same for the same seed. */
 void unit_vector(float vector[WIDTH], uint64_t seed);
 
+/* A request of a kind; free it. */
+struct asked *new_asked(enum dv_vectors_kind kind);
+
 /* An empty put; a row of it, with a vector of seed `number`, which is also its id; and the put done. */
 struct asked *new_put(void);
 struct dv_vectors_row *add_row(struct asked *put, const char *tenant, uint64_t number, const char *text);
 dv_rc act(struct place *place, struct asked *asked);
+
+/* Does the put, which is freed; one that fails fails the test. */
+void put_all(struct place *place, struct asked *put);
 
 /* Puts one row. */
 void put_one(struct place *place, const char *tenant, uint64_t number, const char *text);
 
 /* A search by words and by the vector of a seed (0: none), at any time and of any schema; not yet asked. */
 struct asked *new_search(const char *tenant, const char *question, uint64_t seed);
+
+/* The search's hits, or a failure of the test. */
+uint64_t hits_of(struct place *place, struct asked *search);
+
+/* The number that a row was added with. */
+uint64_t number_of(const uint8_t id[DV_STORE_ID_BYTES]);
 
 /* How many texts a tenant has. */
 uint64_t count_of(struct place *place, const char *tenant);
