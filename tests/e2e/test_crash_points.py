@@ -155,7 +155,8 @@ class RedisToPg(Scenario):
     def is_over(self, process, client):
         pending = client.pipeline([["XPENDING", "s", "datavault"]])[0]  # an error while there is no group
         settled = isinstance(pending, list) and pending[0] == 0
-        return process.poll() is not None or (settled and stored(self.pg) == self.records)
+        hears = "run.proved" in process.log.read_text()  # before, a signal to stop is a death
+        return process.poll() is not None or (hears and settled and stored(self.pg) == self.records)
 
     def begun(self, process):
         """For what must happen meanwhile."""
