@@ -279,7 +279,7 @@ const struct dv_command dv_command_dlq = {
         "A replay starts at the node that rejected the record, with the id the record has had from the first: what "
         "was\n"
         "stored after all stays one. What fails again becomes a new letter. Windows see the replayed records alone.\n"
-        "All of it works beside a running graph, but for sinks that write a file. What is replayed or dropped goes "
+        "All of it works beside a running graph, but for sinks that write a file or a journal (sink-snowflake). What is replayed or dropped goes "
         "from\n"
         "the disk at once if the graph is not running, else at its next start.\n\n"
         "exit codes: 0 ok, 1 something failed again, is damaged or is not there; others as of `datavault run`\n",

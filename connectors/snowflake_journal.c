@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 
 #include "engine/id.h"
 #include "engine/memory.h"
@@ -14,9 +17,10 @@
 struct header {
     char magic[8];
     uint64_t channel, unit, settled, errors, count;
+    char token[40], before[40];
 };
 
-static const char magic[8] = "DVSNOW1";
+static const char magic[8] = "DVSNOW2";
 
 enum {
     CHECK = sizeof(uint64_t),
@@ -56,13 +60,16 @@ static bool parse(struct dv_snowflake_journal *journal, const char *bytes, size_
         return false;
     memcpy(ret, bytes, sizeof *ret);
     memcpy(&check, bytes + length - CHECK, CHECK);
-    if (memcmp(ret->magic, magic, sizeof magic) != 0 || ret->count > DV_SNOWFLAKE_JOURNAL_IDS ||
+    if (memcmp(ret->magic, magic, sizeof magic) != 0 || ret->token[DV_SNOWFLAKE_TOKEN - 1] != '\0' ||
+        ret->before[DV_SNOWFLAKE_TOKEN - 1] != '\0' || ret->count > DV_SNOWFLAKE_JOURNAL_IDS ||
         length != sizeof *ret + ret->count * sizeof *journal->sent + CHECK ||
         check != dv_hash64(bytes, length - CHECK, 0))
         return false;
     journal->unit = ret->unit;
     journal->settled = ret->settled;
     journal->errors = ret->errors;
+    memcpy(journal->token, ret->token, sizeof journal->token);
+    memcpy(journal->token_before, ret->before, sizeof journal->token_before);
     journal->count = journal->before_count = (uint32_t)ret->count;
     memcpy(journal->sent, bytes + sizeof *ret, ret->count * sizeof *journal->sent);
     memcpy(journal->before, journal->sent, ret->count * sizeof *journal->sent);
@@ -113,6 +120,8 @@ static void print(struct dv_snowflake_journal *journal)
                              .errors = journal->errors,
                              .count = journal->count };
     memcpy(header.magic, magic, sizeof magic);
+    memcpy(header.token, journal->token, sizeof journal->token);
+    memcpy(header.before, journal->token_before, sizeof journal->token_before);
     memcpy(journal->bytes, &header, sizeof header);
     size_t at = sizeof header;
     for (uint32_t i = 0; i < journal->count; i++, at += sizeof *journal->sent)
@@ -156,7 +165,12 @@ void dv_snowflake_journal_save(struct dv_snowflake_journal *journal)
 
 void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal)
 {
+    uint64_t random = 0;
+    ssize_t got = getrandom(&random, sizeof random, 0);
+    DV_ASSERT(got == sizeof random); /* so few bytes are given whole, or waited for */
     journal->unit++;
+    memcpy(journal->token_before, journal->token, sizeof journal->token);
+    (void)snprintf(journal->token, sizeof journal->token, "%020" PRIu64 "-%016" PRIx64, journal->unit, random);
 }
 
 void dv_snowflake_journal_note(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
@@ -183,6 +197,8 @@ void dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal)
            journal->sent[(journal->first + journal->count - 1) % DV_SNOWFLAKE_JOURNAL_IDS].unit == journal->unit)
         journal->count--;
     journal->unit--;
+    memcpy(journal->token, journal->token_before, sizeof journal->token);
+    memset(journal->token_before, 0, sizeof journal->token_before);
 }
 
 static struct dv_snowflake_sent *find(const struct dv_snowflake_journal *journal, const uint8_t *id)
@@ -211,22 +227,29 @@ void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8
         sent->unit = 0;
 }
 
+static bool is_missing(const struct dv_snowflake_sent *sent, uint64_t unit,
+                       const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+{
+    return sent->unit == unit && (count == 0 || bsearch(sent->id, ids, count, sizeof *ids, by_id) == NULL);
+}
+
 void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
                                     const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
     for (uint32_t i = 0; i < journal->before_count; i++) {
         const struct dv_snowflake_sent *sent = &journal->before[i];
-        if (sent->unit == unit && (count == 0 || bsearch(sent->id, ids, count, sizeof *ids, by_id) == NULL))
+        if (is_missing(sent, unit, ids, count))
             dv_snowflake_journal_drop(journal, sent->id);
     }
 }
 
-uint32_t dv_snowflake_journal_count(const struct dv_snowflake_journal *journal, uint64_t unit)
+uint32_t dv_snowflake_journal_missing(const struct dv_snowflake_journal *journal, uint64_t unit,
+                                      const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
-    uint32_t count = 0;
+    uint32_t missing = 0;
     for (uint32_t i = 0; i < journal->before_count; i++)
-        count += journal->before[i].unit == unit;
-    return count;
+        missing += is_missing(&journal->before[i], unit, ids, count);
+    return missing;
 }
 
 /* ---- life ---- */
@@ -236,15 +259,30 @@ static void free_all(struct dv_snowflake_journal *journal)
     dv_memory_free(journal->sent);
     dv_memory_free(journal->before);
     dv_memory_free(journal->bytes);
+    if (journal->lock >= 0)
+        (void)journal->sys->close(journal->lock);
+    journal->lock = -1;
     journal->sent = journal->before = NULL;
     journal->bytes = NULL;
+}
+
+/* The journal itself is replaced by every save, so a lock on it would be lost. */
+static dv_rc lock(struct dv_snowflake_journal *journal, struct dv_error *error)
+{
+    journal->lock = journal->sys->open(journal->locked, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (journal->lock >= 0 && flock(journal->lock, LOCK_EX | LOCK_NB) == 0)
+        return DV_OK;
+    if (journal->lock >= 0 && errno == EWOULDBLOCK)
+        return dv_error_set(error, DV_E_FENCED, "journal '%s' is in use by another process or node", journal->path);
+    return dv_error_set(error, DV_E_IO, "journal '%s': its lock: %s", journal->path, strerror(errno));
 }
 
 static dv_rc prepare(struct dv_snowflake_journal *journal, const char *path, struct dv_error *error)
 {
     int length = snprintf(journal->path, sizeof journal->path, "%s", path);
     int fresh = snprintf(journal->fresh, sizeof journal->fresh, "%s.fresh", path);
-    if (length <= 0 || fresh <= 0 || (size_t)fresh >= sizeof journal->fresh)
+    int locked = snprintf(journal->locked, sizeof journal->locked, "%s.lock", path);
+    if (length <= 0 || locked <= 0 || fresh <= 0 || (size_t)fresh >= sizeof journal->fresh)
         return dv_error_set(error, DV_E_CONFIG, "the journal's path is too long");
     journal->sent = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->sent);
     journal->before = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->before);
@@ -254,6 +292,7 @@ static dv_rc prepare(struct dv_snowflake_journal *journal, const char *path, str
     int made = dv_sys_make_parents(journal->path);
     if (made != 0)
         return dv_error_set(error, DV_E_IO, "journal '%s': %s", journal->path, strerror(made));
+    DV_TRY(lock(journal, error));
     return read_file(journal, error);
 }
 
@@ -264,6 +303,7 @@ dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
                                               .sys = options->sys,
                                               .channel = options->channel,
                                               .saved = options->saved,
+                                              .lock = -1,
                                               .data = options->data };
     dv_rc rc = prepare(journal, options->path, error);
     if (rc != DV_OK) {

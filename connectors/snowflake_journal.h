@@ -5,7 +5,10 @@
  * A request is written down before it is sent. After a crash the channel tells the number of the last one that is committed,
  * and the journal which records those were: they are not sent again when their source, who was not told in time, gives them
  * once more. The file is replaced whole, so a crash leaves the old one or the new one; one that is damaged is an error, since
- * without it records would be doubled or lost. */
+ * without it records would be doubled or lost.
+ *
+ * One owner has it at a time: a lock on a file beside it tells. A request's token is its number and 64 random bits: whoever
+ * has a copy of the journal makes other tokens, so nobody takes for his own what another has committed. */
 #ifndef DV_CONNECTORS_SNOWFLAKE_JOURNAL_H
 #define DV_CONNECTORS_SNOWFLAKE_JOURNAL_H
 
@@ -21,6 +24,7 @@
 enum {
     DV_SNOWFLAKE_JOURNAL_IDS = 16384, /* that are remembered: far more than can be under way */
     DV_SNOWFLAKE_JOURNAL_ID = 16,
+    DV_SNOWFLAKE_TOKEN = 20 + 1 + 16 + 1, /* bytes of a request's token: its number, what is random, NUL */
     DV_SNOWFLAKE_JOURNAL_RETRY_MS = 1000
 };
 
@@ -34,9 +38,11 @@ struct dv_snowflake_sent {
  * block is private. */
 struct dv_snowflake_journal {
     uint64_t unit;      /* the number of the last request that was written down; 0: none yet */
-    uint64_t settled;   /* of the last one whose records are known to be in the table, or were rejected */
+    uint64_t settled;   /* of the last one whose records are known to be in the table, or were rejected: it, or the one before */
     uint64_t errors;    /* rows that Snowflake had refused by then, all of them accounted for */
     const char *reason; /* why nothing is written, a literal, or NULL */
+    char token[DV_SNOWFLAKE_TOKEN];       /* of that request; "": none yet */
+    char token_before[DV_SNOWFLAKE_TOKEN]; /* of the one before; "": there was none, or `unit` was taken back to */
 
     struct dv_loop *loop;
     const struct dv_sys *sys;
@@ -45,6 +51,7 @@ struct dv_snowflake_journal {
     uint32_t first, count;
     struct dv_snowflake_sent *before; /* of processes before this one, sorted by id */
     uint32_t before_count;
+    int lock; /* of one owner at a time */
     char *bytes; /* the worker's, while it saves */
     size_t length;
     int error;
@@ -53,7 +60,7 @@ struct dv_snowflake_journal {
     struct dv_job job;
     struct dv_timer timer;
     bool opened, dirty;
-    char path[PATH_MAX], fresh[PATH_MAX];
+    char path[PATH_MAX], fresh[PATH_MAX], locked[PATH_MAX];
 };
 
 /* Where it is, and whose it is. */
@@ -66,11 +73,12 @@ struct dv_snowflake_journal_options {
     void *data;
 };
 
-/* Opens and reads it; may block. DV_E_CONFIG: it is another channel's; DV_E_TAMPER: it is damaged; DV_E_IO; DV_E_MEMORY. */
+/* Opens and reads it; may block. DV_E_FENCED: somebody has it open; DV_E_CONFIG: it is another channel's; DV_E_TAMPER: it is
+ * damaged; DV_E_IO; DV_E_MEMORY. */
 DV_CHECKED dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
                                            const struct dv_snowflake_journal_options *options, struct dv_error *error);
 
-/* Begins the next request. Then a note() for each record, and save(). */
+/* Begins the next request, under a token that nobody else makes. Then a note() for each record, and save(). */
 void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal);
 void dv_snowflake_journal_note(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID]);
 void dv_snowflake_journal_save(struct dv_snowflake_journal *journal);
@@ -90,10 +98,11 @@ uint64_t dv_snowflake_journal_find(const struct dv_snowflake_journal *journal,
 void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID]);
 
 /* Of the records that a process before this one sent in a request only these, which are sorted, got into the table: the
- * others are as if they had not been sent. And how many it sent. */
+ * others are as if they had not been sent. And how many are not among them. */
 void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
                                     const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count);
-uint32_t dv_snowflake_journal_count(const struct dv_snowflake_journal *journal, uint64_t unit);
+uint32_t dv_snowflake_journal_missing(const struct dv_snowflake_journal *journal, uint64_t unit,
+                                      const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count);
 
 /* Waits for what is being written, writes what is not, and closes; may block. Accepts a zeroed one. */
 void dv_snowflake_journal_close(struct dv_snowflake_journal *journal);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sink_snowflake.c - rows into a table of Snowflake by a named channel, each once.
  *
- * Rows travel in requests that are numbered; the number is the channel's offset. A request is written into the journal, sent,
+ * Rows travel in requests that are numbered; the number and 64 random bits are the channel's offset. A request is written into the journal, sent,
  * and its batches are finished when it is committed: then the next. After a crash, or a lost answer, the channel tells the
  * last number that is committed, and the journal which records those were. What Snowflake refuses passes silently there, and
  * only a counter grows: then the table is asked which rows it has, and the others go to the dead letters.
@@ -219,7 +219,8 @@ static void on_asked(struct dv_snowflake_statement *statement)
     }
     uint32_t missing = dv_snow_count_missing(&sink->load);
     if (checks)
-        missing = dv_snowflake_journal_count(&sink->load.journal, sink->load.journal.unit) - sink->load.got_count;
+        missing = dv_snowflake_journal_missing(&sink->load.journal, sink->load.journal.unit,
+                                               (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])sink->load.got, sink->load.got_count);
     if (missing != refused) {
         ask_again(sink);
         return;
@@ -249,36 +250,47 @@ static void ask(struct dv_sink_snowflake *sink, enum dv_snow_phase phase)
 
 /* ---- the channel ---- */
 
+#define NOT_OURS "the channel's offset is not one of ours: somebody else writes"
+
+/* An offset that is not one of the journal's. */
+static const char *name_fault(const struct dv_snowflake_journal *journal, const char *offset)
+{
+    uint64_t committed = dv_snow_unit_of(offset);
+    if (committed == UINT64_MAX || (committed == journal->unit && committed > 0))
+        return NOT_OURS;
+    return committed > journal->unit ? "the channel is ahead of the journal: somebody else writes, or the journal is an old one"
+                                     : "the channel is behind the journal: rows that were committed are gone";
+}
+
 /* The channel's history and ours, before anything is sent: are they the same? NULL, or why not. */
-static const char *compare(const struct dv_sink_snowflake *sink, uint64_t committed)
+static const char *compare(const struct dv_sink_snowflake *sink, bool last_is_in)
 {
     const struct dv_snowflake_journal *journal = &sink->load.journal;
-    bool last_is_in = committed == journal->unit;
-    if (committed > journal->unit)
-        return "the channel is ahead of the journal: somebody else writes, or the journal is an old one";
-    if (!last_is_in && (journal->unit == journal->settled || committed != journal->unit - 1))
-        return "the channel is behind the journal: rows that were committed are gone";
+    const char *offset = sink->channel.state.offset;
+    if (!last_is_in && (journal->unit == journal->settled || strcmp(offset, journal->token_before) != 0))
+        return name_fault(journal, offset);
     if (journal->unit > 0 && (sink->channel.state.errors < journal->errors ||
                               (!last_is_in && sink->channel.state.errors != journal->errors)))
         return "the channel's count of refused rows is not the one that the journal knows";
     return NULL;
 }
 
-static void judge(struct dv_sink_snowflake *sink, uint64_t committed)
+static void judge(struct dv_sink_snowflake *sink)
 {
     struct dv_snowflake_journal *journal = &sink->load.journal;
-    const char *reason = compare(sink, committed);
+    bool last_is_in = strcmp(sink->channel.state.offset, journal->token) == 0;
+    const char *reason = compare(sink, last_is_in);
     if (reason != NULL) {
-        halt(sink, DV_E_FAILED, reason);
+        halt(sink, strcmp(reason, NOT_OURS) == 0 ? DV_E_FENCED : DV_E_FAILED, reason);
         return;
     }
     sink->judged = true;
-    sink->load.landed = committed;
-    dv_snow_offset(journal->unit, sink->load.offset);
     if (journal->unit == 0)
         journal->errors = sink->channel.state.errors; /* the counter is as old as the channel */
-    else if (committed != journal->unit)
+    else if (!last_is_in)
         dv_snowflake_journal_take_back(journal);
+    sink->load.landed = journal->unit;
+    memcpy(sink->load.offset, journal->token, sizeof sink->load.offset);
     sink->asked = 0;
     if (journal->unit > 0 && sink->channel.state.errors > journal->errors)
         ask(sink, DV_SNOW_CHECKING);
@@ -286,37 +298,40 @@ static void judge(struct dv_sink_snowflake *sink, uint64_t committed)
         rest(sink);
 }
 
-/* Opened anew: was the request that was on its way committed? */
-static void judge_again(struct dv_sink_snowflake *sink, uint64_t committed)
+/* Opened anew: was the request that was on its way committed? Its token tells, for another owner may have sent one of the
+ * same number. */
+static void judge_again(struct dv_sink_snowflake *sink)
 {
-    uint64_t unit = sink->load.journal.unit;
+    const struct dv_snowflake_journal *journal = &sink->load.journal;
+    const char *offset = sink->channel.state.offset;
     bool under_way = sink->phase == DV_SNOW_WRITING || sink->phase == DV_SNOW_SENDING || sink->phase == DV_SNOW_COMMITTING;
     bool sent = sink->phase == DV_SNOW_SENDING || sink->phase == DV_SNOW_COMMITTING;
-    if (committed == unit && sent)
+    if (sent && strcmp(offset, journal->token) == 0)
         on_committed(sink);
-    else if (committed == unit - 1 && sent)
+    else if (strcmp(offset, under_way ? journal->token_before : journal->token) != 0)
+        halt(sink, DV_E_FENCED, NOT_OURS);
+    else if (sent)
         send_unit(sink);
-    else if (committed != (under_way ? unit - 1 : unit))
-        halt(sink, DV_E_FAILED, "the channel's offset is not one of ours: somebody else writes");
 }
 
 static void on_open(struct dv_snowflake_channel *channel)
 {
     struct dv_sink_snowflake *sink = channel->config.data;
-    uint64_t committed = dv_snow_unit_of(channel->state.offset);
-    if (committed == UINT64_MAX)
-        halt(sink, DV_E_FAILED, "the channel's offset is not one of ours: somebody else writes");
-    else if (!sink->judged)
-        judge(sink, committed);
+    if (!sink->judged)
+        judge(sink);
     else
-        judge_again(sink, committed);
+        judge_again(sink);
 }
 
 static void on_commit(struct dv_snowflake_channel *channel)
 {
     struct dv_sink_snowflake *sink = channel->config.data;
-    if (sink->phase == DV_SNOW_COMMITTING && strcmp(channel->state.offset, sink->load.offset) == 0)
+    if (sink->phase != DV_SNOW_COMMITTING)
+        return;
+    if (strcmp(channel->state.offset, sink->load.offset) == 0)
         on_committed(sink);
+    else if (dv_snow_unit_of(channel->state.offset) >= sink->load.journal.unit)
+        halt(sink, DV_E_FENCED, NOT_OURS);
 }
 
 static void on_fail(struct dv_snowflake_channel *channel)
@@ -379,16 +394,19 @@ static bool write_names(struct dv_sink_snowflake *sink)
            sql > 0 && (size_t)sql < sizeof sink->sql;
 }
 
+/* That was committed for certain; "": none. */
+static const char *known_offset(const struct dv_snowflake_journal *journal)
+{
+    return journal->settled == journal->unit ? journal->token : journal->token_before;
+}
+
 static dv_rc open_channel(struct dv_sink_snowflake *sink, struct dv_error *error)
 {
-    char known[DV_SNOW_OFFSET] = "";
+    const struct dv_snowflake_journal *journal = &sink->load.journal;
     const struct dv_snowflake_channel_config config = { .database = sink->database, .schema = sink->schema,
                                                         .pipe = sink->pipe_name, .name = sink->channel_name,
-                                                        .known = known, .on_open = on_open, .on_commit = on_commit,
+                                                        .known = known_offset(journal), .on_open = on_open, .on_commit = on_commit,
                                                         .on_fail = on_fail, .data = sink };
-    uint64_t settled = sink->load.journal.settled;
-    if (settled > 0)
-        dv_snow_offset(settled, known);
     return dv_snowflake_channel_open(&sink->channel, &sink->snowflake, &config, error);
 }
 

@@ -10,7 +10,6 @@
 enum {
     DV_SNOW_HELD_MAX = 8,
     DV_SNOW_UNIT_ROWS = DV_SNOW_HELD_MAX * DV_BATCH_ROWS,
-    DV_SNOW_OFFSET = 21, /* twenty digits and NUL */
 };
 
 /* A batch on its way. */
@@ -40,7 +39,7 @@ struct dv_snow_load {
     uint32_t unit_count, unit_most;
     uint8_t (*got)[DV_SNOWFLAKE_JOURNAL_ID]; /* ids that the table has, the same room */
     uint32_t got_count;
-    char offset[DV_SNOW_OFFSET];
+    char offset[DV_SNOWFLAKE_TOKEN];
     char *text; /* of a row */
     size_t text_size;
 };
@@ -69,8 +68,7 @@ void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch);
 DV_CHECKED dv_rc dv_snow_load_open(struct dv_snow_load *load, struct dv_node *node);
 void dv_snow_load_close(struct dv_snow_load *load);
 
-/* The text of a request's number, and back; UINT64_MAX: it is none. "" is 0. */
-void dv_snow_offset(uint64_t unit, char out[DV_SNOW_OFFSET]);
+/* The number in a request's token; UINT64_MAX: it is none. "" is 0. */
 uint64_t dv_snow_unit_of(const char *offset);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sink_snowflake_unit.c - rows of batches into a request, and what became of them back to the batches. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +10,19 @@
 #include "engine/operator.h"
 #include "operators/sink_snowflake.h"
 
-enum { DIGITS = DV_SNOW_OFFSET - 1, PREFIX_MAX = 128 };
+enum { DIGITS = 20, RANDOM = 16, PREFIX_MAX = 128 };
 
 /* ---- numbers ---- */
-
-void dv_snow_offset(uint64_t unit, char out[DV_SNOW_OFFSET])
-{
-    (void)snprintf(out, DV_SNOW_OFFSET, "%0*" PRIu64, DIGITS, unit);
-}
 
 uint64_t dv_snow_unit_of(const char *offset)
 {
     uint64_t unit = 0;
     if (offset[0] == '\0')
         return 0;
-    if (strlen(offset) != DIGITS || strspn(offset, "0123456789") != DIGITS || offset[0] != '0')
+    if (strlen(offset) != DIGITS + 1 + RANDOM || strspn(offset, "0123456789") != DIGITS || offset[0] != '0' ||
+        offset[DIGITS] != '-' || strspn(offset + DIGITS + 1, "0123456789abcdef") != RANDOM)
         return UINT64_MAX;
-    for (; *offset != '\0'; offset++)
+    for (; *offset != '-'; offset++)
         unit = 10 * unit + (uint64_t)(*offset - '0');
     return unit;
 }
@@ -62,15 +57,14 @@ static bool make_room(struct dv_snow_load *load, size_t size)
     return load->text != NULL;
 }
 
-/* The record as JSON with its id and the request's number before it; 0: no memory. */
+/* The record as JSON with its id and the request's token before it; 0: no memory. */
 static size_t write_row(struct dv_snow_load *load, const struct dv_batch *batch, uint32_t row)
 {
-    char id[DV_UUID_TEXT], offset[DV_SNOW_OFFSET];
+    char id[DV_UUID_TEXT];
     if (!make_room(load, PREFIX_MAX + dv_json_record_bound(batch, row)))
         return 0;
-    dv_snow_offset(load->journal.unit + 1, offset);
     int prefix = snprintf(load->text, PREFIX_MAX, "{\"DV_ID\":\"%s\",\"DV_UNIT\":\"%s\"",
-                          dv_id_text(id, batch->row[row].id), offset);
+                          dv_id_text(id, batch->row[row].id), load->journal.token);
     char *record = load->text + prefix;
     size_t length = dv_json_record(batch, row, record);
     if (length == 2) { /* "{}" */
@@ -119,19 +113,21 @@ bool dv_snow_make_unit(struct dv_snow_load *load)
     bool room = true;
     load->unit_count = 0;
     dv_snowflake_rows_reset(&load->rows);
+    dv_snowflake_journal_begin(&load->journal);
     for (struct dv_snow_held *held = after(load, 0); held != NULL && room; held = after(load, held->order))
         for (uint32_t row = 0; row < held->batch->rows && room; row++)
             if (!is_over(held, row))
                 room = add_row(load, held, row);
     if (load->text != NULL)
         explicit_bzero(load->text, load->text_size);
-    if (load->unit_count == 0)
+    if (load->unit_count == 0) {
+        dv_snowflake_journal_take_back(&load->journal);
         return false;
+    }
     dv_snowflake_rows_end(&load->rows);
-    dv_snowflake_journal_begin(&load->journal);
     for (uint32_t i = 0; i < load->unit_count; i++)
         dv_snowflake_journal_note(&load->journal, load->unit[i].held->batch->row[load->unit[i].row].id);
-    dv_snow_offset(load->journal.unit, load->offset);
+    memcpy(load->offset, load->journal.token, sizeof load->offset);
     return true;
 }
 

@@ -14,13 +14,14 @@ import pathlib
 import random
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
 from snowflake import Snowflake
-from snowflake_caller import knobs, restore
+from snowflake_caller import Caller, knobs, restore
 from world import World, wait_for
 
 CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
@@ -149,6 +150,53 @@ def test_a_table_made_anew_halts(world, snow):
     snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
     write_records(world, 101, 200)
     assert "the channel has lost its offset" in run(world, 1) and numbers(snow) == []
+
+
+def offset_under_way(snow, before):
+    request = next(request for request in snow.requests[before:] if request.path.endswith("/rows"))
+    return urllib.parse.parse_qs(request.query)["endOffsetToken"][0]
+
+
+def test_another_owner_s_request_of_the_same_number_is_not_taken_for_ours(world, snow):
+    """It has a copy of the journal, takes the channel while ours is on its way, and commits the next number: ours is gone."""
+    name = "test_another_owner_s_request_of_the_same_number_is_not_taken_for_ours"
+    write_records(world, 1, 100)
+    run(world)
+    snow.stalled = True
+    before = len(snow.requests)
+    write_records(world, 101, 200)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    number, random_part = offset_under_way(snow, before).split("-")
+    assert len(number) == 20 and len(random_part) == 16
+    other, caller = f"{number}-{'0' * 16}", Caller(snow)
+    caller.enter()
+    token = caller.open(name).json["next_continuation_token"]
+    snow.stalled = False
+    assert caller.append(token, [{"DV_ID": "another", "DV_UNIT": other, "N": 999, "WARD": "w"}], other, channel=name).status == 200
+    assert process.wait(60) == 7 and "snowflake.halted" in process.log.read_text()
+    assert "somebody else writes" in run(world, 7)
+    assert numbers(snow) == [*range(1, 101), 999]
+    assert {row["DV_UNIT"] for row in snow.rows("T") if row["N"] == 999} == {other}
+
+
+def test_a_replay_beside_a_run_is_refused(world, snow):
+    snow.poison = lambda row: row.get("n", row.get("N")) in (50, 77)
+    write_records(world, 1, 100)
+    run(world, 1)
+    snow.poison, snow.stalled = None, True
+    before = len(snow.requests)
+    write_records(world, 101, 200)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    done = world.run("dlq", "replay", "graph.yaml", "--all")
+    assert done.returncode == 7 and b"is in use by another process" in done.stderr, done.stderr
+    snow.stalled = False
+    assert process.wait(60) in (0, 1), process.log.read_text()
+    assert numbers(snow) == [number for number in range(1, 201) if number not in (50, 77)]
+    done = world.run("dlq", "replay", "graph.yaml", "--all")
+    assert done.returncode == 0, done.stderr
+    assert numbers(snow) == list(range(1, 201))
 
 
 def test_refused_rows_are_dead_letters(world, snow):

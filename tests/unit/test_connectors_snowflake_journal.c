@@ -91,7 +91,58 @@ static void remembers_what_was_sent(void **state)
         assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(number)), number == 0 || number > 5 ? 0
                                                                                   : number < 4              ? 1
                                                                                                             : 2);
-    assert_int_equal(dv_snowflake_journal_count(&book.journal, 1), 3);
+    assert_int_equal(dv_snowflake_journal_missing(&book.journal, 1, NULL, 0), 3);
+    uint8_t ids[2][DV_SNOWFLAKE_JOURNAL_ID]; /* one of another's that came with the same request does not count */
+    memcpy(ids[0], id_of(2), sizeof ids[0]);
+    memcpy(ids[1], id_of(9), sizeof ids[1]);
+    assert_int_equal(
+        dv_snowflake_journal_missing(&book.journal, 1, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])ids, 2), 2);
+    close_book(world, &book);
+}
+
+/* Two of them would each take for its own what the other has committed. */
+static void has_one_owner(void **state)
+{
+    struct world *world = *state;
+    struct book book, other;
+    struct dv_error error = { 0 };
+    open_fine(world, &book);
+    assert_int_equal(open_book(world, &other, 7, &error), DV_E_FENCED);
+    assert_non_null(strstr(error.text, "is in use by another process"));
+    send_unit(world, &book, 1, 3); /* which replaces the file, and not the lock */
+    assert_int_equal(open_book(world, &other, 7, &error), DV_E_FENCED);
+    close_book(world, &book);
+    open_fine(world, &other);
+    close_book(world, &other);
+}
+
+/* A request of the same number is another one. */
+static void makes_each_token_once(void **state)
+{
+    struct world *world = *state;
+    struct book book;
+    char first[DV_SNOWFLAKE_TOKEN], second[DV_SNOWFLAKE_TOKEN];
+    open_fine(world, &book);
+    assert_string_equal(book.journal.token, "");
+    send_unit(world, &book, 1, 3);
+    memcpy(first, book.journal.token, sizeof first);
+    assert_int_equal(strlen(first), DV_SNOWFLAKE_TOKEN - 1);
+    assert_memory_equal(first, "00000000000000000001-", 21);
+    dv_snowflake_journal_settle(&book.journal, 0);
+    send_unit(world, &book, 4, 5);
+    memcpy(second, book.journal.token, sizeof second);
+    assert_memory_equal(second, "00000000000000000002-", 21);
+    close_book(world, &book);
+    open_fine(world, &book);
+    assert_string_equal(book.journal.token, second);
+    assert_string_equal(book.journal.token_before, first);
+    dv_snowflake_journal_take_back(&book.journal);
+    assert_string_equal(book.journal.token, first);
+    assert_string_equal(book.journal.token_before, "");
+    send_unit(world, &book, 4, 5);
+    assert_string_equal(book.journal.token_before, first);
+    assert_memory_equal(book.journal.token, second, 21);
+    assert_string_not_equal(book.journal.token, second);
     close_book(world, &book);
 }
 
@@ -239,6 +290,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(remembers_what_was_sent, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(has_one_owner, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(makes_each_token_once, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(writes_at_the_close, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(takes_back_what_was_not_taken, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(forgets_what_was_refused, world_setup, world_teardown),
