@@ -229,9 +229,10 @@ static uint64_t people_of(const struct dv_hit *hit, uint64_t persons)
     return hit->subject.present ? persons : group;
 }
 
-void dv_evidence_count_people(struct dv_evidence *evidence)
+void dv_evidence_count_people(struct dv_evidence *evidence, uint64_t k)
 {
     uint64_t persons = count_persons(evidence);
+    persons = persons < k ? persons : k;
     evidence->people = 0;
     for (uint32_t i = 0; i < evidence->count; i++) {
         uint64_t of = people_of(&evidence->hits[i], persons);
@@ -247,7 +248,7 @@ void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k)
         if (people_of(&evidence->hits[i], persons) >= k)
             evidence->hits[kept++] = evidence->hits[i];
     evidence->count = kept;
-    dv_evidence_count_people(evidence);
+    dv_evidence_count_people(evidence, k);
 }
 
 /* ---- writing ---- */

@@ -26,8 +26,8 @@ struct dv_evidence {
     bool lexical; /* found by words alone */
     uint32_t count;
     struct dv_hit hits[DV_EVIDENCE_MAX];
-    /* The people that they are about at least, once dv_evidence_of_many() has looked: those told apart, or the largest group,
-     * whichever is more. Groups may hold the same people, so they are not added. */
+    /* The people that they are about at least, once dv_evidence_of_many() has looked: those told apart, k at most, or the largest
+     * group, whichever is more. Groups may hold the same people, so they are not added. */
     uint64_t people;
 };
 
@@ -51,8 +51,8 @@ DV_CHECKED dv_rc dv_evidence_read(struct dv_evidence_reader *reader, const char 
  * for a group beside them does not hide whose they are. */
 void dv_evidence_of_many(struct dv_evidence *evidence, uint64_t k);
 
-/* Fills `people` from the hits that are left. */
-void dv_evidence_count_people(struct dv_evidence *evidence);
+/* Fills `people` from the hits that are left. Of persons told apart k at most count: how many more there are is not told. */
+void dv_evidence_count_people(struct dv_evidence *evidence, uint64_t k);
 
 /* Writes the hits of the bits `cited` as JSON: [{"n":1,"id":"…","hash":"…","schema":"…","at":"2026-11-23T06:00:00Z"}]; `at` is the
  * end of a group's window, and the day of a person's record, in UTC. */

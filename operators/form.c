@@ -1,40 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
- * form.c - texts without their numbers. */
+ * form.c - what a finding is about, whatever its window and its figures. */
 #include "operators/form.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "engine/id.h"
+#include "operators/rag_told.h"
 
-static bool is_digit(const char *text, size_t length, size_t at)
+static uint64_t add_piece(uint64_t form, struct dv_piece piece)
 {
-    return at < length && text[at] >= '0' && text[at] <= '9';
+    return dv_hash64(piece.text != NULL ? piece.text : "", piece.length, form);
 }
 
-/* Behind a number such as 12, 1,000.5 or 7.5e-19, or `at` if none is there. */
-static size_t skip_number(const char *text, size_t length, size_t at)
+/* Where a text has several columns, what follows the finding may tell it from others. */
+static bool is_of_columns(const struct dv_rag_told *told)
 {
-    if (!is_digit(text, length, at))
-        return at;
-    while (is_digit(text, length, at))
-        at += at + 1 < length && strchr(".,e", text[at + 1]) != NULL && is_digit(text, length, at + 2) ? 2 : 1;
-    bool small = at + 1 < length && text[at] == 'e' && text[at + 1] == '-';
-    return small ? skip_number(text, length, at + 2) : at;
+    return told->group.length > 0 && memmem(told->group.text, told->group.length, ": ", 2) != NULL;
 }
 
 uint64_t dv_form_of(const char *text, size_t length, uint64_t seed)
 {
-    char form[DV_FORM_MAX];
-    size_t used = 0;
-    bool told = false;
-    if (length > DV_FORM_MAX)
+    struct dv_rag_told told;
+    if (!dv_rag_told_read(&told, text, length) || is_of_columns(&told))
         return 0;
-    for (size_t at = 0; at < length; used++) {
-        size_t end = told ? skip_number(text, length, at) : at;
-        told = told || (at > 0 && text[at - 1] == ':' && text[at] == ' ');
-        form[used] = end > at ? '0' : text[at];
-        at = end > at ? end : at + 1;
-    }
-    return dv_hash64(form, used, seed) | 1;
+    uint64_t form = dv_hash64(&told.kind, sizeof told.kind, seed);
+    form = add_piece(form, told.group);
+    form = add_piece(form, told.measure);
+    return add_piece(form, told.of) | 1;
 }

@@ -25,7 +25,7 @@ struct candidate {
     const char *text;
     size_t length;
     uint64_t hash;  /* of its text: what stands in several records is said once */
-    uint64_t form;  /* of its text without the numbers behind a colon; 0: it is about a person */
+    uint64_t form;  /* of the finding that it tells or advises on; 0: it is none */
     uint32_t cited;
     int64_t at_ms;
     double score;
@@ -88,9 +88,12 @@ static void strip_end(const char **text, size_t *length)
     dv_sentence_trim(text, length);
 }
 
-static uint64_t form_of(const struct dv_hit *hit, const char *text, size_t length)
+/* Of a finding; what to do about it has another one. */
+static uint64_t form_of(const struct dv_hit *hit, bool advises)
 {
-    return hit->subject.present ? 0 : dv_form_of(text, length, dv_hash64(hit->schema.text, hit->schema.length, 0));
+    uint64_t seed = dv_hash64(hit->schema.text, hit->schema.length, advises);
+    bool finds = hit->told.kind != DV_TOLD_OTHER && !hit->subject.present;
+    return finds ? dv_form_of(hit->told.finding.text, hit->told.finding.length, seed) : 0;
 }
 
 /* What says the same: in the same words, or with other numbers. NULL: nothing does. */
@@ -123,7 +126,7 @@ static void add_candidate(struct extract *extract, const struct dv_hit *hit, uin
     if (length == 0 || length >= DV_SENTENCE_MAX)
         return;
     bool meets = bits != 0 || hit->fits;
-    const struct candidate candidate = { .text = text, .length = length, .hash = dv_hash64(text, length, 0), .form = form_of(hit, text, length),
+    const struct candidate candidate = { .text = text, .length = length, .hash = dv_hash64(text, length, 0), .form = form_of(hit, sentence.text == hit->told.advice.text),
         .meets = meets, .cited = UINT32_C(1) << piece, .at_ms = hit->at.present ? hit->at.integer : INT64_MIN,
         .score = score };
     struct candidate *same = find_same(extract, &candidate);

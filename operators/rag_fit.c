@@ -277,6 +277,6 @@ dv_rc dv_rag_fit(struct dv_evidence *evidence, const char *question, size_t leng
     uint32_t words = words_of_persons(asking);
     DV_TRY(dv_people_tell(evidence, asking, words, rule, arena));
     *ret_reason = evidence->count > 0 ? NULL : persons && words != 0 ? TOO_FEW : NOT_ABOUT;
-    dv_evidence_count_people(evidence);
+    dv_evidence_count_people(evidence, rule->k);
     return DV_OK;
 }

@@ -7,15 +7,21 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "engine/id.h"
 #include "operators/sentence.h"
 
 enum { UNITS_MAX = 1024, FRAME_BYTES = 64 };
 
-/* A text of one person, a record or a sentence of it, and which words of the question it has. */
+_Static_assert(DV_EVIDENCE_MAX <= 32, "people are bits");
+
+/* A text of one person, a record or a sentence of it, and which words of the question it has. People are bits. */
 struct unit {
     uint32_t hit;
-    int64_t subject;
+    uint32_t person;
     uint32_t words;
+    uint32_t first;  /* the first unit of the same text */
+    uint32_t people; /* who have that text; in the first alone */
+    uint64_t hash;
     const char *text; /* without blanks around it */
     size_t length;
 };
@@ -36,12 +42,38 @@ static bool is_person(const struct dv_hit *hit)
     return hit->subject.present != 0;
 }
 
+/* Who is found first under that number. Who cannot be told from others is one with them. */
+static uint32_t person_of(const struct dv_evidence *evidence, uint32_t hit)
+{
+    uint32_t first = 0;
+    while (!is_person(&evidence->hits[first]) ||
+           evidence->hits[first].subject.integer != evidence->hits[hit].subject.integer)
+        first++;
+    return UINT32_C(1) << first;
+}
+
+static uint32_t first_same(const struct units *units, const struct unit *unit)
+{
+    for (uint32_t i = 0; i < units->count; i++) {
+        const struct unit *other = &units->at[i];
+        if (other->hash == unit->hash && other->length == unit->length &&
+            memcmp(other->text, unit->text, unit->length) == 0)
+            return i;
+    }
+    return units->count;
+}
+
 static void add_unit(struct units *units, const struct dv_evidence *evidence, uint32_t hit, uint32_t has,
                      const char *text, size_t length)
 {
     dv_sentence_trim(&text, &length);
-    if (has != 0 && units->count < UNITS_MAX)
-        units->at[units->count++] = (struct unit){ hit, evidence->hits[hit].subject.integer, has, text, length };
+    if (has == 0 || units->count == UNITS_MAX)
+        return;
+    struct unit unit = { .hit = hit, .person = person_of(evidence, hit), .words = has, .text = text, .length = length };
+    unit.hash = dv_hash64(text, length, 0);
+    unit.first = first_same(units, &unit);
+    units->at[units->count++] = unit;
+    units->at[unit.first].people |= unit.person;
 }
 
 static void collect(struct people *people, const struct dv_evidence *evidence, uint32_t words)
@@ -60,30 +92,18 @@ static void collect(struct people *people, const struct dv_evidence *evidence, u
     }
 }
 
-/* Whether a text has all of the words, or is the text that is given. */
-static bool has_all(const struct unit *unit, uint32_t words, const struct unit *same)
+/* How many people have a text with all of the words. */
+static uint64_t count_people(const struct units *units, uint32_t words)
 {
-    if (same == NULL)
-        return (unit->words & words) == words;
-    return unit->length == same->length && memcmp(unit->text, same->text, same->length) == 0;
-}
-
-/* How many people have such a text. Who cannot be told from others counts for one with them. */
-static uint64_t count_people(const struct units *units, uint32_t words, const struct unit *same)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < units->count; i++) {
-        bool counts = has_all(&units->at[i], words, same);
-        for (uint32_t j = 0; j < i && counts; j++)
-            counts = units->at[j].subject != units->at[i].subject || !has_all(&units->at[j], words, same);
-        count += counts;
-    }
-    return count;
+    uint32_t people = 0;
+    for (uint32_t i = 0; i < units->count; i++)
+        people |= (units->at[i].words & words) == words ? units->at[i].person : 0;
+    return (uint64_t)__builtin_popcount(people);
 }
 
 static uint64_t support(const struct people *people, uint32_t words)
 {
-    return count_people(&people->records, words, NULL);
+    return count_people(&people->records, words);
 }
 
 /* The words that may be told of a text: without its rarest ones, until k people share them; 0: none. */
@@ -109,8 +129,10 @@ static uint32_t shared_words(const struct people *people, uint32_t words)
  * is the rule. */
 static bool may_leave(const struct people *people, const struct unit *sentence)
 {
-    const struct unit *same = people->rule->how == DV_PEOPLE_WORDS ? sentence : NULL;
-    return count_people(&people->sentences, sentence->words, same) >= people->rule->k;
+    uint32_t same = people->sentences.at[sentence->first].people;
+    bool verbatim = people->rule->how == DV_PEOPLE_WORDS;
+    uint64_t count = verbatim ? (uint64_t)__builtin_popcount(same) : count_people(&people->sentences, sentence->words);
+    return count >= people->rule->k;
 }
 
 static size_t put_sentences(char *out, const struct people *people, uint32_t hit)

@@ -6,7 +6,7 @@
  *   {"lexical":false,"hits":[{"id":"…","hash":"hex","schema":"healthcare","at":ms,"score":0.83,"cosine":0.61,
  *                             "subject":2,"subjects":1,"text":"…"}]}
  *
- * Best first; what is told of a group window after window in the same words (operators/form.h) stands there once, of the newest
+ * Best first; what insights tell of a group window after window (operators/form.h) stands there once, of the newest
  * of the 64 best. `lexical`: no vector was compared, only words; then `cosine` is null. `subject` numbers the people within this
  * answer, no pseudonym leaves the place; it is null where the text is about a group of `subjects`, and 0 for a person nobody
  * can name, who may be the same in all of them. Only what the batch's tenant has is looked at. Evidence is redacted text:
@@ -102,7 +102,7 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 /* The hits that are given, best first. */
 struct chosen {
     const struct dv_vectors_hit *hits[DV_VECTORS_TOP_MAX];
-    uint64_t forms[DV_VECTORS_TOP_MAX]; /* 0: of a person, or too long */
+    uint64_t forms[DV_VECTORS_TOP_MAX]; /* 0: of a person, or no finding */
     uint32_t count;
 };
 

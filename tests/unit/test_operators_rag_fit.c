@@ -14,6 +14,7 @@
 
 #include "engine/arena.h"
 #include "engine/random.h"
+#include "operators/form.h"
 #include "operators/insights_say.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_fit.h"
@@ -410,6 +411,57 @@ static void test_words_with_other_endings(void **state)
         assert_false(dv_words_alike(unlike[i][0], unlike[i][1]));
 }
 
+/* ---- what is told once ---- */
+
+static uint64_t form_of(const char *text, uint64_t seed)
+{
+    return dv_form_of(text, strlen(text), seed);
+}
+
+static void test_findings_of_one_group_have_one_form(void **state)
+{
+    (void)state;
+    static const char rise[] = "Ward 3 is rising: 60 records, 5.0 times the 12.0 that are usual (negative-binomial, p = 1e-9, q = 2e-9, 12 windows).";
+    static const char later[] = "Ward 3 is rising: 1,070 records, 7.5 times the 12.0 that are usual (negative-binomial, p = 1e-19, q = 2, 13 windows).";
+    static const char *const others[] = {
+        "Ward 4 is rising: 60 records, 5.0 times the 12.0 that are usual (negative-binomial, p = 1e-9, q = 2e-9, 12 windows).",
+        "Ward 3 is rising: 60 records, 5.0 times the 12.0 that are usual, counted by ward from 2026-09-22 00:00:00 to 2026-09-22 01:00:00 UTC.",
+        "Ward 3: the mean cost is 60, 3.20 times the 50 that is usual.", "Ward 3: the mean stay is 60, 3.20 times the 50 that is usual.",
+        "The mix of ward 3 has changed: stability index 0.40 over 90 records, against what is usual.", "Ward 3 is number 2: 20 records, 33 % of the window.",
+    };
+    assert_true(form_of(rise, 1) != 0 && form_of(rise, 1) == form_of(later, 1));
+    assert_true(form_of(rise, 1) != form_of(rise, 2));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_true(form_of(others[i], 1) != 0 && form_of(others[i], 1) != form_of(rise, 1));
+        for (size_t j = 0; j < i; j++)
+            assert_true(form_of(others[i], 1) != form_of(others[j], 1));
+    }
+}
+
+/* Numbers tell them apart: as `embed` writes several columns, and whatever else is told of groups. */
+static void test_other_texts_have_no_form(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "sentence: Ward 3 is rising: 60", "sentence: Ward 4 is rising: 50", "age: 30-39; n: 40", "age: 40-49; n: 44",
+        "diagnosis: Type 1 diabetes; n: 20", "diagnosis: Type 2 diabetes; n: 20", "ward: 3; sentence: Asthma is number 2: 20 records", "", ": 1",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_true(form_of(texts[i], 1) == 0);
+}
+
+/* Texts of several columns differ in their numbers, and each is told. */
+static void test_columns_beside_a_finding(void **state)
+{
+    struct scene *scene = *state;
+    scene->used = 0;
+    add_hit(scene, "a", "r", 0, "age: 30-39; asthma: 40");
+    add_hit(scene, "b", "r", 0, "age: 40-49; asthma: 44");
+    assert_true(is_same_set(told_for(scene, "asthma"), "ab"));
+    assert_non_null(strstr(scene->said, "asthma: 40"));
+    assert_non_null(strstr(scene->said, "asthma: 44"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +474,9 @@ int main(void)
         cmocka_unit_test(test_what_is_told_is_read),
         cmocka_unit_test(test_what_is_not_told_so_is_not_read),
         cmocka_unit_test(test_words_with_other_endings),
+        cmocka_unit_test(test_findings_of_one_group_have_one_form),
+        cmocka_unit_test(test_other_texts_have_no_form),
+        cmocka_unit_test_setup_teardown(test_columns_beside_a_finding, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,9 @@ static void test_what_is_told(void **state)
     tell(scene, texts, 6, people, DV_PEOPLE_WORDS);
     assert_string_equal(scene->said, "Records of at least 5 people mention cough [1, 2, 3, 4, 5].\n");
     assert_int_equal(scene->evidence.count, 5);
+    static const char *const all[] = { "Cough.", "A cough.", "Coughs.", "The cough is dry.", "Coughing.", "Coughed." };
+    tell(scene, all, 6, people, DV_PEOPLE_WORDS);
+    assert_int_equal(scene->evidence.people, K); /* not how many more */
     tell(scene, texts, 4, people, DV_PEOPLE_WORDS);
     assert_string_equal(scene->said, "");
     static const int few[] = { 1, 2, 3, 4, 4, 6 };
@@ -278,6 +281,26 @@ static void test_sentences_as_they_stand_there(void **state)
     assert_string_equal(scene->said, "");
 }
 
+/* Many short sentences that are all the same: as quick as they are many, and told as one is. */
+static void test_notes_of_many_sentences(void **state)
+{
+    struct scene *scene = *state;
+    enum { SENTENCES = 205 };
+    static const int people[] = { 1, 2, 3, 4, 5 };
+    static char note[SENTENCES * 7 + 1];
+    for (int i = 0; i < SENTENCES; i++)
+        memcpy(note + 7 * i, "Cough! ", 8);
+    const char *const texts[] = { note, note, note, note, note };
+    tell(scene, texts, 5, people, DV_PEOPLE_WORDS);
+    assert_string_equal(scene->said, "Cough! [1, 2, 3, 4, 5].\n");
+    assert_int_equal(scene->evidence.people, K);
+    tell(scene, texts, 5, people, DV_PEOPLE_SENTENCES);
+    assert_string_equal(scene->said, "Cough! [1, 2, 3, 4, 5].\n");
+    static const int one_twice[] = { 1, 2, 3, 4, 4 };
+    tell(scene, texts, 5, one_twice, DV_PEOPLE_WORDS);
+    assert_string_equal(scene->said, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_k_people_say_alike_is_told_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentences_as_they_stand_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_notes_of_many_sentences, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
