@@ -22,8 +22,8 @@ static dv_rc take_lines(dv_take_line *take, void *context, const char *buffer, s
     return DV_OK;
 }
 
-/* The buffer's pages cost nothing before they are used. A block at a time: what was read is given on soon. */
-static dv_rc read_all(FILE *file, char *buffer, dv_take_line *take, void *context)
+/* The buffer's pages cost nothing before they are used; *ret_used tells how many bytes were. A block at a time: what was read is given on soon. */
+static dv_rc read_all(FILE *file, char *buffer, size_t *ret_used, dv_take_line *take, void *context)
 {
     enum { BLOCK = 1024 * 1024 };
     size_t length = 0, got = 0;
@@ -31,6 +31,7 @@ static dv_rc read_all(FILE *file, char *buffer, dv_take_line *take, void *contex
         size_t room = DV_LINE_BYTES_MAX - length, rest = 0;
         got = fread(buffer + length, 1, room < BLOCK ? room : BLOCK, file);
         length += got;
+        *ret_used = length > *ret_used ? length : *ret_used;
         DV_TRY(take_lines(take, context, buffer, length, &rest));
         length -= rest;
         memmove(buffer, buffer + rest, length);
@@ -47,7 +48,9 @@ dv_rc dv_input_lines(FILE *file, dv_take_line *take, void *context)
     char *buffer = dv_memory_alloc(DV_LINE_BYTES_MAX + DV_JSON_PADDING);
     if (buffer == NULL)
         return DV_E_MEMORY;
-    dv_rc rc = read_all(file, buffer, take, context);
+    size_t used = 0;
+    dv_rc rc = read_all(file, buffer, &used, take, context);
+    explicit_bzero(buffer, used); /* names of people can be among the lines */
     dv_memory_free(buffer);
     return rc;
 }

@@ -26,18 +26,24 @@ struct forget {
     uint8_t sent[TOGETHER][DV_SUBJECT_REF_BYTES];
     uint32_t count;
     uint64_t named, lines;
-    bool shows;
+    bool shows, broken; /* `broken`: a place did not answer, and is not asked again */
 };
 
 /* ---- removing ---- */
 
-static void show(struct forget *forget)
+static uint64_t removed_of(const struct forget *forget)
 {
     uint64_t removed = 0;
     for (uint32_t i = 0; i < forget->cli->count; i++)
         removed += forget->cli->at[i].removed;
+    return removed;
+}
+
+static void show(struct forget *forget)
+{
     if (forget->shows)
-        (void)fprintf(stderr, "\r\033[K%llu named, %llu texts removed", (unsigned long long)forget->named, (unsigned long long)removed);
+        (void)fprintf(stderr, "\r\033[K%llu named, %llu texts removed", (unsigned long long)forget->named,
+                      (unsigned long long)removed_of(forget));
 }
 
 static dv_rc remove_them(struct forget *forget)
@@ -46,7 +52,9 @@ static dv_rc remove_them(struct forget *forget)
     for (uint32_t i = 0; forget->count > 0 && i < cli->count; i++) {
         struct dv_vectors_at *at = &cli->at[i];
         struct dv_vectors_request request = { .kind = DV_VECTORS_REMOVE, .rows = forget->rows, .count = forget->count };
+        forget->broken = true;
         DV_TRY(dv_vectors_cli_ask(cli, at, &request, forget->error));
+        forget->broken = false;
         at->removed += request.total;
         at->met += request.met;
         at->remains = at->place->path != NULL ? request.remains : at->remains || request.remains;
@@ -196,6 +204,23 @@ static int conclude(const struct forget *forget)
     return code;
 }
 
+/* Who was named before a line that is at fault is forgotten too, and told of first: an error takes nothing back. */
+static int end(struct forget *forget, dv_rc rc)
+{
+    const struct dv_error *first = forget->error;
+    struct dv_error late = { 0 };
+    int code = DV_EXIT_OK;
+    forget->error = &late;
+    dv_rc removed = forget->broken ? DV_OK : remove_them(forget);
+    if (forget->shows && forget->named > 0)
+        (void)fprintf(stderr, "\r\033[K");
+    if (forget->broken ? removed_of(forget) > 0 : rc == DV_OK || forget->named > 0)
+        code = conclude(forget);
+    if (removed != DV_OK)
+        code = dv_say_error(removed, &late);
+    return rc != DV_OK ? dv_say_error(rc, first) : code;
+}
+
 int dv_vectors_forget(struct dv_vectors_cli *cli)
 {
     struct dv_error error = { 0 };
@@ -206,12 +231,9 @@ int dv_vectors_forget(struct dv_vectors_cli *cli)
     forget->error = &error;
     forget->shows = dv_colour(STDERR_FILENO) && !cli->json;
     dv_rc rc = cli->id_count > 0 ? by_id(forget) : forget_people(forget);
-    if (rc == DV_OK)
-        rc = remove_them(forget);
-    if (forget->shows && forget->named > 0)
-        (void)fprintf(stderr, "\r\033[K");
-    int code = rc == DV_OK ? conclude(forget) : dv_say_error(rc, &error);
+    int code = end(forget, rc);
     explicit_bzero(forget->refs, sizeof forget->refs);
+    explicit_bzero(forget->sent, sizeof forget->sent);
     dv_memory_free(forget);
     return code;
 }

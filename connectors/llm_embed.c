@@ -16,6 +16,12 @@ static bool refuse_count(struct dv_llm_talk *talk)
                          false);
 }
 
+/* Some servers answer so to one text they cannot take, which says nothing about the model. */
+static bool refuse_empty(struct dv_llm_talk *talk)
+{
+    return dv_llm_refuse(talk, DV_E_DATA, "the service gave a text no vector", false);
+}
+
 static bool take_numbers(struct dv_llm_talk *talk, dv_doc_at vector, float *row)
 {
     const struct dv_doc *doc = &talk->doc;
@@ -28,6 +34,8 @@ static bool take_numbers(struct dv_llm_talk *talk, dv_doc_at vector, float *row)
             return dv_llm_refuse(talk, DV_E_DATA, "a vector of the service holds something else than numbers", false);
         row[count++] = (float)number;
     }
+    if (count == 0)
+        return refuse_empty(talk);
     return count == talk->embedding->dims || refuse_count(talk);
 }
 
@@ -37,6 +45,8 @@ static bool take_base64(struct dv_llm_talk *talk, const char *text, size_t lengt
     size_t size = talk->embedding->dims * sizeof *row;
     size_t written = 0;
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the numbers are copied as they are");
+    if (length == 0)
+        return refuse_empty(talk);
     if (length != dv_base64_length(size))
         return refuse_count(talk);
     uint8_t *bytes = dv_memory_alloc(length);

@@ -76,7 +76,9 @@ static void after_work(struct dv_job *job)
         (void)dv_breaker_succeeded(&sqlite->breaker);
     else
         (void)dv_breaker_failed(&sqlite->breaker, dv_now_ns(sqlite->timer.loop), reason);
-    sqlite->reason = reason != NULL || request->rc == DV_OK ? reason : request->reason;
+    sqlite->reason = reason;
+    if (reason == NULL)
+        sqlite->reason = request->rc == DV_OK && sqlite->partial ? DV_VECTORS_MEMORY_FULL : request->rc == DV_OK ? NULL : request->reason;
     if (request->reason == NULL)
         request->reason = reason;
     sqlite->state = DV_VECTORS_IDLE;

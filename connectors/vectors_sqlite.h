@@ -45,6 +45,7 @@ enum dv_vectors_sql {
     DV_VECTORS_CHANGES,
     DV_VECTORS_VERSION,
     DV_VECTORS_LOAD,
+    DV_VECTORS_HAS,
     DV_VECTORS_TOTAL,
     DV_VECTORS_SQL_COUNT
 };
@@ -61,6 +62,7 @@ struct dv_vectors_sqlite {
     int64_t version;      /* of the file, when it was looked at last */
     int64_t changes;      /* its count of rows that were changed or removed */
     int64_t last;         /* the greatest number read */
+    bool partial;         /* the file has more vectors than memory: none is compared */
     struct dv_arena arena; /* of the last answer */
     struct dv_vectors_hit hits[DV_VECTORS_TOP_MAX];
     struct dv_job job;
@@ -73,8 +75,12 @@ struct dv_vectors_sqlite {
     const char *reason;
 };
 
+#define DV_VECTORS_MEMORY_FULL "the vectors are as many as may be in memory: raise `memory`, or use pgvector"
+
 /* Opens `path`, makes the tables if the file is new, and reads its vectors; blocks for that. At most `memory_bytes` of
- * vectors are held. DV_E_CONFIG: it is no store of ours, of a later version, or has more vectors than that; DV_E_IO,
+ * vectors are held; 0: none are read, for somebody who counts and removes. If another process puts more than that into the
+ * file, searches go on by words alone, and vectors are refused. DV_E_CONFIG: it is no store of ours, of a later version, or
+ * has more vectors than that; DV_E_IO,
  * DV_E_FULL, DV_E_DEPENDENCY. Close with dv_vectors_close(&sqlite->vectors). */
 DV_CHECKED dv_rc dv_vectors_sqlite_open(struct dv_vectors_sqlite *sqlite, struct dv_loop *loop, const char *path, size_t memory_bytes,
                                         struct dv_error *error);

@@ -11,8 +11,6 @@
 
 enum { MATCH_BYTES = DV_WORDS_MAX * (DV_WORD_BYTES_MAX + 8) };
 
-#define MEMORY_FULL "the vectors are as many as may be in memory: raise `memory`, or use pgvector"
-
 static const char *const texts[DV_VECTORS_SQL_COUNT] = {
     [DV_VECTORS_BEGIN] = "BEGIN IMMEDIATE",
     [DV_VECTORS_COMMIT] = "COMMIT",
@@ -41,6 +39,7 @@ static const char *const texts[DV_VECTORS_SQL_COUNT] = {
     [DV_VECTORS_CHANGES] = "SELECT changes FROM embeddings_changes",
     [DV_VECTORS_VERSION] = "PRAGMA data_version",
     [DV_VECTORS_LOAD] = "SELECT n, tenant, schema, created_at, model, vector FROM embeddings WHERE n > ?1 AND vector IS NOT NULL ORDER BY n",
+    [DV_VECTORS_HAS] = "SELECT count(*) FROM embeddings WHERE tenant=?1 AND id=?2 AND (?3=0 OR vector IS NOT NULL)",
     [DV_VECTORS_TOTAL] = "SELECT count(*) FROM embeddings WHERE ?1 IS NULL OR tenant=?1",
 };
 
@@ -102,10 +101,12 @@ dv_rc dv_vectors_sqlite_refresh(struct dv_vectors_sqlite *sqlite)
         dv_vectors_memory_free(&sqlite->memory);
         sqlite->last = 0;
     }
-    DV_TRY(load_new(sqlite));
+    dv_rc rc = sqlite->memory.bytes_max > 0 ? load_new(sqlite) : DV_OK;
+    if (rc != DV_OK && rc != DV_E_FULL)
+        return rc;
     sqlite->changes = changes;
-    sqlite->version = version;
-    return DV_OK;
+    sqlite->version = rc == DV_OK ? version : -1; /* the next request may find room for the rest */
+    return rc;
 }
 
 /* ---- putting ---- */
@@ -182,8 +183,23 @@ static dv_rc reserve(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_r
 {
     for (uint32_t i = 0; i < put->count; i++)
         if (put->rows[i].vector.at != NULL)
-            DV_TRY(dv_vectors_memory_reserve(&sqlite->memory, &put->rows[i], put->count));
+            DV_TRY(sqlite->partial ? DV_E_FULL : dv_vectors_memory_reserve(&sqlite->memory, &put->rows[i], put->count));
     return DV_OK;
+}
+
+/* Whether all that a put brings is in the file: what is read a second time needs no room. */
+static bool adds_nothing(struct dv_vectors_sqlite *sqlite, const struct dv_vectors_request *put)
+{
+    sqlite3_stmt *has = sqlite->statements[DV_VECTORS_HAS];
+    for (uint32_t i = 0; i < put->count; i++) {
+        const struct dv_vectors_row *row = &put->rows[i];
+        int64_t there = 0;
+        int result = dv_vectors_sql_text(has, 1, row->tenant) | sqlite3_bind_blob(has, 2, row->id, sizeof row->id, SQLITE_STATIC) |
+                     sqlite3_bind_int(has, 3, row->vector.at != NULL);
+        if (result != SQLITE_OK || dv_vectors_sql_number(has, &there) != SQLITE_OK || there == 0)
+            return false;
+    }
+    return true;
 }
 
 /* After the commit all is read back from the file, as another process would: there is one way into memory. */
@@ -196,7 +212,9 @@ static dv_rc put_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request
         return DV_E_CONFIG;
     }
     dv_rc rc = reserve(sqlite, put);
-    put->reason = rc == DV_E_FULL || rc == DV_E_MEMORY ? MEMORY_FULL : NULL;
+    if (rc == DV_E_FULL && adds_nothing(sqlite, put))
+        return DV_OK;
+    put->reason = rc == DV_E_FULL || rc == DV_E_MEMORY ? DV_VECTORS_MEMORY_FULL : NULL;
     if (rc != DV_OK)
         return rc == DV_E_MEMORY ? DV_E_FULL : rc;
     DV_TRY(dv_vectors_sql_begin(sqlite));
@@ -294,9 +312,9 @@ static dv_rc fetch_hit(struct dv_vectors_sqlite *sqlite, const struct dv_vectors
 }
 
 /* The best of the joined list that are like the question; one that has just gone is passed over. */
-static dv_rc take_hits(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *search, const struct dv_fused *fused, size_t count)
+static dv_rc take_hits(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *search, const struct dv_vectors_query *query,
+                       const struct dv_fused *fused, size_t count)
 {
-    const struct dv_vectors_query *query = &search->query;
     for (size_t i = 0; i < count && search->total < query->top; i++) {
         struct dv_vectors_hit *hit = &sqlite->hits[search->total];
         *hit = (struct dv_vectors_hit){ .lexical_rank = fused[i].lexical_rank, .score = fused[i].score };
@@ -312,23 +330,24 @@ static dv_rc take_hits(struct dv_vectors_sqlite *sqlite, struct dv_vectors_reque
 
 static dv_rc search_all(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *search)
 {
-    const struct dv_vectors_query *query = &search->query;
+    struct dv_vectors_query query = search->query;
     int64_t near[DV_VECTORS_RANKED_MAX], words[DV_VECTORS_RANKED_MAX];
     struct dv_fused fused[DV_FUSED_MAX];
     size_t words_count = 0;
-    DV_ASSERT(query->tenant.at != NULL && query->top <= DV_VECTORS_TOP_MAX);
+    DV_ASSERT(query.tenant.at != NULL && query.top <= DV_VECTORS_TOP_MAX);
     search->total = 0;
     dv_arena_reset(&sqlite->arena);
-    if (query->vector.at != NULL &&
-        !dv_vectors_memory_fits(&sqlite->memory, query->tenant, query->model, query->vector.length / sizeof(float))) {
+    if (sqlite->partial) /* the nearest of some are not the nearest */
+        query.vector = (struct dv_store_bytes){ 0 };
+    if (query.vector.at != NULL && !dv_vectors_memory_fits(&sqlite->memory, query.tenant, query.model, query.vector.length / sizeof(float))) {
         search->reason = DV_VECTORS_OTHER_MODEL;
         return DV_E_CONFIG;
     }
-    search->lexical = query->vector.at == NULL || dv_vectors_memory_count(&sqlite->memory, query->tenant) == 0;
-    DV_TRY(rank_words(sqlite, query, words, &words_count));
-    size_t near_count = rank_vectors(sqlite, query, near);
+    search->lexical = query.vector.at == NULL || dv_vectors_memory_count(&sqlite->memory, query.tenant) == 0;
+    DV_TRY(rank_words(sqlite, &query, words, &words_count));
+    size_t near_count = rank_vectors(sqlite, &query, near);
     size_t count = dv_vectors_fuse(near, near_count, words, words_count, search->lexical ? 1 : 2, fused);
-    return take_hits(sqlite, search, fused, count);
+    return take_hits(sqlite, search, &query, fused, count);
 }
 
 /* ---- counting ---- */
@@ -348,10 +367,10 @@ void dv_vectors_sqlite_work(struct dv_vectors_sqlite *sqlite, struct dv_vectors_
 {
     request->reason = NULL;
     request->rc = dv_vectors_sqlite_refresh(sqlite);
-    if (request->rc != DV_OK) {
-        request->reason = request->rc == DV_E_FULL ? MEMORY_FULL : NULL;
+    if (request->rc != DV_OK && request->rc != DV_E_FULL)
         return;
-    }
+    /* Another process may have put more than we may hold: what the file alone can answer goes on. */
+    sqlite->partial = request->rc == DV_E_FULL;
     switch (request->kind) {
     case DV_VECTORS_PUT: request->rc = put_all(sqlite, request); break;
     case DV_VECTORS_SEARCH: request->rc = search_all(sqlite, request); break;

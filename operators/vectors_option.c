@@ -43,9 +43,9 @@ static dv_rc open_pg(struct dv_vectors_place *place, const struct dv_pg_config *
     return DV_OK;
 }
 
-static dv_rc open_file(struct dv_vectors_place *place, struct dv_loop *loop, struct dv_error *error)
+static dv_rc open_file(struct dv_vectors_place *place, struct dv_loop *loop, int64_t memory_bytes, struct dv_error *error)
 {
-    DV_TRY(dv_vectors_sqlite_open(&place->of.sqlite, loop, place->path, (size_t)place->memory_bytes, error));
+    DV_TRY(dv_vectors_sqlite_open(&place->of.sqlite, loop, place->path, (size_t)memory_bytes, error));
     place->vectors = &place->of.sqlite.vectors;
     return DV_OK;
 }
@@ -54,7 +54,8 @@ dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place
 {
     struct dv_error error = { 0 };
     const struct dv_pg_config config = dv_vectors_place_config(node, place, reads_only);
-    dv_rc rc = place->server.url != NULL ? open_pg(place, &config, dv_node_loop(node), &error) : open_file(place, dv_node_loop(node), &error);
+    dv_rc rc = place->server.url != NULL ? open_pg(place, &config, dv_node_loop(node), &error)
+                                          : open_file(place, dv_node_loop(node), place->memory_bytes, &error);
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
 }
 
@@ -66,7 +67,7 @@ dv_rc dv_vectors_place_open_alone(struct dv_node *node, struct dv_loop *loop, st
     config.connections = 1;
     if (place->path != NULL && access(place->path, F_OK) != 0) /* opening would make it */
         return dv_error_set(error, DV_E_MISSING, "there are no vectors at '%s'", place->path);
-    DV_TRY(place->server.url != NULL ? open_pg(place, &config, loop, error) : open_file(place, loop, error));
+    DV_TRY(place->server.url != NULL ? open_pg(place, &config, loop, error) : open_file(place, loop, 0, error));
     *ret = place->vectors;
     return DV_OK;
 }

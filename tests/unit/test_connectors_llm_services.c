@@ -261,6 +261,28 @@ static void wrong_vectors_are_refused(void **state)
     }
 }
 
+/* Some servers answer so to one text that they cannot take: it is that text's fault, and not the model's. */
+static void no_vector_is_no_other_width(void **state)
+{
+    static const struct {
+        const char *vector;
+        bool other_width;
+    } vectors_of[] = { { "[]", false }, { "null", false }, { "\"\"", false }, { "[1]", true }, { "[1,0,0]", true }, { "\"AACAPw==\"", true } };
+    struct script *script = *state;
+    open_kind(script, DV_LLM_OPENAI);
+    for (size_t i = 0; i < sizeof vectors_of / sizeof vectors_of[0]; i++) {
+        struct vectors vectors;
+        char body[128];
+        (void)snprintf(body, sizeof body, "{\"data\":[{\"index\":0,\"embedding\":%s}]}", vectors_of[i].vector);
+        script->reply_count = script->next = 0;
+        script_reply(script, 200, body);
+        embed(script, &vectors, 1, DV_LLM_DOCUMENT);
+        assert_int_equal(vectors.embedding.rc, DV_E_DATA);
+        assert_int_equal(vectors.embedding.other_width, vectors_of[i].other_width);
+        assert_int_equal(strstr(vectors.embedding.reason, "no vector") != NULL, !vectors_of[i].other_width);
+    }
+}
+
 static void gemini_gives_vectors_one_by_one(void **state)
 {
     struct script *script = *state;
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gemini_says_how_long_to_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(openai_gives_vectors_in_any_order, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_vector_is_no_other_width, setup, teardown),
         cmocka_unit_test_setup_teardown(gemini_gives_vectors_one_by_one, setup, teardown),
         cmocka_unit_test_setup_teardown(gemini_of_the_second_generation_is_told_the_task_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(an_embedding_can_be_cancelled, setup, teardown),

@@ -185,6 +185,86 @@ static void test_memory_is_bounded(void **state)
     free(sqlite);
 }
 
+static struct asked *new_remove(const char *person)
+{
+    struct asked *remove = new_search("t", "", 0);
+    remove->request.kind = DV_VECTORS_REMOVE;
+    remove->rows[0].subject_ref = bytes_of(person);
+    remove->request.count = 1;
+    return remove;
+}
+
+/* 100 rows about one person, or about nobody. */
+static void put_hundred(struct place *place, uint64_t first, const char *person)
+{
+    struct asked *put = new_put();
+    for (uint64_t i = 0; i < 100; i++) {
+        struct dv_vectors_row *row = add_row(put, "t", first + i, "a text");
+        if (person != NULL)
+            row->subject_ref = bytes_of(person);
+    }
+    put_all(place, put);
+}
+
+/* Another process, which may hold more, puts more into the file than this one may. */
+static void test_more_than_memory_comes_from_elsewhere(void **state)
+{
+    struct world *world = *state;
+    struct dv_vectors_sqlite *both = calloc(2, sizeof *both);
+    const char *path = world_path(world, "grown.sqlite");
+    bool lexical = false;
+    open_file(world, &both[0], path, MEMORY);
+    open_file(world, &both[1], path, 1 << 20);
+    struct place large = { world, &both[0].vectors }, small = { world, &both[1].vectors };
+    put_hundred(&small, 1, NULL);
+    for (uint64_t i = 1; i < 10; i++)
+        put_hundred(&large, 1 + 100 * i, "anna");
+    struct asked *search = new_search("t", "text", 950);
+    assert_true(hits_of(&small, search) > 0);
+    assert_true(search->request.lexical && !search->hits[0].compared);
+    assert_non_null(strstr(dv_vectors_waits(&both[1].vectors), "memory"));
+    assert_int_equal(count_of(&small, "t"), 1000);
+    struct asked *put = new_put();
+    (void)add_row(put, "t", 2000, "one more");
+    assert_int_equal(act(&small, put), DV_E_FULL);
+    assert_non_null(strstr(put->request.reason, "memory"));
+    free(put);
+    put_hundred(&small, 501, "anna"); /* what is there needs no room */
+    struct asked *remove = new_remove("anna");
+    assert_int_equal(act(&small, remove), DV_OK);
+    assert_int_equal(remove->request.total, 900);
+    assert_int_equal(nearest(&small, "t", 50, &lexical), 10); /* and it is well again */
+    assert_false(lexical);
+    assert_null(dv_vectors_waits(&both[1].vectors));
+    for (int i = 0; i < 2; i++)
+        close_file(world, &both[i]);
+    free(search);
+    free(remove);
+    free(both);
+}
+
+/* Who only counts and removes has no use for vectors in memory, however many there are. */
+static void test_removing_needs_no_memory(void **state)
+{
+    struct world *world = *state;
+    struct dv_vectors_sqlite *sqlite = calloc(1, sizeof *sqlite);
+    const char *path = world_path(world, "unread.sqlite");
+    open_file(world, sqlite, path, MEMORY);
+    struct place place = { world, &sqlite->vectors };
+    put_hundred(&place, 1, "anna");
+    close_file(world, sqlite);
+    open_file(world, sqlite, path, 0);
+    assert_int_equal(sqlite->memory.bytes, 0);
+    assert_int_equal(count_of(&place, "t"), 100);
+    struct asked *remove = new_remove("anna");
+    assert_int_equal(act(&place, remove), DV_OK);
+    assert_int_equal(remove->request.total, 100);
+    assert_int_equal(count_of(&place, "t"), 0);
+    close_file(world, sqlite);
+    free(remove);
+    free(sqlite);
+}
+
 static void test_a_file_of_another_kind(void **state)
 {
     struct world *world = *state;
@@ -255,7 +335,8 @@ int main(void)
         TEST(file_each_once_and_the_nearest_first), TEST(file_words_count_too), TEST(file_filters), TEST(file_floor),
         TEST(file_another_model_is_refused), TEST(file_removed_people_are_gone), TEST(file_many_are_removed_at_once), TEST(file_what_is_old_goes), TEST(file_words_get_their_vectors_later),
         TEST(file_a_question_is_no_syntax), TEST(file_nothing_of_other_tenants), TEST(test_two_at_one_file),
-        TEST(test_removed_text_is_overwritten), TEST(test_memory_is_bounded), TEST(test_a_file_of_another_kind),
+        TEST(test_removed_text_is_overwritten), TEST(test_memory_is_bounded),
+        TEST(test_more_than_memory_comes_from_elsewhere), TEST(test_removing_needs_no_memory), TEST(test_a_file_of_another_kind),
         TEST(test_closing_while_it_works), cmocka_unit_test(test_words_of_a_question), cmocka_unit_test(test_ranks_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
