@@ -82,6 +82,7 @@ static bool normalise(float *vector, uint32_t width)
 
 static void add_rows(struct dv_llm_texts *texts, const struct dv_llm_lane *lane)
 {
+    texts->accepted = true;
     for (uint16_t i = lane->from; i < lane->to; i++) {
         struct dv_embed_text *text = &texts->texts[lane->of[i]];
         const float *row = lane->rows + (size_t)(i - lane->from) * texts->width;
@@ -107,6 +108,24 @@ static void settle(struct dv_llm_texts *texts)
         if (!text->embedded)
             memset(text->vector, 0, texts->width * sizeof *text->vector);
     }
+}
+
+/* A wrong model or setting is refused with every text; several, and none ever taken: then no text is to blame. */
+static void doubt(struct dv_llm_texts *texts)
+{
+    uint32_t refused = 0;
+    for (size_t i = 0; i < texts->count; i++)
+        refused += texts->texts[i].refused;
+    if (texts->accepted || refused < 2)
+        return;
+    for (size_t i = 0; i < texts->count; i++) {
+        texts->texts[i].refused = texts->texts[i].whole = false;
+        texts->texts[i].cut = texts->texts[i].done = 0;
+    }
+    if (texts->rc != DV_OK)
+        return;
+    texts->rc = DV_E_DEPENDENCY;
+    texts->reason = "the model's service refuses every text: is its configuration right?";
 }
 
 /* ---- requests ---- */
@@ -189,6 +208,7 @@ static void on_end(struct dv_llm_embedding *embedding)
     if (texts->busy > 0)
         return;
     settle(texts);
+    doubt(texts);
     texts->answer(texts);
 }
 

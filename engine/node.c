@@ -29,6 +29,11 @@ struct dv_arena *dv_node_scratch(struct dv_node *node)
     return &node->scratch;
 }
 
+int64_t dv_node_batch_bytes(const struct dv_node *node)
+{
+    return node->graph->settings.batch_bytes;
+}
+
 const char *dv_node_tenant(const struct dv_node *node)
 {
     return node->graph->settings.tenant;

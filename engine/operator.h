@@ -144,6 +144,9 @@ struct dv_arena *dv_node_scratch(struct dv_node *node);
 const char *dv_node_tenant(const struct dv_node *node);
 const char *dv_node_graph(const struct dv_node *node);
 
+/* The most one batch may use, in bytes. */
+int64_t dv_node_batch_bytes(const struct dv_node *node);
+
 /* Another node of the same graph, by its name, or NULL; from open() on. */
 struct dv_node *dv_node_named(const struct dv_node *node, const char *name);
 

@@ -103,6 +103,18 @@ static dv_rc check_own(struct dv_node *node)
     return dv_refuse(node, NULL, "C224", "say embedder: openai, or leave them out", "`model`, `url`, `key` and `dimensions` are a service's");
 }
 
+/* The vectors of a whole batch lie beside its records, which need room, too. */
+static dv_rc check_room(struct dv_node *node)
+{
+    const struct embed *embed = dv_state(node);
+    int64_t bytes = DV_BATCH_ROWS * embed->dimensions * (int64_t)sizeof(float), most = dv_node_batch_bytes(node) / 2;
+    if (bytes <= most)
+        return DV_OK;
+    return dv_refuse(node, "dimensions", "C226", "raise the graph's `batch_bytes`, as in batch_bytes: 8MiB",
+                     "a batch's %d vectors of %d numbers take %lld bytes: `batch_bytes` must be twice that, %lld", (int)DV_BATCH_ROWS,
+                     (int)embed->dimensions, (long long)bytes, (long long)bytes * 2);
+}
+
 /* What a service is sent must be cleared for it. */
 static dv_rc check_service(struct dv_node *node, struct dv_shape *shape)
 {
@@ -111,6 +123,7 @@ static dv_rc check_service(struct dv_node *node, struct dv_shape *shape)
     DV_TRY(dv_llm_service_check(node, &embed->service, service_kind(embed), "embedder"));
     if (embed->dimensions == 0)
         return dv_refuse(node, "embedder", "C225", "as in dimensions: 768", "it must be known how many `dimensions` the vectors of a service have");
+    DV_TRY(check_room(node));
     if (sent == NULL || !dv_columns_start(sent, dv_node_arena(node), shape->in))
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
     for (uint32_t i = 0; i < embed->form.count; i++)

@@ -120,6 +120,16 @@ def test_one_text_that_it_will_not_have_costs_no_other(world):
         assert vectors.execute("SELECT count(*), count(vector), count(DISTINCT model) FROM embeddings").fetchone() == (5, 5, 1)
 
 
+def test_a_service_that_refuses_every_text_is_asked_wrongly(world):
+    """No document is lost for a wrong setting: they wait until it is right."""
+    with Vectors(64, status=400, until=18) as service:
+        rows = index(world, openai(service))
+        assert sorted(row[0] for row in rows) == sorted(NOTES)
+        assert len(service.requests) == 19, "all five by halves, twice; then at once"
+        letters = world.path("state/t/dead-letters.msgpack")
+        assert not letters.exists() or not letters.read_bytes()
+
+
 def test_documents_wait_for_a_service_that_is_down(world):
     port, service = free_port(), []
     starter = threading.Timer(1.5, lambda: service.append(Vectors(64, port)))

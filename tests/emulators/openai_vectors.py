@@ -5,7 +5,7 @@ are alike.
 
   with Vectors(64) as service: ... service.url ... service.texts ...
 
-A text with "[400]" in it is refused, with all that is asked beside it; `status` and `silent` are for every request. Bodies of errors
+A text with "[400]" in it is refused, with all that is asked beside it; `silent` is for every request, `status` for the first `until`. Bodies of errors
 quote the texts, as some services do.
 """
 import hashlib
@@ -44,8 +44,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         assert self.path == "/v1/embeddings" and body["encoding_format"] == "float"
         if world.silent:
             world.over.wait(20)
-        if world.status != 200 or any("[400]" in text for text in body["input"]):
-            self.answer(world.status if world.status != 200 else 400, {"error": {"message": f"cannot: {body['input']}", "type": "invalid_request_error"}})
+        status = world.status if len(world.requests) <= world.until else 200
+        if status != 200 or any("[400]" in text for text in body["input"]):
+            self.answer(status if status != 200 else 400, {"error": {"message": f"cannot: {body['input']}", "type": "invalid_request_error"}})
             return
         world.texts += body["input"]
         data = [{"object": "embedding", "index": at, "embedding": vector_of(text, world.width)} for at, text in enumerate(body["input"])]
@@ -53,8 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Vectors:
-    def __init__(self, width, port=0, status=200, silent=False):
-        self.width, self.status, self.silent = width, status, silent
+    def __init__(self, width, port=0, status=200, silent=False, until=math.inf):
+        self.width, self.status, self.silent, self.until = width, status, silent, until
         self.requests, self.texts, self.over = [], [], threading.Event()
         http.server.ThreadingHTTPServer.allow_reuse_address = True
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)

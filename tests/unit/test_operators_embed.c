@@ -92,6 +92,19 @@ static void test_findings(void **state)
     assert_non_null(strstr(world->findings, "C222"));
 }
 
+/* The graphs of these tests have batches of 1 MiB: half of it is 256 vectors of 512 numbers. */
+static void test_vectors_fit_a_batch(void **state)
+{
+    struct world *world = *state;
+#define WIDE(width)                                                                                                    \
+    SOURCE "  e: { op: embed, after: in, columns: count, embedder: openai, model: m, url: 'http://127.0.0.1:9', dimensions: " width " }\n"   \
+           "  out: { op: lines, after: e }\n"
+    loads(world, WIDE("512"));
+    assert_false(world_load(world, WIDE("513")));
+    assert_non_null(strstr(world->findings, "C226"));
+    assert_non_null(strstr(world->findings, "1050624")); /* what `batch_bytes` must be */
+}
+
 static void test_runs(void **state)
 {
     struct world *world = *state;
@@ -112,6 +125,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_redacted_text_stays_so_beside_a_number, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_redacted_text_beside_a_typed_one, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_findings, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_vectors_fit_a_batch, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_runs, setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
