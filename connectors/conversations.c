@@ -88,6 +88,7 @@ static void after_work(struct dv_job *job)
     store->state = DV_TALK_IDLE;
     if (request != NULL) {
         request->rc = store->current.rc;
+        request->file_is_well = store->current.reason != NULL;
         request->reason = store->current.reason != NULL ? store->current.reason : store->reason;
         request->total = store->current.total;
         request->conversations = store->current.conversations;
@@ -151,6 +152,7 @@ static void tell_closed(struct dv_conversations_request *request)
     if (request == NULL || !request->waited)
         return;
     request->rc = DV_E_DEPENDENCY;
+    request->file_is_well = false;
     request->reason = "the run ends, or its file is read again";
     request->callback(request);
 }
@@ -179,7 +181,7 @@ static int cut_log(sqlite3 *db)
     int result = sqlite3_exec(db, "PRAGMA foreign_keys=ON", NULL, NULL, NULL);
     if (result == SQLITE_OK)
         result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return result == SQLITE_BUSY ? SQLITE_OK : result;
+    return (result & 0xff) == SQLITE_BUSY ? SQLITE_OK : result;
 }
 
 dv_rc dv_conversations_open(struct dv_conversations *store, struct dv_loop *loop, const char *path, const char *tenant,

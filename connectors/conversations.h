@@ -124,6 +124,7 @@ struct dv_conversations_request {
 
     dv_rc rc;           /* DV_OK, DV_E_MISSING, DV_E_FULL, DV_E_IO, DV_E_DEPENDENCY, DV_E_MEMORY, DV_E_FAILED … */
     const char *reason; /* a literal, or NULL */
+    bool file_is_well;  /* `reason` is the request's own: a bound that is met, or somebody else who reads */
     uint64_t total;
     const struct dv_conversation *conversations; /* the store's, valid during the callback, as what follows */
     const struct dv_turn *turns;
@@ -135,7 +136,7 @@ struct sqlite3_stmt;
 
 enum dv_conversations_sql {
     DV_TALK_BEGIN, DV_TALK_COMMIT, DV_TALK_ROLLBACK, DV_TALK_LAPSE, DV_TALK_LAPSE_TURNS, DV_TALK_BYTES,
-    DV_TALK_MAKE, DV_TALK_FIND, DV_TALK_SPARE, DV_TALK_OTHERS, DV_TALK_OLDEST, DV_TALK_LIST, DV_TALK_TURNS, DV_TALK_SAID, DV_TALK_ASK, DV_TALK_FALL,
+    DV_TALK_MAKE, DV_TALK_FIND, DV_TALK_SPARE, DV_TALK_OTHERS, DV_TALK_OLDEST, DV_TALK_LIST, DV_TALK_TURNS, DV_TALK_SAID, DV_TALK_ASK, DV_TALK_OPEN, DV_TALK_FALL,
     DV_TALK_USE, DV_TALK_TURN, DV_TALK_SAY, DV_TALK_GROW, DV_TALK_END, DV_TALK_UNSAY, DV_TALK_WITHDRAW, DV_TALK_ERASE, DV_TALK_ERASE_ALL,
     DV_TALK_SQL_COUNT
 };
@@ -151,6 +152,7 @@ struct dv_conversations {
     struct sqlite3_stmt *statements[DV_TALK_SQL_COUNT];
     struct dv_arena arena; /* of the last answer */
     bool smeared;          /* of what was deleted something is still in the log */
+    bool owes_cut;         /* an erasure was told that the log could not be cut */
     bool failed;           /* a sync failed: nothing is tried any more */
     struct dv_job job;
     struct dv_breaker breaker;

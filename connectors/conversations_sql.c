@@ -28,10 +28,12 @@ static const char *const texts[DV_TALK_SQL_COUNT] = {
     [DV_TALK_SAID] = "SELECT text, citations FROM sentences WHERE turn=?1 ORDER BY n",
     [DV_TALK_ASK] = "INSERT INTO turns(conversation, id, asked_at, question, whole, cut, bytes) VALUES(?1,?2,?3,?4,?5,0,?6)"
                     " ON CONFLICT(id) DO NOTHING",
+    [DV_TALK_OPEN] = "SELECT n FROM turns WHERE conversation=?1 AND id=?2 AND status IS NULL",
     [DV_TALK_FALL] = "DELETE FROM turns WHERE conversation=?1 AND n NOT IN"
                      " (SELECT n FROM turns WHERE conversation=?1 ORDER BY n DESC LIMIT ?2)",
     [DV_TALK_USE] = "UPDATE conversations SET used_at=max(used_at, ?2) WHERE n=?1",
-    [DV_TALK_TURN] = "SELECT t.n, t.bytes FROM turns t JOIN conversations c ON c.n=t.conversation WHERE c.tenant=?1 AND t.id=?2",
+    [DV_TALK_TURN] = "SELECT t.n, t.bytes FROM turns t JOIN conversations c ON c.n=t.conversation WHERE c.tenant=?1 AND t.id=?2"
+                     " AND t.status IS NULL",
     [DV_TALK_SAY] = "INSERT INTO sentences(turn, n, text, citations)"
                     " VALUES(?1, (SELECT coalesce(max(n), 0) + 1 FROM sentences WHERE turn=?1), ?2, ?3)",
     [DV_TALK_GROW] = "UPDATE turns SET bytes=bytes + ?2, cut=max(cut, ?3) WHERE n=?1",

@@ -268,6 +268,19 @@ static struct dv_store_bytes make_whole(struct dv_conversations *store, const st
     return text != NULL ? (struct dv_store_bytes){ text, length } : whole;
 }
 
+/* A question that comes again, and has no whole answer yet, is answered from the start. */
+static int begin_again(struct dv_conversations *store, const struct dv_turn_question *question, int64_t n)
+{
+    sqlite3_stmt *open = store->statements[DV_TALK_OPEN], *unsay = store->statements[DV_TALK_UNSAY], *withdraw = store->statements[DV_TALK_WITHDRAW];
+    int64_t turn = 0;
+    int result = read_number(open, sqlite3_bind_int64(open, 1, n) | dv_talk_bind_id(open, 2, question->id), &turn);
+    if (result == SQLITE_OK && turn != 0)
+        result = dv_talk_delete(store, DV_TALK_UNSAY, sqlite3_bind_int64(unsay, 1, turn));
+    if (result == SQLITE_OK && turn != 0)
+        result = dv_talk_run(withdraw, sqlite3_bind_int64(withdraw, 1, turn));
+    return result;
+}
+
 static int insert_turn(struct dv_conversations *store, const struct dv_conversations_request *request, struct dv_turn_question *question, int64_t n)
 {
     sqlite3_stmt *ask = store->statements[DV_TALK_ASK], *fall = store->statements[DV_TALK_FALL], *use = store->statements[DV_TALK_USE];
@@ -275,6 +288,8 @@ static int insert_turn(struct dv_conversations *store, const struct dv_conversat
     int bound = sqlite3_bind_int64(ask, 1, n) | dv_talk_bind_id(ask, 2, question->id) | sqlite3_bind_int64(ask, 3, request->now_ms) |
                 dv_talk_bind_text(ask, 4, text) | dv_talk_bind_text(ask, 5, whole) | sqlite3_bind_int64(ask, 6, (int64_t)(text.length + whole.length));
     int result = dv_talk_run(ask, bound);
+    if (result == SQLITE_OK && sqlite3_changes(store->db) == 0)
+        result = begin_again(store, question, n);
     if (result == SQLITE_OK)
         result = dv_talk_delete(store, DV_TALK_FALL, sqlite3_bind_int64(fall, 1, n) | sqlite3_bind_int64(fall, 2, store->limits.turns));
     if (result == SQLITE_OK)
@@ -320,7 +335,7 @@ static dv_rc ask(struct dv_conversations *store, struct dv_conversations_request
 
 /* ---- answering ---- */
 
-/* Its number and size; false: nobody keeps it. */
+/* Its number and size; not found: nobody keeps it, or its answer is whole, and comes again. */
 static int find_turn(struct dv_conversations *store, const struct dv_turn_line *line, int64_t *ret_n, int64_t *ret_bytes, bool *ret_found)
 {
     sqlite3_stmt *statement = store->statements[DV_TALK_TURN];
@@ -400,6 +415,7 @@ static dv_rc wipe_log(struct dv_conversations *store, struct dv_conversations_re
 static dv_rc erase(struct dv_conversations *store, struct dv_conversations_request *request)
 {
     enum dv_conversations_sql which = request->all ? DV_TALK_ERASE_ALL : DV_TALK_ERASE;
+    bool again = store->owes_cut; /* whoever was told to erase it again finds it gone, which is what he wants to hear */
     sqlite3_stmt *statement = store->statements[which];
     int result = dv_talk_begin(store);
     if (result == SQLITE_OK) {
@@ -410,8 +426,10 @@ static dv_rc erase(struct dv_conversations *store, struct dv_conversations_reque
         request->total = (uint64_t)sqlite3_changes(store->db);
     }
     DV_TRY(dv_talk_end(store, DV_OK, result));
+    store->owes_cut = store->owes_cut || request->total > 0;
     DV_TRY(wipe_log(store, request));
-    return request->total == 0 && !request->all ? DV_E_MISSING : DV_OK;
+    store->owes_cut = false;
+    return request->total == 0 && !request->all && !again ? DV_E_MISSING : DV_OK;
 }
 
 static dv_rc sweep(struct dv_conversations *store, struct dv_conversations_request *request)

@@ -43,10 +43,14 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     static const char *const option_names[PARTS] = { "kind", "text", "citations", "status" };
     struct sink_conversation *sink = dv_state(node);
+    const struct dv_node *of = dv_node_named(node, sink->of);
     struct dv_schema *kept = dv_schema_new(dv_node_arena(node), shape->in->name, PARTS);
     struct dv_schema *shown = dv_schema_new(dv_node_arena(node), shape->in->name, 1);
     if (kept == NULL || shown == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
+    if (of == NULL || !dv_node_keeps_conversations(of))
+        return dv_refuse(node, "conversation", "C236", "name the node that the questions go through: talk: { op: conversation, path: talks.sqlite }",
+                         "'%s' is no node `conversation` of this graph", sink->of);
     for (uint32_t i = 0; i < PARTS; i++) {
         int column = dv_shape_column(node, shape, option_names[i], sink->names[i]);
         if (column < 0)
@@ -126,10 +130,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 static dv_rc open_node(struct dv_node *node)
 {
     struct sink_conversation *sink = dv_state(node);
-    const struct dv_node *of = dv_node_named(node, sink->of);
     sink->node = node;
-    if (of == NULL || !dv_node_keeps_conversations(of))
-        return dv_fail(node, DV_E_CONFIG, "conversation: '%s' is no node `conversation` of this graph", sink->of);
     sink->lines = dv_arena_zeroed(dv_node_arena(node), DV_BATCH_ROWS, sizeof *sink->lines);
     return sink->lines != NULL ? DV_OK : dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
 }

@@ -109,14 +109,23 @@ void dv_conversation_name(const struct dv_call *call, struct dv_conversation_nam
 
 /* ---- the answers ---- */
 
-struct dv_verdict dv_conversation_fault(dv_rc rc)
+static const struct dv_verdict missing = { .status = 404, .detail = "There is no such conversation." };
+static const struct dv_verdict full = { .status = 507, .detail = "There is no room for more conversations: erase some." };
+static const struct dv_verdict away = { .status = 503, .retry_after_s = RETRY_LATER_S, .detail = "The conversations cannot be reached now: try again." };
+static const struct dv_verdict still_read = {
+    .status = 503,
+    .retry_after_s = RETRY_LATER_S,
+    .detail = "It is erased, but another process reads the file, so that it may still be in its log: erase it again.",
+};
+
+/* A disk that is full is no bound that erasing would help against. */
+struct dv_verdict dv_conversation_fault(const struct dv_conversations_request *asked)
 {
-    switch (rc) {
-    case DV_E_MISSING: return (struct dv_verdict){ .status = 404, .detail = "There is no such conversation." };
-    case DV_E_FULL: return (struct dv_verdict){ .status = 507, .detail = "There is no room for more conversations: erase some." };
-    default:
-        return (struct dv_verdict){ .status = 503, .retry_after_s = RETRY_LATER_S, .detail = "The conversations cannot be reached now: try again." };
-    }
+    if (asked->rc == DV_E_MISSING)
+        return missing;
+    if (asked->kind == DV_CONVERSATIONS_MAKE && asked->rc == DV_E_FULL && asked->file_is_well)
+        return full;
+    return asked->kind == DV_CONVERSATIONS_ERASE && asked->file_is_well ? still_read : away;
 }
 
 static void write_one(struct dv_json *json, const struct dv_conversation *one)
@@ -239,7 +248,7 @@ static void on_answer(struct dv_conversations_request *asked)
 {
     struct conversing *conversing = asked->data;
     h2o_req_t *request = take(conversing);
-    const struct dv_verdict fault = dv_conversation_fault(asked->rc);
+    const struct dv_verdict fault = dv_conversation_fault(asked);
     if (asked->rc != DV_OK)
         dv_routes_refuse(request, &fault);
     else if (asked->kind == DV_CONVERSATIONS_MAKE)
@@ -307,7 +316,6 @@ void dv_conversation_reply(const struct dv_call *call)
     struct dv_conversations_request asked = { .all = false };
     const char *reason = NULL;
     struct dv_conversations *store = find_store(call->server, asked.asker, &reason);
-    const struct dv_verdict missing = dv_conversation_fault(DV_E_MISSING), away = dv_conversation_fault(DV_E_DEPENDENCY);
     if (store == NULL)
         dv_reply_problem(call->request, 404, reason);
     else if (!read_request(call->head, &asked))
@@ -321,7 +329,6 @@ void dv_conversation_reply(const struct dv_call *call)
 void dv_conversation_sweep(struct dv_server *server)
 {
     uint64_t now = dv_now_ns(server->loop);
-    const struct dv_verdict away = dv_conversation_fault(DV_E_DEPENDENCY);
     for (h2o_linklist_t *link = server->conversing.next; link != &server->conversing;) {
         struct conversing *conversing = H2O_STRUCT_FROM_MEMBER(struct conversing, link, link);
         link = link->next;

@@ -33,13 +33,14 @@ struct query {
     h2o_linklist_t link;
     struct dv_server *server;
     h2o_req_t *request;
-    struct dv_ingest *ingest;
+    struct dv_ingest *ingest; /* the source's; only while it is ASKED: before, a reload may take the source away */
     uint64_t ticket, due_ns;
     struct dv_reply_wait wait;
     enum phase phase;     /* it waits until it is due: for the store of its conversation, or for the source and for replies */
     struct dv_conversation_named named;
     struct dv_conversations_request look;
     struct text body;     /* while it is looked for */
+    struct dv_span path;  /* of the request, as it came; in its pool */
     bool streams;         /* as events */
     bool begun;           /* its head was sent */
     bool final;           /* of the events, the last is in `out` */
@@ -317,19 +318,28 @@ static bool wants_events(struct dv_span accept)
 }
 
 /* Puts it into the graph. Without a key: the same question asked twice at a time is two. */
-static enum dv_ingest_outcome push(struct query *query, const char *text, size_t length)
+static enum dv_ingest_outcome push(struct query *query, struct dv_source_http *source, const char *text, size_t length)
 {
     const struct dv_ingest_request request = { .text = text, .length = length, .form = DV_INGEST_ONE, .callback = on_settled, .data = query,
                                                .asker = query->named.known ? query->named.asker : NULL };
-    enum dv_ingest_outcome outcome = dv_ingest_push(query->ingest, &request, &query->ticket);
+    enum dv_ingest_outcome outcome = dv_ingest_push(&source->ingest, &request, &query->ticket);
     if (outcome != DV_INGEST_QUEUED)
         return outcome;
+    query->ingest = &source->ingest;
     bool known = dv_ingest_record_id(query->ingest, query->ticket, 0, query->wait.id);
     DV_ASSERT(known);
     query->phase = ASKED;
     h2o_linklist_insert(&query->server->queries, &query->link);
     dv_replies_wait(query->server->replies, &query->wait);
     return outcome;
+}
+
+/* The source that the path names now, which a reload may have exchanged meanwhile, or taken away. */
+static enum dv_ingest_outcome push_known(struct query *query, const struct text *body)
+{
+    const char *reason = NULL;
+    struct dv_source_http *source = dv_ingest_find_source(query->server, query->path, &question_source, &reason);
+    return source != NULL ? push(query, source, body->bytes, body->length) : DV_INGEST_DRAINING;
 }
 
 /* The store knows the conversation, or does not. */
@@ -340,11 +350,11 @@ static void on_known(struct dv_conversations_request *look)
     query->body = (struct text){ 0 };
     query->phase = OVER;
     h2o_linklist_unlink(&query->link);
-    enum dv_ingest_outcome outcome = look->rc == DV_OK ? push(query, body.bytes, body.length) : DV_INGEST_REFUSED;
+    enum dv_ingest_outcome outcome = look->rc == DV_OK ? push_known(query, &body) : DV_INGEST_REFUSED;
     drop(&body);
     if (outcome == DV_INGEST_QUEUED)
         return;
-    const struct dv_verdict fault = dv_conversation_fault(look->rc);
+    const struct dv_verdict fault = dv_conversation_fault(look);
     if (look->rc == DV_OK)
         dv_ingest_reply_full(query->request, outcome);
     else
@@ -373,16 +383,18 @@ void dv_query_reply(const struct dv_call *call)
     struct dv_source_http *source = dv_ingest_find_source(call->server, call->head->path, &question_source, &reason);
     DV_ASSERT(source != NULL);
     struct query *query = h2o_mem_alloc_shared(&call->request->pool, sizeof *query, on_dispose);
-    *query = (struct query){ .server = call->server, .request = call->request, .ingest = &source->ingest };
+    *query = (struct query){ .server = call->server, .request = call->request };
     query->due_ns = dv_now_ns(call->server->loop) + (uint64_t)source->answer_within * 1000000;
     query->streams = wants_events(call->head->accept);
     query->wait = (struct dv_reply_wait){ .callback = on_reply, .data = query };
+    h2o_iovec_t path = h2o_strdup(&call->request->pool, call->head->path.text, call->head->path.length);
+    query->path = (struct dv_span){ path.base, path.len };
     dv_conversation_name(call, &query->named);
     enum dv_ingest_outcome outcome = DV_INGEST_QUEUED;
     if (query->named.fault != NULL)
         dv_reply_problem(call->request, 422, query->named.fault);
     else if (query->named.store == NULL)
-        outcome = push(query, call->request->entity.base, call->request->entity.len);
+        outcome = push(query, source, call->request->entity.base, call->request->entity.len);
     else if (!look(query, &call->request->entity))
         dv_reply_problem(call->request, 503, "There is no memory for it: ask again.");
     if (outcome != DV_INGEST_QUEUED)

@@ -177,8 +177,10 @@ struct dv_conversation_named {
 /* Reads it, and who asks. */
 void dv_conversation_name(const struct dv_call *call, struct dv_conversation_named *ret);
 
-/* Why there is no answer to a request of a conversation's that ended with `rc`: status and words. */
-struct dv_verdict dv_conversation_fault(dv_rc rc);
+struct dv_conversations_request;
+
+/* Why there is no answer to a request of a conversation's: status and words. */
+struct dv_verdict dv_conversation_fault(const struct dv_conversations_request *asked);
 
 /* POST /v1/reviews and /v1/reviews/NODE: what somebody says of an answer. */
 void dv_review_judge(const struct dv_server *server, const struct dv_head *head, struct dv_verdict *verdict);

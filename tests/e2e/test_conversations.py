@@ -343,10 +343,13 @@ def test_somebody_else_has_the_file(world):
     # Somebody who reads keeps what was erased in the log, so it is not said to be gone.
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM turns").fetchall()
-    assert world.call("DELETE", "/" + identity).status == 503
+    read = world.call("DELETE", "/" + identity)
+    assert (read.status, "still be in its log: erase it again" in read.body["detail"]) == (503, True)
     other.execute("ROLLBACK")
     other.close()
-    assert world.call("DELETE").status == 200 and b"asthma" not in world.bytes_on_disk()
+    again = world.call("DELETE", "/" + identity)
+    assert (again.status, again.body) == (200, {"erased": 0}) and b"asthma" not in world.bytes_on_disk()
+    assert world.call("DELETE", "/" + identity).status == 404
     assert end(process)[0] == 0
 
 

@@ -301,7 +301,22 @@ static uint64_t total_of(struct place *place, const char *sql)
     return total;
 }
 
-/* What is counted is what is there, whatever comes and goes. */
+/* Whatever is delivered again, a turn says each sentence once. */
+static void test_what_comes_again(void **state)
+{
+    struct place *place = open_place(state, "again.sqlite", "t", &usual);
+    assert_int_equal(do_one(place, DV_CONVERSATIONS_MAKE, 1, 7), DV_OK);
+    for (int time = 0; time < 2; time++) { /* its first run ends before the answer does */
+        (void)ask(place, 1, 7, 1, "How?", false);
+        assert_int_equal(total_of(place, "SELECT bytes FROM totals"), 8);
+        assert_int_equal(answer(place, 1, "It rises.", time == 0 ? NULL : "answered"), time + 1);
+    }
+    assert_int_equal(answer(place, 1, "It rises.", "refused"), 0);
+    (void)ask(place, 1, 7, 1, "How?", false);
+    assert_string_equal(show(place, 1, 7), "How?|answered|It rises.;|\n");
+    close_place(place);
+}
+
 static void test_bytes_are_counted(void **state)
 {
     struct dv_conversations_limits limits = usual;
@@ -328,6 +343,7 @@ static void test_bytes_are_counted(void **state)
     assert_false(ask(place, 2, 3, 50, "of another", false)->kept); /* and another's is not touched for it */
     assert_int_equal(do_one(place, DV_CONVERSATIONS_MAKE, 2, 4), DV_E_FULL);
     assert_non_null(strstr(place->request.reason, "full"));
+    assert_true(place->request.file_is_well);
     assert_null(dv_conversations_waits(&place->store));
     assert_true(ask(place, 1, 2, 51, "makes room", false)->kept);
     assert_string_equal(list(place, 1), "2:1 ");
@@ -413,6 +429,7 @@ static void test_erased_while_somebody_reads(void **state)
     (void)sqlite3_busy_timeout(place->store.db, 10);
     assert_int_equal(do_one(place, DV_CONVERSATIONS_ERASE, 1, 7), DV_E_DEPENDENCY);
     assert_non_null(strstr(place->request.reason, "still be in its log"));
+    assert_true(place->request.file_is_well);
     assert_null(dv_conversations_waits(&place->store));
     assert_int_equal(do_one(place, DV_CONVERSATIONS_KNOW, 1, 7), DV_E_MISSING);
     assert_true(is_on_disk(place, "read.sqlite", "quixotically"));
@@ -473,7 +490,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_turns_come_back), TEST(test_a_chain_that_is_too_long), TEST(test_everybody_has_his_own), TEST(test_floods),
+        TEST(test_turns_come_back), TEST(test_what_comes_again), TEST(test_a_chain_that_is_too_long), TEST(test_everybody_has_his_own), TEST(test_floods),
         TEST(test_bytes_are_counted), TEST(test_what_is_old_lapses), TEST(test_erased_for_good), TEST(test_erased_while_somebody_reads),
         TEST(test_those_who_leave_and_the_end), TEST(test_a_file_of_another_kind),
     };
