@@ -3,7 +3,7 @@
  * to a `sink-reply`. Whatever comes from elsewhere becomes text, never markup. */
 "use strict";
 
-const panel = { path: null, reviews: null, remembers: false, embeds: new Set(), asked: [], stop: null };
+const panel = { path: null, reviews: null, remembers: false, embeds: new Set(), asked: [], stop: null, resuming: null };
 const TALKS_SHOWN = 20;
 
 /* ---- what the graph can be asked ---- */
@@ -43,7 +43,7 @@ document.addEventListener("graph", ({ detail: graph }) => {
   byId("questions").hidden = !panel.path;
   showExamples(graph);
   byId("conversation").hidden = !panel.remembers;
-  if (panel.remembers && conversation.get() && !byId("talks").children.length) void resume();
+  if (panel.remembers && conversation.get() && !byId("talks").children.length) panel.resuming ??= resume();
 });
 
 document.addEventListener("stats", ({ detail: stats }) => {
@@ -96,8 +96,10 @@ async function converse() {
 
 /* What was said before, when the page is loaded again. */
 async function resume() {
+  const id = conversation.get();
   try {
     const { turns } = await (await send("GET", conversation.path())).json();
+    if (conversation.get() !== id) return; /* another has begun meanwhile */
     for (const turn of turns) {
       const talk = drawTalk(String(turn.question ?? ""));
       for (const row of turn.sentences ?? []) saySentence(talk, row);
@@ -107,7 +109,9 @@ async function resume() {
       panel.asked.push(String(turn.question ?? ""));
     }
   } catch (error) {
-    if (error.status === 404) conversation.drop();
+    if (error.status === 404 && conversation.get() === id) conversation.drop();
+  } finally {
+    panel.resuming = null;
   }
 }
 
@@ -165,6 +169,7 @@ const plural = (count, one, many) => number(count) + " " + (count === 1 ? one : 
 async function begin(question) {
   if (panel.stop || !question.trim()) return;
   panel.stop = new AbortController();
+  await panel.resuming;
   panel.asked.push(question);
   const talk = drawTalk(question);
   byId("question-form").dataset.busy = "yes";
