@@ -244,6 +244,11 @@ static bool take_count(struct dv_snowflake_answer *answer, dv_doc_at value, uint
     return true;
 }
 
+bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state)
+{
+    return strcmp(state->code, "SUCCESS") == 0 || strcmp(state->code, "ACTIVE") == 0;
+}
+
 bool dv_snowflake_answer_state(struct dv_snowflake_answer *answer, dv_doc_at value,
                                struct dv_snowflake_channel_state *ret)
 {
@@ -258,6 +263,8 @@ bool dv_snowflake_answer_state(struct dv_snowflake_answer *answer, dv_doc_at val
     if (!dv_doc_is_null(doc, errors) && !take_count(answer, errors, &ret->errors))
         return false;
     (void)take_offset(answer, dv_doc_in(doc, value, "last_error_offset_upper_bound"), ret->errors_up_to);
-    return take_code(answer, dv_doc_in(doc, value, "channel_status_code"), ret->code) &&
-           take_offset(answer, dv_doc_in(doc, value, "last_committed_offset_token"), ret->offset);
+    if (!take_code(answer, dv_doc_in(doc, value, "channel_status_code"), ret->code) ||
+        !take_offset(answer, dv_doc_in(doc, value, "last_committed_offset_token"), ret->offset))
+        return false;
+    return errors != NULL || !dv_snowflake_state_is_sound(ret); /* uncounted, refused rows would pass for accepted ones */
 }

@@ -60,7 +60,10 @@ struct dv_snowflake_channel_state {
     char errors_up_to[DV_SNOWFLAKE_OFFSET_MAX + 1]; /* the last of them is not behind this offset; "": not told */
 };
 
-/* Reads a channel's state; false: it is not one. */
+/* Whether Snowflake calls the channel sound. */
+bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state);
+
+/* Reads a channel's state; false: it is not one, or it is sound and does not tell how many rows were refused. */
 bool dv_snowflake_answer_state(struct dv_snowflake_answer *answer, dv_doc_at value,
                                struct dv_snowflake_channel_state *ret);
 

@@ -27,8 +27,8 @@ static uint64_t after_ms(const struct dv_snowflake_channel *channel, uint64_t pa
 
 static void drop_scope(struct dv_snowflake_channel *channel)
 {
-    if (channel->scoped != NULL)
-        explicit_bzero(channel->scoped, strlen(channel->scoped));
+    if (channel->scoped != NULL) /* all of it: a longer one may have stood there before */
+        explicit_bzero(channel->scoped, DV_SNOWFLAKE_SCOPED_ROOM);
     dv_memory_free(channel->scoped);
     channel->scoped = NULL;
 }
@@ -62,7 +62,7 @@ static void fail(struct dv_snowflake_channel *channel, dv_rc rc, const char *rea
     dv_timer_stop(&channel->timer);
     dv_snowflake_call_cancel(channel->call);
     dv_snowflake_call_cancel(channel->look);
-    end_append(channel, rc, reason);
+    end_append(channel, rc == DV_E_LIMIT || rc == DV_E_DATA ? DV_E_FAILED : rc, reason); /* the rows are not at fault */
     if (!channel->opened)
         return;
     if (channel->on_drop != NULL)
@@ -235,11 +235,19 @@ static bool renews(struct dv_snowflake_channel *channel)
     return ++channel->renewals < RENEWALS_MAX;
 }
 
+/* What answers an append, but does not say what became of it: too long to be read, or a refusal without a code, as of a proxy. */
+static bool is_untold(const struct dv_snowflake_call *call, struct dv_snowflake_verdict verdict)
+{
+    return (verdict.action == DV_SNOWFLAKE_STOP && verdict.rc == DV_E_LIMIT) ||
+           (verdict.action == DV_SNOWFLAKE_LARGE && verdict.rc == DV_E_DATA && call->code[0] == '\0');
+}
+
 static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_way way,
                         struct dv_snowflake_verdict verdict)
 {
     bool appends = way == DV_SNOWFLAKE_APPEND;
-    enum dv_snowflake_action action = verdict.action;
+    enum dv_snowflake_action action =
+        appends && is_untold(channel->call, verdict) ? DV_SNOWFLAKE_UNKNOWN : verdict.action;
     if (action == DV_SNOWFLAKE_RENEW && renews(channel))
         return;
     if (action == DV_SNOWFLAKE_FINE)
@@ -486,12 +494,4 @@ void dv_snowflake_channel_close(struct dv_snowflake_channel *channel)
         dv_http_close(channel->http);
     channel->http = NULL;
     dv_timer_close(&channel->timer);
-}
-
-const char *dv_snowflake_channel_waits(const struct dv_snowflake_channel *channel)
-{
-    const char *waits = dv_snowflake_waits(channel->snowflake);
-    if (channel->reason != NULL || waits != NULL)
-        return waits != NULL && !channel->failed ? waits : channel->reason;
-    return channel->open ? NULL : "the channel is being opened";
 }

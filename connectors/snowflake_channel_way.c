@@ -186,7 +186,7 @@ bool dv_snowflake_take_scoped(struct dv_snowflake_channel *channel)
 {
     const size_t skip = sizeof BEARER - 1;
     if (channel->scoped == NULL)
-        channel->scoped = dv_memory_zeroed(1, skip + DV_SNOWFLAKE_SCOPED_MAX);
+        channel->scoped = dv_memory_zeroed(1, DV_SNOWFLAKE_SCOPED_ROOM);
     if (channel->scoped == NULL)
         return false;
     memcpy(channel->scoped, BEARER, skip);
@@ -219,7 +219,10 @@ dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_sno
     return dv_snowflake_answer_state(answer, ours, ret) ? DV_OK : DV_E_DATA;
 }
 
-bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state)
+const char *dv_snowflake_channel_waits(const struct dv_snowflake_channel *channel)
 {
-    return strcmp(state->code, "SUCCESS") == 0 || strcmp(state->code, "ACTIVE") == 0;
+    const char *waits = dv_snowflake_waits(channel->snowflake);
+    if (channel->reason != NULL || waits != NULL)
+        return waits != NULL && !channel->failed ? waits : channel->reason;
+    return channel->open ? NULL : "the channel is being opened";
 }

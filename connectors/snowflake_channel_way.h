@@ -5,7 +5,10 @@
 
 #include <stdbool.h>
 
+#include "connectors/snowflake_limits.h"
 #include "engine/error.h"
+
+enum { DV_SNOWFLAKE_SCOPED_ROOM = sizeof "Bearer " - 1 + DV_SNOWFLAKE_SCOPED_MAX }; /* bytes of `scoped` */
 
 struct dv_snowflake_channel;
 struct dv_snowflake_channel_state;
@@ -26,8 +29,5 @@ bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_sno
 
 /* The look's answer: DV_OK and the state, which may be that there is no such channel; DV_E_DATA: it is none. */
 DV_CHECKED dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret);
-
-/* Whether Snowflake calls the channel sound. */
-bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state);
 
 #endif

@@ -31,6 +31,7 @@ static const struct rule {
       { DV_SNOWFLAKE_SETTLE, DV_E_DEPENDENCY, "what was sent into the channel before is not committed yet" } },
     { "CHANNEL_MUST_BE_REOPENED", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "CHANNEL_MUST_BE_REOPENED_DUE_TO_ROW_SEQ_GAP", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
+    { "INVALID_CONTINUATION_TOKEN", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "CHANNEL_HAS_INVALID_ROW_SEQUENCER", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "CHANNEL_HAS_INVALID_CLIENT_SEQUENCER", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED",
@@ -93,8 +94,9 @@ static const struct status_rule {
     { 429, 429, true, true, { DV_SNOWFLAKE_AGAIN, DV_E_DEPENDENCY, OFTEN } },
     { 522, 522, true, true, { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "Snowflake's front does not trust its own server" } },
     { 500, 599, true, true, { DV_SNOWFLAKE_UNKNOWN, DV_E_DEPENDENCY, BUSY } },
-    { 400, 499, false, true, { DV_SNOWFLAKE_LARGE, DV_E_DATA, "Snowflake refuses the rows" } },
-    { 400, 499, true, false, { DV_SNOWFLAKE_STOP, DV_E_FAILED, "Snowflake does not understand the request" } },
+    { 400, 400, false, true, { DV_SNOWFLAKE_LARGE, DV_E_DATA, "Snowflake refuses the rows" } },
+    { 422, 422, false, true, { DV_SNOWFLAKE_LARGE, DV_E_DATA, "Snowflake refuses the rows" } },
+    { 400, 499, true, true, { DV_SNOWFLAKE_STOP, DV_E_FAILED, "Snowflake does not understand the request" } },
 };
 
 static char folded(char c)

@@ -134,7 +134,8 @@ static void reads_states_of_channels(void **state)
         { STATE(",\"last_committed_offset_token\":\"0007\",\"rows_error_count\":3"), true, "0007", 3, "" },
         { STATE(",\"last_committed_offset_token\":null,\"rows_errors\":4"), true, "", 4, "" },
         { STATE(",\"rows_error_count\":\"12\",\"last_error_offset_upper_bound\":\"9\""), true, "", 12, "9" },
-        { STATE(",\"last_committed_offset_token\":\"\""), true, "", 0, "" },
+        { STATE(",\"last_committed_offset_token\":\"\",\"rows_error_count\":0"), true, "", 0, "" },
+        { STATE(",\"last_committed_offset_token\":\"7\""), false, "", 0, "" }, /* how many were refused is not told */
         { STATE(",\"rows_error_count\":null"), true, "", 0, "" },
         { STATE(",\"rows_error_count\":-1"), false, "", 0, "" },
         { STATE(",\"rows_error_count\":1.5"), false, "", 0, "" },
@@ -171,7 +172,7 @@ static void refuses_an_offset_that_is_too_long(void **state)
 {
     struct dv_snowflake_answer answer = { 0 };
     struct dv_snowflake_channel_state channel;
-    char body[400] = STATE(",\"last_committed_offset_token\":\""), *at = body + strlen(body) - 1;
+    char body[400] = STATE(",\"rows_error_count\":0,\"last_committed_offset_token\":\""), *at = body + strlen(body) - 1;
     (void)state;
     memset(at, '7', DV_SNOWFLAKE_OFFSET_MAX);
     memcpy(at + DV_SNOWFLAKE_OFFSET_MAX, "\"}", 3);
@@ -301,6 +302,10 @@ static const struct judged {
     { DV_SNOWFLAKE_CHANNEL, 504, "", "", DV_SNOWFLAKE_UNKNOWN, DV_E_DEPENDENCY },
     { DV_SNOWFLAKE_CHANNEL, 413, "", "", DV_SNOWFLAKE_LARGE, DV_E_LIMIT },
     { DV_SNOWFLAKE_CHANNEL, 400, "", "", DV_SNOWFLAKE_LARGE, DV_E_DATA },
+    { DV_SNOWFLAKE_CHANNEL, 422, "", "", DV_SNOWFLAKE_LARGE, DV_E_DATA },
+    { DV_SNOWFLAKE_CHANNEL, 410, "", "", DV_SNOWFLAKE_STOP, DV_E_FAILED },
+    { DV_SNOWFLAKE_CHANNEL, 415, "ERR_NEW", "", DV_SNOWFLAKE_STOP, DV_E_FAILED },
+    { DV_SNOWFLAKE_CHANNEL, 400, "ERR_INVALID_CONTINUATION_TOKEN", "", DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY },
     { DV_SNOWFLAKE_CHANNEL, 200, "STATUS_CODE_3", "", DV_SNOWFLAKE_RENEW, DV_E_CONFIG },
     { DV_SNOWFLAKE_CHANNEL, 200, "STATUS_CODE_4", "", DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY },
     { DV_SNOWFLAKE_CHANNEL, 301, "", "", DV_SNOWFLAKE_STOP, DV_E_CONFIG },

@@ -33,7 +33,13 @@ static const struct fault {
     { 408, "", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     { 200, "{}", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     { 200, "", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    /* nor what became of it if the answer is too long to be read, or a proxy's */
+    { 200, SNOW_TAKEN, DV_E_LIMIT, 2, 2,
+      "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    { 400, "<html>", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     /* the chain is broken */
+    { 400, "{\"code\":\"ERR_INVALID_CONTINUATION_TOKEN\"}", DV_OK, 2, 2,
+      "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     { 400, "{\"code\":\"STALE_CONTINUATION_TOKEN_SEQUENCER\"}", DV_OK, 2, 2,
       "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     { 200, "{\"status_code\":4,\"next_continuation_token\":\"9_9\"}", DV_OK, 2, 2,
@@ -53,7 +59,9 @@ static const struct fault {
     /* fewer rows at a time */
     { 413, "", DV_OK, 1, 1, "open(0007,3) end(DV_E_LIMIT,0) " },
     { 400, "{\"code\":\"ERR_BAD_ROW\"}", DV_OK, 1, 1, "open(0007,3) end(DV_E_DATA,0) " },
+    { 422, "{\"code\":\"ERR_BAD_ROW\"}", DV_OK, 1, 1, "open(0007,3) end(DV_E_DATA,0) " },
     /* and the end */
+    { 415, "{\"code\":\"ERR_NEW\"}", DV_OK, 1, 1, "open(0007,3) end(DV_E_FAILED,0) fail(DV_E_FAILED,0) " },
     { 404, "{\"code\":\"ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 1, 1,
       "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) " },
     { 404, "{\"code\":\"ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 1, 1,
@@ -118,7 +126,10 @@ static const struct start_fault {
       "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_status_code\":\"ERR_PIPE_INVALID\"}}", 1,
       "fail(DV_E_CONFIG,0) " },
     { "/channels/c%201?", 200,
-      "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_status_code\":\"ACTIVE\"}}", 1, "open(,0) " },
+      "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_status_code\":\"ACTIVE\",\"rows_errors\":0}}", 1,
+      "open(,0) " },
+    { "/channels/c%201?", 200, /* how many rows were refused is not told */
+      "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_status_code\":\"ACTIVE\"}}", 2, "open(0007,3) " },
 };
 
 static void judges_what_comes_before(void **state)
@@ -285,6 +296,23 @@ static void renews_the_hosts_token_in_time(void **state)
     assert_int_equal(snow_count(script, "/channels/c%201?"), 1);
 }
 
+/* What refuses us a token for the host says nothing of the rows: they are no dead letters. */
+static void does_not_blame_rows_for_what_fails_before_them(void **state)
+{
+    struct snow_owner *owner = *state;
+    struct snow_script *script = owner->script;
+    snow_reply(script, "/oauth/token", 200, "{\"token\":\"scoped-1\"}");
+    snow_reply(script, "/oauth/token", 400, "");
+    owner_script_start(owner, SNOW_OPENED("\"0007\""));
+    owner_open_known(owner, NULL);
+    snow_run(script);
+    script->loop.now_ns += (uint64_t)DV_SNOWFLAKE_SCOPED_LIFE_MS * 1000000;
+    owner_fill_rows(owner, "0008", "0009", 1);
+    owner_append(owner);
+    snow_run(script);
+    assert_string_equal(owner->told, "open(0007,3) end(DV_E_FAILED,0) fail(DV_E_DATA,0) ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(does_not_wait_for_ever_for_a_commit, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(looks_where_it_is_told, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(renews_the_hosts_token_in_time, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(does_not_blame_rows_for_what_fails_before_them, owner_setup, owner_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
