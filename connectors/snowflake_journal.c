@@ -34,23 +34,25 @@ static int by_id(const void *one, const void *other)
     return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
 }
 
-/* A record that was sent twice, since it was refused the first time, counts as it was sent last. */
-static int by_id_and_unit(const void *one, const void *other)
+static uint32_t *chain_of(struct dv_snowflake_journal *journal, const uint8_t *id)
 {
-    const struct dv_snowflake_sent *a = one, *b = other;
-    int order = by_id(one, other);
-    return order != 0 ? order : (a->unit < b->unit) - (a->unit > b->unit);
+    return &journal->chains[dv_hash64(id, DV_SNOWFLAKE_JOURNAL_ID, 0) % DV_SNOWFLAKE_JOURNAL_IDS];
 }
 
-static void index_ids(struct dv_snowflake_journal *journal)
+/* A record that was sent twice, since it was refused the first time, is found as it was sent last. */
+static void link_sent(struct dv_snowflake_journal *journal, uint32_t at)
 {
-    struct dv_snowflake_sent *before = journal->before;
-    uint32_t kept = 0;
-    qsort(before, journal->before_count, sizeof *before, by_id_and_unit);
-    for (uint32_t i = 0; i < journal->before_count; i++)
-        if (kept == 0 || by_id(&before[i], &before[kept - 1]) != 0)
-            before[kept++] = before[i];
-    journal->before_count = kept;
+    uint32_t *chain = chain_of(journal, journal->sent[at].id);
+    journal->next[at] = *chain;
+    *chain = at + 1;
+}
+
+static void unlink_sent(struct dv_snowflake_journal *journal, uint32_t at)
+{
+    uint32_t *place = chain_of(journal, journal->sent[at].id);
+    while (*place != at + 1)
+        place = &journal->next[*place - 1];
+    *place = journal->next[at];
 }
 
 static bool parse(struct dv_snowflake_journal *journal, const char *bytes, size_t length, struct header *ret)
@@ -70,10 +72,10 @@ static bool parse(struct dv_snowflake_journal *journal, const char *bytes, size_
     journal->errors = ret->errors;
     memcpy(journal->token, ret->token, sizeof journal->token);
     memcpy(journal->token_before, ret->before, sizeof journal->token_before);
-    journal->count = journal->before_count = (uint32_t)ret->count;
+    journal->count = (uint32_t)ret->count;
     memcpy(journal->sent, bytes + sizeof *ret, ret->count * sizeof *journal->sent);
-    memcpy(journal->before, journal->sent, ret->count * sizeof *journal->sent);
-    index_ids(journal);
+    for (uint32_t i = 0; i < journal->count; i++)
+        link_sent(journal, i);
     return true;
 }
 
@@ -176,12 +178,15 @@ void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal)
 void dv_snowflake_journal_note(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
 {
     uint32_t at = (journal->first + journal->count) % DV_SNOWFLAKE_JOURNAL_IDS;
-    if (journal->count < DV_SNOWFLAKE_JOURNAL_IDS)
+    if (journal->count < DV_SNOWFLAKE_JOURNAL_IDS) {
         journal->count++;
-    else
+    } else {
+        unlink_sent(journal, at); /* the oldest */
         journal->first = (journal->first + 1) % DV_SNOWFLAKE_JOURNAL_IDS;
+    }
     journal->sent[at].unit = journal->unit;
     memcpy(journal->sent[at].id, id, DV_SNOWFLAKE_JOURNAL_ID);
+    link_sent(journal, at);
 }
 
 void dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t errors)
@@ -193,38 +198,31 @@ void dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t 
 
 void dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal)
 {
-    while (journal->count > 0 &&
-           journal->sent[(journal->first + journal->count - 1) % DV_SNOWFLAKE_JOURNAL_IDS].unit == journal->unit)
+    while (journal->count > 0) {
+        uint32_t last = (journal->first + journal->count - 1) % DV_SNOWFLAKE_JOURNAL_IDS;
+        if (journal->sent[last].unit != journal->unit)
+            break;
+        unlink_sent(journal, last);
         journal->count--;
+    }
     journal->unit--;
     memcpy(journal->token, journal->token_before, sizeof journal->token);
     memset(journal->token_before, 0, sizeof journal->token_before);
 }
 
-static struct dv_snowflake_sent *find(const struct dv_snowflake_journal *journal, const uint8_t *id)
+uint64_t dv_snowflake_journal_find(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
 {
-    if (journal->before_count == 0)
-        return NULL;
-    return bsearch(id, journal->before, journal->before_count, sizeof *journal->before, by_id);
-}
-
-uint64_t dv_snowflake_journal_find(const struct dv_snowflake_journal *journal,
-                                   const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
-{
-    const struct dv_snowflake_sent *sent = find(journal, id);
-    return sent != NULL ? sent->unit : 0;
+    for (uint32_t at = *chain_of(journal, id); at != 0; at = journal->next[at - 1])
+        if (by_id(journal->sent[at - 1].id, id) == 0)
+            return journal->sent[at - 1].unit;
+    return 0;
 }
 
 void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
 {
-    for (uint32_t i = 0; i < journal->count; i++) {
-        struct dv_snowflake_sent *sent = &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS];
-        if (memcmp(sent->id, id, sizeof sent->id) == 0)
-            sent->unit = 0;
-    }
-    struct dv_snowflake_sent *sent = find(journal, id);
-    if (sent != NULL)
-        sent->unit = 0;
+    for (uint32_t at = *chain_of(journal, id); at != 0; at = journal->next[at - 1])
+        if (by_id(journal->sent[at - 1].id, id) == 0)
+            journal->sent[at - 1].unit = 0;
 }
 
 static bool is_missing(const struct dv_snowflake_sent *sent, uint64_t unit,
@@ -236,8 +234,8 @@ static bool is_missing(const struct dv_snowflake_sent *sent, uint64_t unit,
 void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
                                     const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
-    for (uint32_t i = 0; i < journal->before_count; i++) {
-        const struct dv_snowflake_sent *sent = &journal->before[i];
+    for (uint32_t i = 0; i < journal->count; i++) {
+        const struct dv_snowflake_sent *sent = &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS];
         if (is_missing(sent, unit, ids, count))
             dv_snowflake_journal_drop(journal, sent->id);
     }
@@ -247,8 +245,8 @@ uint32_t dv_snowflake_journal_missing(const struct dv_snowflake_journal *journal
                                       const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
     uint32_t missing = 0;
-    for (uint32_t i = 0; i < journal->before_count; i++)
-        missing += is_missing(&journal->before[i], unit, ids, count);
+    for (uint32_t i = 0; i < journal->count; i++)
+        missing += is_missing(&journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS], unit, ids, count);
     return missing;
 }
 
@@ -257,12 +255,14 @@ uint32_t dv_snowflake_journal_missing(const struct dv_snowflake_journal *journal
 static void free_all(struct dv_snowflake_journal *journal)
 {
     dv_memory_free(journal->sent);
-    dv_memory_free(journal->before);
+    dv_memory_free(journal->chains);
+    dv_memory_free(journal->next);
     dv_memory_free(journal->bytes);
     if (journal->lock >= 0)
         (void)journal->sys->close(journal->lock);
     journal->lock = -1;
-    journal->sent = journal->before = NULL;
+    journal->sent = NULL;
+    journal->chains = journal->next = NULL;
     journal->bytes = NULL;
 }
 
@@ -285,9 +285,10 @@ static dv_rc prepare(struct dv_snowflake_journal *journal, const char *path, str
     if (length <= 0 || locked <= 0 || fresh <= 0 || (size_t)fresh >= sizeof journal->fresh)
         return dv_error_set(error, DV_E_CONFIG, "the journal's path is too long");
     journal->sent = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->sent);
-    journal->before = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->before);
+    journal->chains = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->chains);
+    journal->next = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->next);
     journal->bytes = dv_memory_alloc(FILE_MAX + 1);
-    if (journal->sent == NULL || journal->before == NULL || journal->bytes == NULL)
+    if (journal->sent == NULL || journal->chains == NULL || journal->next == NULL || journal->bytes == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no memory for a journal");
     int made = dv_sys_make_parents(journal->path);
     if (made != 0)

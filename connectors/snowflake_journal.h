@@ -49,8 +49,7 @@ struct dv_snowflake_journal {
     uint64_t channel;               /* hash of whose journal this is */
     struct dv_snowflake_sent *sent; /* a ring */
     uint32_t first, count;
-    struct dv_snowflake_sent *before; /* of processes before this one, sorted by id */
-    uint32_t before_count;
+    uint32_t *chains, *next; /* places in the ring, plus one, by the ids' hashes; 0: the end */
     int lock; /* of one owner at a time */
     char *bytes; /* the worker's, while it saves */
     size_t length;
@@ -90,14 +89,13 @@ void dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t 
 /* The last request was not taken and will not be sent as it is: as if it had not been begun. */
 void dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal);
 
-/* The request in which a process before this one sent the record; 0: none that is remembered. */
-uint64_t dv_snowflake_journal_find(const struct dv_snowflake_journal *journal,
-                                   const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID]);
+/* The request in which the record was sent last; 0: none that is remembered. */
+uint64_t dv_snowflake_journal_find(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID]);
 
 /* A record did not get into the table: as if it had not been sent. */
 void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID]);
 
-/* Of the records that a process before this one sent in a request only these, which are sorted, got into the table: the
+/* Of the records that were sent in a request only these, which are sorted, got into the table: the
  * others are as if they had not been sent. And how many are not among them. */
 void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
                                     const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count);

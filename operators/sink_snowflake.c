@@ -289,7 +289,6 @@ static void judge(struct dv_sink_snowflake *sink)
         journal->errors = sink->channel.state.errors; /* the counter is as old as the channel */
     else if (!last_is_in)
         dv_snowflake_journal_take_back(journal);
-    sink->load.landed = journal->unit;
     memcpy(sink->load.offset, journal->token, sizeof sink->load.offset);
     sink->asked = 0;
     if (journal->unit > 0 && sink->channel.state.errors > journal->errors)

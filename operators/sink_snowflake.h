@@ -32,7 +32,6 @@ struct dv_snow_load {
     struct dv_node *node;
     struct dv_snowflake_journal journal;
     struct dv_snowflake_rows rows;
-    uint64_t landed; /* requests of processes before this one, up to this, are in the table */
     struct dv_snow_held held[DV_SNOW_HELD_MAX];
     uint64_t order;
     struct dv_snow_row *unit; /* room for DV_SNOW_UNIT_ROWS */

@@ -81,19 +81,23 @@ static bool add_row(struct dv_snow_load *load, struct dv_snow_held *held, uint32
 {
     const uint8_t *id = held->batch->row[row].id;
     uint64_t sent = dv_snowflake_journal_find(&load->journal, id);
-    if (sent != 0 && sent <= load->landed) {
+    if (sent != 0 && sent <= load->journal.settled) {
         set_over(held, row); /* it is in the table: its source was not told in time */
         return true;
     }
+    if (sent == load->journal.unit)
+        return true; /* it is in this request already: what becomes of that one is known before the next */
     size_t length = write_row(load, held->batch, row);
     dv_rc rc = length > 0 ? dv_snowflake_rows_add(&load->rows, load->text, length) : DV_E_MEMORY;
     if (rc == DV_E_FULL)
         return false;
-    if (rc == DV_OK)
+    if (rc == DV_OK) {
         load->unit[load->unit_count++] = (struct dv_snow_row){ held, (uint16_t)row };
-    else
+        dv_snowflake_journal_note(&load->journal, id);
+    } else {
         reject(load, held, row, rc,
                rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "there is no memory for the record");
+    }
     return load->unit_count < load->unit_most;
 }
 
@@ -125,8 +129,6 @@ bool dv_snow_make_unit(struct dv_snow_load *load)
         return false;
     }
     dv_snowflake_rows_end(&load->rows);
-    for (uint32_t i = 0; i < load->unit_count; i++)
-        dv_snowflake_journal_note(&load->journal, load->unit[i].held->batch->row[load->unit[i].row].id);
     memcpy(load->offset, load->journal.token, sizeof load->offset);
     return true;
 }

@@ -152,6 +152,15 @@ def test_a_table_made_anew_halts(world, snow):
     assert "the channel has lost its offset" in run(world, 1) and numbers(snow) == []
 
 
+def test_what_comes_twice_to_one_process_is_there_once(world, snow):
+    path = world.path("graph.yaml")
+    graph = path.read_text()
+    path.write_text(graph.replace("  few:", "  all: { op: project, after: in, keep: [n, ward] }\n  few:").replace("after: few", "after: [few, all]"))
+    write_records(world, 1, 3000)
+    run(world)
+    assert numbers(snow) == list(range(1, 3001))
+
+
 def offset_under_way(snow, before):
     request = next(request for request in snow.requests[before:] if request.path.endswith("/rows"))
     return urllib.parse.parse_qs(request.query)["endOffsetToken"][0]

@@ -80,8 +80,9 @@ static void remembers_what_was_sent(void **state)
     send_unit(world, &book, 1, 3);
     dv_snowflake_journal_settle(&book.journal, 5);
     send_unit(world, &book, 4, 5);
-    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(1)),
-                     0); /* of this process: its source will not ask */
+    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(1)), 1); /* of this process, too */
+    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(5)), 2);
+    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(6)), 0);
     close_book(world, &book);
     open_fine(world, &book);
     assert_int_equal(book.journal.unit, 2);
@@ -170,6 +171,8 @@ static void takes_back_what_was_not_taken(void **state)
     send_unit(world, &book, 4, 9);
     dv_snowflake_journal_take_back(&book.journal);
     assert_int_equal(book.journal.unit, 1);
+    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(3)), 1);
+    assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(4)), 0);
     send_unit(world, &book, 4, 5);
     close_book(world, &book);
     open_fine(world, &book);
@@ -214,6 +217,9 @@ static void forgets_the_oldest(void **state)
     open_fine(world, &book);
     for (uint64_t first = 0; first < 3 * DV_SNOWFLAKE_JOURNAL_IDS; first += DV_SNOWFLAKE_JOURNAL_IDS / 2)
         send_unit(world, &book, first, first + DV_SNOWFLAKE_JOURNAL_IDS / 2 - 1);
+    for (uint64_t number = 0; number < 3 * DV_SNOWFLAKE_JOURNAL_IDS; number++)
+        assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(number)),
+                         number < 2 * DV_SNOWFLAKE_JOURNAL_IDS ? 0 : 1 + 2 * number / DV_SNOWFLAKE_JOURNAL_IDS);
     close_book(world, &book);
     open_fine(world, &book);
     assert_int_equal(dv_snowflake_journal_find(&book.journal, id_of(2 * DV_SNOWFLAKE_JOURNAL_IDS - 1)), 0);
