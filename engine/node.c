@@ -157,11 +157,17 @@ void dv_want(struct dv_node *node)
     dv_graph_wake(node->graph);
 }
 
-/* A source that holds a batch waits for the world outside; one that does not is waited for by someone behind it. */
+static bool may_send(const struct dv_node *source)
+{
+    return !source->ended && !source->stopping && !source->graph->pauses;
+}
+
+/* A source that holds a batch waits for the world outside; one that does not is waited for by someone behind it, unless it
+ * waits for a window to be told, which may be the one that asks. */
 static bool has_input(const struct dv_node *node)
 {
     if (node->op->source)
-        return !node->ended && !node->stopping && !node->graph->pauses && node->held_count == 0;
+        return may_send(node) && node->held_count == 0 && !dv_receipts_full(node);
     return node->edge.count > 0 || node->retry_count > 0 || node->held_count > 0;
 }
 
@@ -173,16 +179,32 @@ static bool leads_to(const struct dv_node *node, const bool marked[])
     return found;
 }
 
-bool dv_input_waits(const struct dv_node *node)
+static bool is_starved(const struct dv_node *node)
+{
+    return node->op->source && may_send(node) && dv_receipts_full(node);
+}
+
+/* Whether `is` holds for the node or one that leads to it. */
+static bool any_before(const struct dv_node *node, bool (*is)(const struct dv_node *))
 {
     const struct dv_graph *graph = node->graph;
     bool before[DV_NODES_MAX] = { false };
-    bool waits = false;
+    bool any = false;
     for (uint32_t i = graph->node_count; i-- > 0;) { /* who sends stands above who receives */
         before[i] = graph->nodes[i] == node || leads_to(graph->nodes[i], before);
-        waits = waits || (before[i] && has_input(graph->nodes[i]));
+        any = any || (before[i] && is(graph->nodes[i]));
     }
-    return waits;
+    return any;
+}
+
+bool dv_input_waits(const struct dv_node *node)
+{
+    return !dv_links_full(node->graph) && any_before(node, has_input);
+}
+
+bool dv_input_starves(const struct dv_node *node)
+{
+    return dv_links_full(node->graph) || any_before(node, is_starved);
 }
 
 void dv_end(struct dv_node *node)

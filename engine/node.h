@@ -261,6 +261,10 @@ DV_CHECKED dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacit
 void dv_receipts_free(struct dv_receipts *receipts);
 struct dv_receipt *dv_receipt_take(struct dv_receipts *receipts, struct dv_node *source);
 
+/* receipt.c: whether a maker finds no receipt, as windows keep them; and whether windows find no link to keep one more. */
+bool dv_receipts_full(const struct dv_node *maker);
+bool dv_links_full(const struct dv_graph *graph);
+
 /* graph_load.c: sorts the links and tells each node which are its own. */
 void dv_graph_index_links(struct dv_graph *graph);
 

@@ -197,6 +197,9 @@ void dv_want(struct dv_node *node);
  * has not heard one. */
 bool dv_input_waits(const struct dv_node *node);
 
+/* Whether nothing more can come to the node because windows keep as many receipts as there are: one must be told first. */
+bool dv_input_starves(const struct dv_node *node);
+
 /* Tells whether a node's privacy budget is spent, so that what comes to it comes to nothing; and whether that is so on
  * every way behind `source`: who would send something there can be told at once. */
 void dv_note_spent(struct dv_node *node, bool spent);

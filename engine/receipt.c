@@ -104,6 +104,19 @@ void dv_receipt_unref(struct dv_receipt *receipt, bool failed)
         settle(receipt);
 }
 
+bool dv_receipts_full(const struct dv_node *maker)
+{
+    const struct dv_receipts *receipts = &maker->graph->receipts;
+    return receipts->live + maker->receipts_spared >= receipts->capacity;
+}
+
+/* One for each node is left: a window that is told while a batch waits for the next one needs it, or none would ever be
+ * told again. */
+bool dv_links_full(const struct dv_graph *graph)
+{
+    return graph->receipts.live_links + DV_NODES_MAX >= graph->receipts.link_capacity;
+}
+
 dv_rc dv_keep_receipt(struct dv_node *node, struct dv_keep *keep, struct dv_batch *batch)
 {
     struct dv_receipts *receipts = &node->graph->receipts;

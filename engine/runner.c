@@ -30,7 +30,7 @@ static bool callable(const struct dv_node *node)
 static struct dv_batch *own_batch(struct dv_node *node)
 {
     struct dv_graph *graph = node->graph;
-    if (node->credits_left == 0 || graph->receipts.live + node->receipts_spared >= graph->receipts.capacity)
+    if (node->credits_left == 0 || dv_receipts_full(node))
         return NULL;
     DV_ASSERT(graph->pool.free_count > 0); /* credits over paths: bound.c */
     struct dv_batch *batch = dv_pool_take(&graph->pool, node->out[0], graph->settings.tenant);
@@ -71,8 +71,7 @@ enum offer { OFFER_NONE, OFFER_VIEW, OFFER_AGAIN, OFFER_QUEUED, OFFER_OWN, OFFER
 
 static bool can_keep(const struct dv_node *node)
 {
-    const struct dv_receipts *receipts = &node->graph->receipts;
-    return node->op->source || !node->op->makes || receipts->live_links < receipts->link_capacity;
+    return node->op->source || !node->op->makes || !dv_links_full(node->graph);
 }
 
 static enum offer next_offer(struct dv_node *node)

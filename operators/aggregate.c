@@ -14,6 +14,7 @@
 #include "operators/aggregate_time.h"
 
 enum { TIME_ARRIVAL, TIME_RECORD };
+enum { LOOK_MS = 1000, AGAIN_MS = 50 }; /* how often a window of records' time looks whether it is in the way; and at most, whether input waits */
 
 struct aggregate {
     struct dv_aggregate_spec spec;
@@ -22,6 +23,7 @@ struct aggregate {
     struct dv_window window;
     struct dv_keep keep;
     struct dv_timer timer;
+    uint64_t left_ms; /* of TIME_RECORD: from the timer's next end to that of the window by the clock */
     struct dv_aggregate_span span;
     int64_t last_ms; /* when the newest record was counted */
     uint64_t origin; /* tells the rows of two windows with the same beginning apart: hash of node and first record */
@@ -29,6 +31,7 @@ struct aggregate {
     struct dv_aggregate_time time; /* of TIME_RECORD */
     struct dv_batch *rest;         /* whose rows from `rest_from` on are for later windows than the open one; or NULL */
     uint32_t rest_from;
+    struct dv_keep next; /* the receipt of `rest`, taken before the open window is told */
     const struct dv_yaml *dp_options; /* NULL: no noise, but groups of k */
     const struct dv_dp_plan *dp_plan;
     struct dv_aggregate_dp *dp;
@@ -39,7 +42,7 @@ static const struct dv_option options[] = {
       .help = "Length of a window; windows begin at multiples of it." },
     { "time", DV_ENUM, offsetof(struct aggregate, time_kind), .initial = "arrival", .values = "arrival|record",
       .help = "A record is counted in the window in which it arrives here, or in that of its own time: when it entered its "
-              "stream, or was stored. So a backlog falls into the windows it is of." },
+              "stream, or was stored. So a backlog of one stream falls into the windows it is of." },
     { "lateness", DV_DURATION, offsetof(struct aggregate, time.lateness_ms), .initial = "1s", .max = 86400000,
       .help = "With `time: record`: how long after its end, and after the last record, a window is told even if no later record came." },
     { "by", DV_STRS, offsetof(struct aggregate, spec.by),
@@ -90,14 +93,37 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     return DV_OK;
 }
 
+/* Of windows of records' time. */
+static void ends_in(struct aggregate *aggregate, uint64_t left_ms)
+{
+    uint64_t step_ms = left_ms < LOOK_MS ? left_ms : LOOK_MS;
+    aggregate->left_ms = left_ms - step_ms;
+    dv_timer_start(&aggregate->timer, step_ms);
+}
+
+/* A window that keeps what others need to send is told before its time, and goes on as one more of its span. */
+static void own_time_ends(struct dv_node *node)
+{
+    struct aggregate *aggregate = dv_state(node);
+    int64_t lateness_ms = aggregate->time.lateness_ms;
+    if (dv_input_starves(node))
+        dv_want(node);
+    else if (aggregate->left_ms > 0)
+        ends_in(aggregate, aggregate->left_ms);
+    else if (dv_input_waits(node)) /* it is this node that is late, not the records */
+        ends_in(aggregate, lateness_ms > AGAIN_MS ? (uint64_t)lateness_ms : AGAIN_MS);
+    else
+        dv_want(node);
+}
+
 static void window_ends(struct dv_timer *timer)
 {
     struct dv_node *node = timer->data;
-    struct aggregate *aggregate = dv_state(node);
+    const struct aggregate *aggregate = dv_state(node);
     if (aggregate->window.records == 0)
         return;
-    if (aggregate->time_kind == TIME_RECORD && dv_input_waits(node)) /* it is this node that is late, not the records */
-        dv_timer_start(&aggregate->timer, aggregate->time.lateness_ms > 0 ? (uint64_t)aggregate->time.lateness_ms : 1);
+    if (aggregate->time_kind == TIME_RECORD)
+        own_time_ends(node);
     else
         dv_want(node);
 }
@@ -149,7 +175,7 @@ static void count_own_time(struct dv_node *node, struct dv_batch *batch, uint32_
     if (aggregate->rest != NULL)
         dv_want(node);
     else
-        dv_timer_start(&aggregate->timer, dv_aggregate_time_left(&aggregate->time, now_ms));
+        ends_in(aggregate, dv_aggregate_time_left(&aggregate->time, now_ms));
 }
 
 static dv_rc no_receipts(struct dv_node *node)
@@ -198,12 +224,13 @@ static dv_rc fill(struct dv_node *node, struct dv_batch *batch)
 }
 
 /* The window is told: the next one begins with what waited for it. */
-static void turn_over(struct dv_node *node, struct dv_batch *batch, struct dv_keep *next)
+static void turn_over(struct dv_node *node, struct dv_batch *batch)
 {
     struct aggregate *aggregate = dv_state(node);
     struct dv_batch *rest = aggregate->rest;
     dv_give_receipts(node, &aggregate->keep, batch);
-    aggregate->keep = *next;
+    aggregate->keep = aggregate->next;
+    aggregate->next = (struct dv_keep){ 0 };
     dv_window_reset(&aggregate->window);
     dv_timer_stop(&aggregate->timer);
     if (aggregate->time_kind != TIME_RECORD)
@@ -219,16 +246,14 @@ static void turn_over(struct dv_node *node, struct dv_batch *batch, struct dv_ke
 static dv_rc emit(struct dv_node *node, struct dv_batch *batch)
 {
     struct aggregate *aggregate = dv_state(node);
-    struct dv_keep next = { 0 };
     DV_ASSERT(aggregate->window.records > 0); /* only what has something to say asks for a batch */
     if (aggregate->time_kind == TIME_ARRIVAL && aggregate->last_ms >= aggregate->span.end_ms)
         aggregate->span.end_ms = aggregate->last_ms + 1;
-    DV_TRY(fill(node, batch));
-    if (aggregate->rest != NULL && dv_is_error(dv_keep_receipt(node, &next, aggregate->rest))) {
-        batch->rows = 0; /* so that it is asked again */
+    bool waits = aggregate->rest != NULL && aggregate->next.count == 0; /* before the window is closed, which is done once */
+    if (waits && dv_is_error(dv_keep_receipt(node, &aggregate->next, aggregate->rest)))
         return no_receipts(node);
-    }
-    turn_over(node, batch, &next);
+    DV_TRY(fill(node, batch));
+    turn_over(node, batch);
     return DV_PASS;
 }
 
@@ -258,7 +283,9 @@ static bool gauge(const struct dv_node *node, uint32_t index, struct dv_gauge *r
 static const char *waits(struct dv_node *node)
 {
     const struct aggregate *aggregate = dv_state(node);
-    return dv_aggregate_dp_waits(aggregate->dp);
+    const char *reason = dv_aggregate_dp_waits(aggregate->dp);
+    bool in_the_way = aggregate->keep.count > 0 && dv_input_starves(node);
+    return reason == NULL && in_the_way ? "windows keep as many receipts as there are; what comes waits until one is told" : reason;
 }
 
 static bool spends(const struct dv_node *node, struct dv_spending *ret)

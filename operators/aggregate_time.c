@@ -2,6 +2,16 @@
  * aggregate_time.c - the one open window and what was told before it. */
 #include "operators/aggregate_time.h"
 
+/* A clock that is set back by less moves nothing. */
+enum { CLOCK_SLACK_MS = 1000 };
+
+/* Whether the clock was ahead when the window of this beginning was opened: nobody's time is that late, so no record would end
+ * it, or any that goes on from it, until the clock is there again. */
+static bool is_ahead(int64_t start_ms, int64_t now_ms)
+{
+    return start_ms > now_ms && start_ms - now_ms > CLOCK_SLACK_MS;
+}
+
 /* A record's time, between 1970 and now. */
 static int64_t time_of(const struct dv_batch *batch, uint32_t row, int64_t now_ms)
 {
@@ -16,6 +26,8 @@ static int64_t time_of(const struct dv_batch *batch, uint32_t row, int64_t now_m
 static void open_window(struct dv_aggregate_time *time, int64_t at_ms, int64_t now_ms)
 {
     int64_t start_ms = at_ms - at_ms % time->window_ms;
+    if (is_ahead(time->told_ms - time->window_ms, now_ms))
+        time->told_ms = 0;
     if (start_ms < time->told_ms) {
         bool goes_on = start_ms == time->told_ms - time->window_ms || time->told_ms > now_ms;
         start_ms = goes_on ? time->told_ms - time->window_ms : time->told_ms;
@@ -29,6 +41,8 @@ uint32_t dv_aggregate_time_take(struct dv_aggregate_time *time, const struct dv_
     DV_ASSERT(time->window_ms > 0 && from < batch->rows);
     if (!time->open)
         open_window(time, time_of(batch, from, now_ms), now_ms);
+    else if (is_ahead(time->span.start_ms, now_ms))
+        return from;
     for (uint32_t row = from; row < batch->rows; row++) {
         int64_t at_ms = time_of(batch, row, now_ms);
         if (at_ms >= time->span.end_ms)

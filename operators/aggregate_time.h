@@ -3,7 +3,8 @@
  *
  * One window is open at a time, and each that is told ends later than the one before. A record of a later window ends the
  * open one; a record of an earlier one is counted in the open one, as late. So no record is lost, and none is counted
- * twice. Nobody's time is later than the clock's: what claims to be of the year 2200 is of now, and moves no window. */
+ * twice. Nobody's time is later than the clock's: what claims to be of the year 2200 is of now, and moves no window.
+ * Where the clock itself was ahead, the window of then is told, and the next one begins before it. */
 #ifndef DV_OPERATORS_AGGREGATE_TIME_H
 #define DV_OPERATORS_AGGREGATE_TIME_H
 
@@ -22,13 +23,13 @@ struct dv_aggregate_time {
 };
 
 /* Opens a window for row `from` of `batch` if none is open. Gives back the row, from `from` on, that is the first to belong
- * to a later window; `batch->rows` if there is none. The rows before it are for the open window, and are noted if late. */
+ * to another window, a later one unless the clock was ahead; `batch->rows` if there is none. The rows before it are for the open window, and are noted if late. */
 uint32_t dv_aggregate_time_take(struct dv_aggregate_time *time, const struct dv_batch *batch, uint32_t from, int64_t now_ms);
 
 /* In how many milliseconds the clock ends the open window if no record comes meanwhile. */
 uint64_t dv_aggregate_time_left(const struct dv_aggregate_time *time, int64_t now_ms);
 
-/* The open window was told. What still comes of it is told as one more window of the same span. */
+/* The open window was told, at its end or before. What still comes of it is told as one more window of the same span. */
 void dv_aggregate_time_told(struct dv_aggregate_time *time);
 
 #endif

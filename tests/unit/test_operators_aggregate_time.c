@@ -21,7 +21,7 @@
 
 extern const struct dv_operator dv_operator_aggregate;
 
-enum { K = 5, CLUMPS_MAX = 2000, WINDOWS_MAX = 2000, HOUR = 3600000, SECOND = 1000 };
+enum { K = 5, CLUMPS_MAX = 20000, WINDOWS_MAX = 2000, HOUR = 3600000, SECOND = 1000 };
 static const int64_t begun_ms = 1700000000000; /* of the simulated clock */
 
 /* Five records. */
@@ -427,6 +427,13 @@ static void test_any_stream(void **state)
     assert_true(several > 30 && late_streams > 30); /* controls */
 }
 
+#define BESIDE_OTHERS(u, v)                                                                                       \
+    "  in: { op: source, from: stream }\n"                                                                        \
+    "  t: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: 1h, lateness: 1s }\n"           \
+    "  u: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: " u " }\n"                      \
+    "  v: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: " v " }\n"                      \
+    "  out: { op: reader, after: [t, u, v] }\n"
+
 /* The reader is slow, others fill the way to it, and silence is shorter than that: what waits in the graph is no silence. */
 static void test_a_slow_reader_is_no_silence(void **state)
 {
@@ -434,14 +441,31 @@ static void test_a_slow_reader_is_no_silence(void **state)
         comes(hour_ms - 20 * HOUR + i * HOUR / 30, 0);
     stream.per_batch = 7;
     reader.takes_ms = 4 * SECOND;
-    run_nodes(*state, "  in: { op: source, from: stream }\n"
-                      "  t: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: 1h, lateness: 1s }\n"
-                      "  u: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: 5m }\n"
-                      "  v: { op: aggregate, after: in, by: ward, sums: cost, time: record, window: 6m }\n"
-                      "  out: { op: reader, after: [t, u, v] }\n");
+    run_nodes(*state, BESIDE_OTHERS("5m", "6m"));
     assert_int_equal(reader.count, 20);
     for (unsigned hour = 0; hour < 20; hour++)
         expect(hour, hour_ms - (20 - (int64_t)hour) * HOUR, HOUR, 30 * K);
+}
+
+/* A batch for each clump, and more of them than there are receipts: the window is told before its time, and goes on. */
+static void test_more_batches_than_receipts(void **state)
+{
+    stream.per_batch = 1;
+    for (int64_t i = 0; i < 17000; i++)
+        comes(hour_ms - HOUR + i, 0);
+    run(*state, "window: 1h");
+    assert_int_equal(reader.count, 2);
+    expect(0, hour_ms - HOUR, HOUR, reader.windows[0].count);
+    expect(1, hour_ms - HOUR, HOUR, 17000 * K - reader.windows[0].count);
+}
+
+/* Three windows keep them: the links run out first, and all is told all the same. */
+static void test_more_batches_than_links(void **state)
+{
+    stream.per_batch = 1;
+    for (int64_t i = 0; i < 12000; i++)
+        comes(hour_ms - HOUR + i, 0);
+    run_nodes(*state, BESIDE_OTHERS("2h", "3h"));
 }
 
 static void test_noise_is_charged_by_the_clock(void **state)
@@ -465,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_before_1970_is_1970, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_any_stream, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_slow_reader_is_no_silence, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_more_batches_than_receipts, setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_more_batches_than_links, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_noise_is_charged_by_the_clock, setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
