@@ -89,7 +89,7 @@ bool dv_graph_count_bound(struct dv_graph *graph)
     uint64_t bytes = 0;
     if (__builtin_mul_overflow(batches, (uint64_t)graph->settings.batch_bytes, &bytes) || batches > UINT32_MAX)
         return false;
-    uint64_t receipts = DV_RECEIPTS * (sizeof(struct dv_receipt) + 2 * sizeof(struct dv_receipt_link));
+    uint64_t receipts = DV_RECEIPTS * (sizeof(struct dv_receipt) + 2 * sizeof(struct dv_receipt_link)) + DV_NODES_MAX * sizeof(struct dv_receipt_link);
     graph->bound = (struct dv_bound){ .batches = batches, .receipts = DV_RECEIPTS };
     graph->bound.bytes = add(bytes, add(batches * sizeof(struct dv_batch), receipts));
     return true;

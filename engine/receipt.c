@@ -8,7 +8,7 @@
 
 dv_rc dv_receipts_init(struct dv_receipts *receipts, uint32_t capacity)
 {
-    *receipts = (struct dv_receipts){ .capacity = capacity, .link_capacity = 2 * capacity };
+    *receipts = (struct dv_receipts){ .capacity = capacity, .link_capacity = 2 * capacity + DV_NODES_MAX };
     receipts->items = dv_memory_zeroed(capacity, sizeof *receipts->items);
     receipts->links = dv_memory_zeroed(receipts->link_capacity, sizeof *receipts->links);
     if (receipts->items == NULL || receipts->links == NULL) {
@@ -110,7 +110,7 @@ bool dv_receipts_full(const struct dv_node *maker)
     return receipts->live + maker->receipts_spared >= receipts->capacity;
 }
 
-/* One for each node is left: a window that is told while a batch waits for the next one needs it, or none would ever be
+/* One for each node is left over: a window that is told while a batch waits for the next one needs it, or none would ever be
  * told again. */
 bool dv_links_full(const struct dv_graph *graph)
 {
