@@ -106,11 +106,10 @@ static void own_time_ends(struct dv_node *node)
 {
     struct aggregate *aggregate = dv_state(node);
     int64_t lateness_ms = aggregate->time.lateness_ms;
-    if (dv_input_starves(node))
-        dv_want(node);
-    else if (aggregate->left_ms > 0)
+    bool starves = dv_input_starves(node);
+    if (!starves && aggregate->left_ms > 0)
         ends_in(aggregate, aggregate->left_ms);
-    else if (dv_input_waits(node)) /* it is this node that is late, not the records */
+    else if (!starves && dv_input_waits(node)) /* it is this node that is late, not the records */
         ends_in(aggregate, lateness_ms > AGAIN_MS ? (uint64_t)lateness_ms : AGAIN_MS);
     else
         dv_want(node);
