@@ -217,7 +217,7 @@ const struct dv_command dv_command_ask = {
             "  datavault ask --json --schema healthcare \"what of asthma?\" | jq .citations\n"
             "  datavault ask --graph conf/ask.yaml \"which conditions are rising?\"      without a server\n"
             "  datavault ask --conversation new \"what of asthma?\"     # shows the id of the conversation that begins\n"
-            "  datavault ask --conversation 7f0c… \"and last week?\"\n"
+            "  datavault ask --conversation 7f0c… \"and asthma?\"\n"
             "\n"
             "Sentences are shown as they come, then the records that they cite. A refusal says why.\n"
             "\n"

@@ -174,8 +174,18 @@ struct reading {
     struct dv_turn *turns;
     uint32_t count;
     int64_t numbers[DV_TURNS_MAX];
-    struct dv_store_bytes whole; /* of the newest */
+    struct dv_store_bytes whole, question; /* of the newest that stands; NULL: none does */
 };
+
+/* What was refused, or failed, is nothing that a question follows. */
+static bool stands(const struct dv_turn *turn)
+{
+    static const char *const fallen[] = { "refused", "failed" };
+    for (size_t i = 0; i < sizeof fallen / sizeof *fallen; i++)
+        if (turn->status.length == strlen(fallen[i]) && memcmp(turn->status.at, fallen[i], turn->status.length) == 0)
+            return false;
+    return true;
+}
 
 static dv_rc read_turn(struct dv_conversations *store, sqlite3_stmt *statement, struct reading *reading)
 {
@@ -188,8 +198,11 @@ static dv_rc read_turn(struct dv_conversations *store, sqlite3_stmt *statement, 
         return DV_E_FAILED;
     if (!dv_talk_take_text(store, statement, 3, &turn->question) || !dv_talk_take_text(store, statement, 4, &turn->status) || !dv_talk_take_text(store, statement, 6, &whole))
         return DV_E_MEMORY;
-    if (reading->count++ == 0)
+    reading->count++;
+    if (reading->question.at == NULL && stands(turn)) {
         reading->whole = whole;
+        reading->question = turn->question;
+    }
     return DV_OK;
 }
 
@@ -255,16 +268,16 @@ static const char *join(struct dv_conversations *store, struct dv_store_bytes be
     return text;
 }
 
-/* What a question that follows means: with all that the last one meant, with the last one alone if that is too long, or alone. */
+/* What a question that follows means: with all that the last one that stands meant, with that one alone if that is too long, or alone. */
 static struct dv_store_bytes make_whole(struct dv_conversations *store, const struct dv_turn_question *question, const struct reading *before)
 {
     struct dv_store_bytes whole = question->text;
-    if (!question->follows || before->count == 0)
+    if (!question->follows || before->question.at == NULL)
         return whole;
     size_t length = 0;
     const char *text = join(store, before->whole, question->text, &length);
     if (text == NULL)
-        text = join(store, before->turns[0].question, question->text, &length);
+        text = join(store, before->question, question->text, &length);
     return text != NULL ? (struct dv_store_bytes){ text, length } : whole;
 }
 

@@ -9,6 +9,7 @@
 
 enum {
     WANTS = 0xFF,
+    KINDS = DV_ASK_RISING | DV_ASK_FALLING | DV_ASK_UNUSUAL | DV_ASK_MIX | DV_ASK_MOST,
     HEALTH = 0x100,
     MONEY = 0x200,
     PERSONS = 0x400,
@@ -220,17 +221,40 @@ static void resolve_both_ways(struct dv_asking *asking)
             asking->topics |= UINT32_C(1) << i;
 }
 
-void dv_asking_read(struct dv_asking *ret, const char *question, size_t length)
+static void read_one(struct dv_asking *asking, const char *question, size_t length)
 {
     struct dv_cite_run run;
     char before[DV_CITE_RUN_MAX + 1] = "";
     size_t at = 0;
-    *ret = (struct dv_asking){ .count = 0 };
     while (next_word(&run, question, length, &at)) {
-        take_word(ret, run.text, before);
+        take_word(asking, run.text, before);
         memcpy(before, run.text, sizeof before);
     }
-    resolve_both_ways(ret);
+    resolve_both_ways(asking);
+}
+
+/* Reads one more question. If it asks for another kind of finding, what was wanted before is wanted no more. */
+static void read_next(struct dv_asking *asking, const char *question, size_t length)
+{
+    const uint32_t wants = asking->wants;
+    const bool negated = asking->negated;
+    asking->wants = 0;
+    asking->negated = false;
+    read_one(asking, question, length);
+    if ((asking->wants & KINDS) != 0)
+        return;
+    asking->wants |= wants;
+    asking->negated = asking->negated || negated;
+}
+
+void dv_asking_read(struct dv_asking *ret, const char *question, size_t length)
+{
+    *ret = (struct dv_asking){ .count = 0 };
+    for (size_t at = 0, one = 0; at < length; at += one) {
+        const char *mark = memchr(question + at, '?', length - at);
+        one = mark != NULL ? (size_t)(mark - question) + 1 - at : length - at;
+        read_next(ret, question + at, one);
+    }
 }
 
 /* ---- texts ---- */

@@ -39,7 +39,8 @@ struct dv_asking {
     } words[DV_ASK_WORDS_MAX];
 };
 
-/* Reads a question; whatever it is, it asks for something, of something, or for nothing. */
+/* Reads a question; whatever it is, it asks for something, of something, or for nothing. Of several, each with its question mark, the
+ * last that asks for a kind of finding says which, and what is not so; they are about all that any of them names. */
 void dv_asking_read(struct dv_asking *ret, const char *question, size_t length);
 
 /* Which of the question's words are in a text, whatever their endings are, as bits. */

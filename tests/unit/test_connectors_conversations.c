@@ -197,8 +197,8 @@ static void test_turns_come_back(void **state)
     assert_int_equal(answer(place, 4, "Never mind.", "refused"), 2);
     assert_string_equal(show(place, 1, 7), "and now?|-||\nWhat of flu?|refused||\nand last week?|-||\nand why?|-||\nWhat of asthma?|answered|It rises.;|\n");
     assert_int_equal(answer(place, 99, "Of no turn.", "answered"), 0);
-    (void)ask(place, 1, 7, 5, "and now?", true); /* a redelivery */
-    assert_string_equal(place->whole, "What of flu? and now?");
+    (void)ask(place, 1, 7, 5, "and now?", true); /* a redelivery, when what it followed has been refused */
+    assert_string_equal(place->whole, "What of asthma? and why? and last week? and now?");
     assert_string_equal(list(place, 1), "7:5 ");
     close_place(place);
     place = open_place(state, "deep/talks.sqlite", "t", &usual);

@@ -245,6 +245,13 @@ static const struct { const char *question, *told; } asked[] = {
     { "how is influenza? what should we do about it?", "a" },
     { "how is influenza? and in Boston?", "" },
     { "how is influenza? and last week?", "" },
+    { "which conditions are rising? what about the most frequent?", "dcj" },
+    { "what are the most frequent conditions? and which are rising?", "ai" },
+    { "which conditions are not rising? what about the most frequent?", "dcj" },
+    { "which conditions are rising? which are not rising?", "" },
+    { "which conditions are rising? how many?", "ai" },
+    { "which conditions are rising? and which are falling?", "" },
+    { "which conditions are rising? and influenza?", "a" },
     /* other languages */
     { "Welche Krankheiten nehmen zu?", "" },
     { "\xc2\xbfQu\xc3\xa9 enfermedades est\xc3\xa1n aumentando?", "" },
