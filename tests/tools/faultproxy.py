@@ -157,8 +157,9 @@ class FaultProxy:
                 continue
             for side in (client, server):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.opened += 1
-            self.links.append(Link(self, client, server, self.plan(self.opened)))
+            number = self.opened + 1
+            self.links.append(Link(self, client, server, self.plan(number)))
+            self.opened = number  # now it can be cut: who waits for it may do so at once
 
     def cut_all(self, how="reset"):
         """Ends every connection there is."""
