@@ -8,7 +8,7 @@
 #include "engine/json.h"
 #include "engine/memory.h"
 #include "engine/operator.h"
-#include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_unit.h"
 
 enum { DIGITS = 20, RANDOM = 16, PREFIX_MAX = 128 };
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_option.c - from an operator's options to the connector of an account. */
+#include "operators/snowflake_option.h"
+
+#include "engine/operator.h"
+
+enum { KIND_PAT, KIND_OAUTH };
+
+static struct dv_snowflake_identity identity_of(const struct dv_snowflake_server *server)
+{
+    struct dv_snowflake_identity identity = { .account = server->account, .user = server->user };
+    if (server->token == NULL) {
+        identity.secret = server->key;
+        identity.passphrase = server->passphrase;
+        return identity;
+    }
+    identity.proof = server->token_kind == KIND_OAUTH ? DV_SNOWFLAKE_OAUTH : DV_SNOWFLAKE_PAT;
+    identity.secret = server->token;
+    return identity;
+}
+
+struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, const struct dv_snowflake_server *server)
+{
+    return (struct dv_snowflake_config){ .loop = loop,
+                                         .url = server->url,
+                                         .identity = identity_of(server),
+                                         .role = server->role,
+                                         .warehouse = server->warehouse,
+                                         .database = server->database,
+                                         .schema = server->schema,
+                                         .ca = server->ca,
+                                         .deadlines = { .total_ms = (uint32_t)server->timeout_ms } };
+}
+
+dv_rc dv_snowflake_server_check(struct dv_node *node, const struct dv_snowflake_server *server)
+{
+    char host[DV_SNOWFLAKE_NAME_MAX + 1];
+    if (!dv_snowflake_account_host(server->account, host, sizeof host))
+        return dv_refuse(node, "account", "C250", NULL,
+                         "an account is like 'myorg-account1' or 'xy12345.eu-central-1'");
+    const char *fault = server->url != NULL ? dv_http_url_fault(server->url, true) : NULL;
+    if (fault != NULL)
+        return dv_refuse(node, "url", "C251", NULL, "%s", fault);
+    if ((server->token != NULL) == (server->user != NULL && server->key != NULL))
+        return dv_refuse(node, NULL, "C253", "as in user: DV_LOADER, key: \"env:SNOWFLAKE_KEY\"",
+                         "'%s' needs either `user` and `key`, or a `token`", dv_node_name(node));
+    return DV_OK;
+}
