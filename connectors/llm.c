@@ -376,19 +376,29 @@ static bool is_plain_name(const char *name)
 
 static const struct dv_llm_api *api_of(const struct dv_llm_config *config)
 {
-    return config->kind == DV_LLM_GEMINI ? &dv_llm_gemini : &dv_llm_openai;
+    static const struct dv_llm_api *const apis[] = {
+        [DV_LLM_OPENAI] = &dv_llm_openai,
+        [DV_LLM_GEMINI] = &dv_llm_gemini,
+        [DV_LLM_CORTEX] = &dv_llm_cortex,
+        [DV_LLM_CORTEX_NATIVE] = &dv_llm_cortex_native,
+    };
+    return apis[config->kind];
 }
 
 dv_rc dv_llm_check(const struct dv_llm_config *config, struct dv_error *error)
 {
-    const char *fault = dv_http_url_fault(config->url != NULL ? config->url : api_of(config)->url, config->key != NULL);
+    const struct dv_llm_api *api = api_of(config);
+    const char *url = config->url != NULL ? config->url : api->url;
+    if (api->of_snowflake)
+        DV_TRY(dv_snowflake_identity_check(&config->identity, error));
+    const char *fault = url != NULL ? dv_http_url_fault(url, config->key != NULL || api->of_snowflake) : NULL;
     if (fault != NULL)
         return dv_error_set(error, DV_E_CONFIG, "the model's service: %s", fault);
     if (config->key != NULL && !dv_is_secret_reference(config->key))
         return dv_error_set(error, DV_E_CONFIG, "the key of the model's service must be env:NAME or file:PATH");
     if (config->model == NULL || config->model[0] == '\0' || strlen(config->model) > DV_LLM_PATH_MAX / 2)
         return dv_error_set(error, DV_E_CONFIG, "the model's service needs the name of a model");
-    if (config->kind == DV_LLM_GEMINI && !is_plain_name(config->model))
+    if (config->kind != DV_LLM_OPENAI && !is_plain_name(config->model))
         return dv_error_set(error, DV_E_CONFIG, "the model's name is of letters, digits, dots, underscores and dashes");
     return DV_OK;
 }
@@ -397,7 +407,8 @@ static void fill_in(struct dv_llm *llm)
 {
     struct dv_llm_config *config = &llm->config;
     llm->api = api_of(config);
-    config->url = config->url != NULL ? config->url : llm->api->url;
+    if (config->url == NULL)
+        config->url = llm->api->url != NULL ? llm->api->url : llm->account_url;
     config->at_a_time = config->at_a_time != 0 ? config->at_a_time : AT_A_TIME;
     config->pause_ms = config->pause_ms != 0 ? config->pause_ms : PAUSE_MS;
     if (config->deadlines.total_ms == 0)
@@ -408,18 +419,41 @@ static void fill_in(struct dv_llm *llm)
         llm->shelf.bytes_max = 0;
 }
 
+/* Whose URL it is, and that its key can be used. */
+static dv_rc open_identity(struct dv_llm *llm, struct dv_error *error)
+{
+    const struct dv_llm_config *config = &llm->config;
+    if (!llm->api->of_snowflake)
+        return DV_OK;
+    if (!dv_snowflake_account_url(config->identity.account, llm->account_url, sizeof llm->account_url))
+        return dv_error_set(error, DV_E_CONFIG, "the model's service: the account's name is too long");
+    return dv_snowflake_token_init(&llm->token, &config->identity, dv_wall_ms(config->loop), error);
+}
+
+static dv_rc open_http(struct dv_llm *llm, struct dv_error *error)
+{
+    const struct dv_llm_config *config = &llm->config;
+    const struct dv_http_config http = {
+        .loop = config->loop, .url = config->url, .ca = config->ca, .deadlines = config->deadlines
+    };
+    llm->http = config->http;
+    if (llm->http != NULL)
+        return DV_OK;
+    DV_TRY(dv_http_open(&llm->client, &http, error));
+    llm->http = &llm->client.base;
+    return DV_OK;
+}
+
 dv_rc dv_llm_open(struct dv_llm *llm, const struct dv_llm_config *config, struct dv_error *error)
 {
     *llm = (struct dv_llm){ .config = *config };
+    DV_TRY(dv_llm_check(config, error));
     fill_in(llm);
-    DV_TRY(dv_llm_check(&llm->config, error));
-    llm->http = config->http;
-    if (llm->http == NULL) {
-        const struct dv_http_config http = {
-            .loop = config->loop, .url = llm->config.url, .ca = config->ca, .deadlines = config->deadlines
-        };
-        DV_TRY(dv_http_open(&llm->client, &http, error));
-        llm->http = &llm->client.base;
+    DV_TRY(open_identity(llm, error));
+    dv_rc rc = open_http(llm, error);
+    if (rc != DV_OK) {
+        dv_snowflake_token_free(&llm->token);
+        return rc;
     }
     const struct dv_backoff backoff = { llm->config.pause_ms,
                                         llm->config.pause_ms > PAUSE_MAX_MS ? llm->config.pause_ms : PAUSE_MAX_MS };
@@ -446,6 +480,7 @@ void dv_llm_close(struct dv_llm *llm)
     while (llm->first != NULL)
         forget(llm->first);
     dv_http_close(llm->http);
+    dv_snowflake_token_free(&llm->token);
     dv_timer_close(&llm->timer);
     dv_llm_shelf_clear(&llm->shelf);
 }

@@ -19,11 +19,14 @@
 #include "connectors/http.h"
 #include "connectors/llm_budget.h"
 #include "connectors/llm_shelf.h"
+#include "connectors/snowflake_token.h"
 #include "engine/breaker.h"
 
 enum dv_llm_kind {
-    DV_LLM_OPENAI, /* and whoever speaks like it: llama.cpp, vLLM, Cortex */
+    DV_LLM_OPENAI, /* and whoever speaks like it: llama.cpp, vLLM */
     DV_LLM_GEMINI,
+    DV_LLM_CORTEX,        /* Snowflake's, in OpenAI's words */
+    DV_LLM_CORTEX_NATIVE, /* and in its own: inference:complete. Vectors are the same */
 };
 
 /* How an answer ended. */
@@ -102,8 +105,9 @@ enum {
 struct dv_llm_config {
     struct dv_loop *loop;
     enum dv_llm_kind kind;
-    const char *url;   /* what stands before "/v1/…" or "/v1beta/…"; NULL: the service's own */
-    const char *key;   /* a secret's reference, read anew for each request; NULL: none is sent */
+    const char *url;   /* what stands before "/v1/…", "/v1beta/…" or "/api/…"; NULL: the service's or the account's own */
+    const char *key;   /* a secret's reference, read anew for each request; NULL: none is sent. Not Cortex' */
+    struct dv_snowflake_identity identity; /* Cortex' */
     const char *model; /* of answers or of vectors, as it is used */
     const char *ca;    /* a file of trusted certificates; NULL: the system's */
     struct dv_http_deadlines deadlines;
@@ -113,6 +117,7 @@ struct dv_llm_config {
     size_t kept_bytes;       /* of answers; 0: 8 MiB */
     bool keeps_none;         /* every question is asked */
     bool base64;             /* vectors of openai come as base64: a third of the bytes, but not every server can */
+    bool guarded;            /* Cortex' own words: its guard looks at answers, and what it withholds is BLOCKED */
     struct dv_http *http;    /* instead of a client of its own: a test's script, which the connector closes */
 };
 
@@ -129,6 +134,8 @@ struct dv_llm_api;
 struct dv_llm {
     struct dv_llm_config config;
     const struct dv_llm_api *api; /* the service's own words */
+    char account_url[DV_SNOWFLAKE_URL_MAX + 1];
+    struct dv_snowflake_token token; /* of Cortex */
     struct dv_http_client client;
     struct dv_http *http; /* the client, or a script */
     struct dv_breaker breaker;
@@ -159,6 +166,9 @@ void dv_llm_embed_cancel(struct dv_llm *llm, struct dv_llm_embedding *embedding)
 
 /* Ends everything at once and wipes what was kept; accepts a zeroed one. Not from inside `on_text`. */
 void dv_llm_close(struct dv_llm *llm);
+
+/* How many numbers the vectors of a service's model have, where that is known; else 0. */
+uint32_t dv_llm_width(enum dv_llm_kind kind, const char *model);
 
 /* Why no request gets through now, a literal; or NULL. */
 const char *dv_llm_waits(const struct dv_llm *llm);

@@ -8,7 +8,11 @@
 #include "engine/json.h"
 #include "engine/json_doc.h"
 
-enum { DV_LLM_PATH_MAX = 256, DV_LLM_FAULT_MAX = 64 * 1024 /* bytes of an error's body that are looked at */ };
+enum {
+    DV_LLM_PATH_MAX = 256,
+    DV_LLM_HEADERS_MAX = 4,
+    DV_LLM_FAULT_MAX = 64 * 1024 /* bytes of an error's body that are looked at */
+};
 
 /* What a try came to. */
 struct dv_llm_verdict {
@@ -39,19 +43,22 @@ struct dv_llm_talk {
     bool gone;     /* cancelled meanwhile */
 
     struct dv_http_request http;
-    struct dv_http_header headers[2];
+    struct dv_http_header headers[DV_LLM_HEADERS_MAX];
     char path[DV_LLM_PATH_MAX];
-    char *key; /* the header's value, wiped after each try */
+    char *key;    /* the header's value, wiped after each try */
+    bool renewed; /* Snowflake's token was refused, and made anew: once */
     struct dv_sse_text body;
 
     struct dv_sse_reader events; /* the answer of a prompt */
     struct dv_sse_text whole;    /* that of an embedding, or an error */
     struct dv_doc doc;
     struct dv_llm_verdict verdict; /* that the answer's text led to */
+    bool spoken;                   /* the stream had a part of an answer, be it empty */
     bool ended;                    /* the stream said that it is at its end */
     enum dv_llm_finish finish;     /* FAILED: not known yet */
     const char *reason;            /* of `finish` */
     uint32_t tokens_in, tokens_out;
+    size_t guarded;      /* bytes of the answer that are those of a withheld one so far */
     uint32_t texts_done; /* of an embedding that is asked text by text */
 
     bool handed_out;         /* some of the answer: no other try */
@@ -66,19 +73,31 @@ struct dv_llm_talk {
 
 /* What differs between services. */
 struct dv_llm_api {
-    const char *url; /* the service's own */
+    const char *url; /* the service's own; NULL: the account's */
     const char *key_header, *key_prefix;
+    bool of_snowflake; /* the key is a token of Snowflake's, and what kind it is stands beside it */
+    size_t event_max;  /* bytes of an event; 0: the reader's own limit */
     /* "/v1/…" */
     void (*path)(const struct dv_llm_talk *talk, char *out, size_t size);
     bool (*write)(const struct dv_llm_talk *talk, struct dv_json *json); /* the request's body; false: no memory */
     /* An event of the stream; fills the talk. False: the verdict is clear. */
     bool (*event)(struct dv_llm_talk *talk, const struct dv_sse_event *event);
+    /* The connection ended between two events, which may be the stream's end. NULL: it is none. */
+    void (*at_end)(struct dv_llm_talk *talk);
     /* A status other than 200, or an error inside the stream; the talk's document is its body, if that was JSON. */
     struct dv_llm_verdict (*judge)(struct dv_llm_talk *talk, unsigned status);
     bool (*vectors)(struct dv_llm_talk *talk); /* the document is an answer with vectors: fills rows. False: as above */
 };
 
-extern const struct dv_llm_api dv_llm_openai, dv_llm_gemini;
+extern const struct dv_llm_api dv_llm_openai, dv_llm_gemini, dv_llm_cortex, dv_llm_cortex_native;
+
+/* llm_openai.c, for who speaks like it: the messages of a request, an event of its stream, how an answer ended, and vectors
+ * by their numbers; `nested`: each is alone in an array. */
+void dv_llm_openai_messages(struct dv_json *json, const struct dv_llm_request *request);
+void dv_llm_openai_stream(struct dv_json *json, const struct dv_llm_request *request);
+bool dv_llm_openai_event(struct dv_llm_talk *talk, const struct dv_sse_event *event);
+bool dv_llm_openai_finish(struct dv_llm_talk *talk, dv_doc_at word);
+bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 
 /* llm_question.c: the bytes of all texts; the tokens that so many bytes are, rather more; whose they are; and the hash of
  * a prompt, false: no memory. */

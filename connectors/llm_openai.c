@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * llm_openai.c - what OpenAI's interface says, and everybody who serves it: llama.cpp, vLLM, Cortex.
+ * llm_openai.c - what OpenAI's interface says, and everybody who serves it: llama.cpp, vLLM; Cortex, but for some words.
  *
  * A stream is over at `[DONE]`; without it the answer broke off. The first piece's content may be null, the last event's
  * choices empty. */
@@ -46,19 +46,17 @@ static void write_format(struct dv_json *json, const char *schema)
     dv_json_close(json, '}');
 }
 
-static void write_chat(struct dv_json *json, const struct dv_llm_request *request)
+void dv_llm_openai_messages(struct dv_json *json, const struct dv_llm_request *request)
 {
     dv_json_key(json, "messages");
     dv_json_open(json, '[');
     write_message(json, "system", request->system);
     write_message(json, "user", request->prompt);
     dv_json_close(json, ']');
-    dv_json_key(json, "max_tokens");
-    dv_json_uint(json, request->max_tokens);
-    dv_json_key(json, "temperature");
-    dv_json_int(json, 0);
-    dv_json_key(json, "seed");
-    dv_json_int(json, 1);
+}
+
+void dv_llm_openai_stream(struct dv_json *json, const struct dv_llm_request *request)
+{
     dv_json_key(json, "stream");
     dv_json_bool(json, true);
     dv_json_key(json, "stream_options");
@@ -68,6 +66,18 @@ static void write_chat(struct dv_json *json, const struct dv_llm_request *reques
     dv_json_close(json, '}');
     if (request->json_schema != NULL)
         write_format(json, request->json_schema);
+}
+
+static void write_chat(struct dv_json *json, const struct dv_llm_request *request)
+{
+    dv_llm_openai_messages(json, request);
+    dv_json_key(json, "max_tokens");
+    dv_json_uint(json, request->max_tokens);
+    dv_json_key(json, "temperature");
+    dv_json_int(json, 0);
+    dv_json_key(json, "seed");
+    dv_json_int(json, 1);
+    dv_llm_openai_stream(json, request);
 }
 
 /* Others refuse to be told a width, or do not mind it. */
@@ -134,17 +144,25 @@ static const struct dv_llm_ending endings[] = {
     { "content_filter", DV_LLM_BLOCKED },
 };
 
+bool dv_llm_openai_finish(struct dv_llm_talk *talk, dv_doc_at word)
+{
+    return dv_llm_note_finish(talk, word, endings, sizeof endings / sizeof endings[0]);
+}
+
 static bool take_choice(struct dv_llm_talk *talk, dv_doc_at choice)
 {
     struct dv_doc *doc = &talk->doc;
     const char *text = NULL;
     size_t length = 0;
-    (void)dv_llm_note_finish(talk, dv_doc_in(doc, choice, "finish_reason"), endings, sizeof endings / sizeof endings[0]);
-    dv_doc_at content = dv_doc_in(doc, dv_doc_in(doc, choice, "delta"), "content");
+    (void)dv_llm_openai_finish(talk, dv_doc_in(doc, choice, "finish_reason"));
+    dv_doc_at delta = dv_doc_in(doc, choice, "delta");
+    if (dv_doc_first(doc, dv_doc_in(doc, delta, "tool_calls")) != NULL)
+        return dv_llm_refuse(talk, DV_E_DATA, "the model wants to call a tool, and was given none", false);
+    dv_doc_at content = dv_doc_in(doc, delta, "content");
     return !dv_doc_text(doc, content, &text, &length) || dv_llm_hand_out(talk, text, length);
 }
 
-static bool take_event(struct dv_llm_talk *talk, const struct dv_sse_event *event)
+bool dv_llm_openai_event(struct dv_llm_talk *talk, const struct dv_sse_event *event)
 {
     struct dv_doc *doc = &talk->doc;
     if (talk->ended) /* what stands behind the end is nothing to us */
@@ -157,7 +175,7 @@ static bool take_event(struct dv_llm_talk *talk, const struct dv_sse_event *even
         return false;
     dv_doc_at root = dv_doc_root(doc);
     if (event->error || !dv_doc_is_null(doc, dv_doc_in(doc, root, "error"))) {
-        talk->verdict = judge(talk, 200);
+        talk->verdict = talk->llm->api->judge(talk, 200);
         return false;
     }
     dv_doc_at usage = dv_doc_in(doc, root, "usage");
@@ -169,7 +187,7 @@ static bool take_event(struct dv_llm_talk *talk, const struct dv_sse_event *even
 
 /* ---- vectors ---- */
 
-static bool take_vectors(struct dv_llm_talk *talk)
+bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested)
 {
     struct dv_doc *doc = &talk->doc;
     bool seen[DV_LLM_TEXTS_MAX] = { false };
@@ -183,14 +201,21 @@ static bool take_vectors(struct dv_llm_talk *talk)
             return dv_llm_refuse(talk, DV_E_DATA, "the service numbers the vectors wrongly", false);
         seen[index] = true;
         count++;
-        if (!dv_llm_take_row(talk, dv_doc_in(doc, item, "embedding"), (uint32_t)index, true))
+        dv_doc_at vector = dv_doc_in(doc, item, "embedding");
+        if (!dv_llm_take_row(talk, nested ? dv_doc_first(doc, vector) : vector, (uint32_t)index, !nested))
             return false;
     }
     if (count != talk->embedding->count)
         return dv_llm_refuse(talk, DV_E_DATA, "the service gave another number of vectors than of texts", false);
-    talk->tokens_in = dv_llm_count(talk, dv_doc_in(doc, root, "usage"), "prompt_tokens", talk->tokens_in);
+    talk->tokens_in =
+        dv_llm_count(talk, dv_doc_in(doc, root, "usage"), nested ? "total_tokens" : "prompt_tokens", talk->tokens_in);
     talk->texts_done = count;
     return true;
+}
+
+static bool take_vectors(struct dv_llm_talk *talk)
+{
+    return dv_llm_openai_vectors(talk, false);
 }
 
 const struct dv_llm_api dv_llm_openai = {
@@ -199,7 +224,7 @@ const struct dv_llm_api dv_llm_openai = {
     .key_prefix = "Bearer ",
     .path = path,
     .write = write_body,
-    .event = take_event,
+    .event = dv_llm_openai_event,
     .judge = judge,
     .vectors = take_vectors,
 };

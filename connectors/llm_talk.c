@@ -190,10 +190,20 @@ static struct dv_llm_verdict judge_vectors(struct dv_llm_talk *talk)
     return talk->verdict;
 }
 
+/* Where the connection's end may be the answer's, an event that is cut off tells that it is not. */
+static void end_stream(struct dv_llm_talk *talk)
+{
+    const struct dv_llm_api *api = talk->llm->api;
+    if (api->at_end == NULL && dv_sse_end(&talk->events) != DV_OK && talk->verdict.rc == DV_OK)
+        (void)dv_llm_refuse(talk, talk->events.rc, talk->events.reason, false);
+    if (api->at_end != NULL && dv_sse_is_between(&talk->events))
+        api->at_end(talk);
+}
+
 static struct dv_llm_verdict judge_stream(struct dv_llm_talk *talk)
 {
-    if (talk->verdict.rc == DV_OK && dv_sse_end(&talk->events) != DV_OK && talk->verdict.rc == DV_OK)
-        (void)dv_llm_refuse(talk, talk->events.rc, talk->events.reason, false);
+    if (talk->verdict.rc == DV_OK)
+        end_stream(talk);
     if (talk->gone || talk->verdict.rc != DV_OK)
         return talk->verdict;
     if (!talk->ended)
@@ -220,12 +230,27 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
     return talk->embedding != NULL ? judge_vectors(talk) : judge_stream(talk);
 }
 
+/* A token that is not taken is made anew, or read: once. */
+static bool renews(struct dv_llm_talk *talk)
+{
+    struct dv_llm *llm = talk->llm;
+    if (!llm->api->of_snowflake || talk->renewed || talk->http.rc != DV_OK || talk->http.status != 401)
+        return false;
+    dv_snowflake_token_drop(&llm->token);
+    talk->renewed = true;
+    return true;
+}
+
 static void on_end(struct dv_http_request *http)
 {
     struct dv_llm_talk *talk = http->data;
+    wipe_key(talk);
+    if (renews(talk)) {
+        dv_llm_talk_start(talk);
+        return;
+    }
     talk->state = DV_LLM_OVER;
     talk->llm->asking--;
-    wipe_key(talk);
     dv_llm_talk_hold(talk);
     struct dv_llm_verdict verdict = judge(talk);
     if (dv_llm_talk_release(talk))
@@ -257,11 +282,23 @@ static bool write_body(struct dv_llm_talk *talk)
     return false;
 }
 
+static dv_rc show_token(struct dv_llm_talk *talk)
+{
+    struct dv_llm *llm = talk->llm;
+    const char *reason = NULL;
+    talk->key = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
+    if (talk->key == NULL)
+        return DV_E_MEMORY;
+    return dv_snowflake_token_show(&llm->token, dv_wall_ms(llm->config.loop), talk->key, &reason);
+}
+
 static dv_rc read_key(struct dv_llm_talk *talk)
 {
     const struct dv_llm_config *config = &talk->llm->config;
     size_t prefix = strlen(talk->llm->api->key_prefix);
     size_t length = 0;
+    if (talk->llm->api->of_snowflake)
+        return show_token(talk);
     if (config->key == NULL)
         return DV_OK;
     talk->key = dv_memory_zeroed(1, prefix + DV_LLM_KEY_MAX);
@@ -276,12 +313,34 @@ static void begin_answer(struct dv_llm_talk *talk)
     dv_doc_forget(&talk->doc);
     dv_sse_free(&talk->events);
     dv_sse_init(&talk->events, DV_SSE_EVENTS, on_event, talk);
+    if (talk->llm->api->event_max != 0)
+        talk->events.event_max = talk->llm->api->event_max;
     dv_sse_text_free(&talk->whole);
     dv_sse_text_free(&talk->kept);
     talk->verdict = (struct dv_llm_verdict){ 0 };
-    talk->ended = false;
+    talk->ended = talk->spoken = false;
+    talk->guarded = 0;
     talk->finish = DV_LLM_FAILED;
     talk->reason = NULL;
+}
+
+/* How many. */
+static uint32_t fill_headers(struct dv_llm_talk *talk)
+{
+    const struct dv_llm *llm = talk->llm;
+    uint32_t count = 0;
+    talk->headers[count++] = (struct dv_http_header){ "Content-Type", "application/json" };
+    if (talk->key != NULL)
+        talk->headers[count++] = (struct dv_http_header){ llm->api->key_header, talk->key };
+    if (!llm->api->of_snowflake)
+        return count;
+    talk->headers[count++] = (struct dv_http_header){ "X-Snowflake-Authorization-Token-Type",
+                                                      dv_snowflake_proof_word(llm->config.identity.proof) };
+    talk->headers[count++] = (struct dv_http_header){
+        "Accept", talk->request != NULL ? "application/json, text/event-stream" : "application/json"
+    };
+    DV_ASSERT(count <= DV_LLM_HEADERS_MAX);
+    return count;
 }
 
 static void send_request(struct dv_llm_talk *talk)
@@ -289,12 +348,11 @@ static void send_request(struct dv_llm_talk *talk)
     const struct dv_llm *llm = talk->llm;
     uint64_t now = dv_now_ns(llm->config.loop);
     uint64_t left_ms = talk->deadline_ns > now ? (talk->deadline_ns - now) / NS_PER_MS + 1 : 1;
-    talk->headers[0] = (struct dv_http_header){ "Content-Type", "application/json" };
-    talk->headers[1] = (struct dv_http_header){ llm->api->key_header, talk->key };
+    uint32_t headers = fill_headers(talk);
     llm->api->path(talk, talk->path, sizeof talk->path);
     talk->http = (struct dv_http_request){ .path = talk->path,
                                            .headers = talk->headers,
-                                           .header_count = talk->key != NULL ? 2 : 1,
+                                           .header_count = headers,
                                            .body = talk->body.bytes,
                                            .length = talk->body.used,
                                            .total_ms = (uint32_t)left_ms,

@@ -320,18 +320,12 @@ void dv_snowflake_cancel(struct dv_snowflake *snowflake, struct dv_snowflake_sta
 static dv_rc find_url(struct dv_snowflake *snowflake, struct dv_error *error)
 {
     const struct dv_snowflake_config *config = &snowflake->config;
-    char host[DV_SNOWFLAKE_NAME_MAX + 1];
-    const size_t size = sizeof snowflake->url;
-    int length = 0;
-    if (config->url != NULL)
-        length = snprintf(snowflake->url, size, "%s", config->url);
-    else if (config->identity.account == NULL ||
-             !dv_snowflake_account_host(config->identity.account, host, sizeof host))
+    if (config->url == NULL && !dv_snowflake_account_url(config->identity.account, snowflake->url, sizeof snowflake->url))
         return dv_error_set(error, DV_E_CONFIG, "an account is like 'myorg-account1' or 'xy12345.eu-central-1'");
-    else
-        length = snprintf(snowflake->url, size, "https://%s.snowflakecomputing.com", host);
-    if (length < 0 || (size_t)length >= size)
+    if (config->url != NULL && strlen(config->url) >= sizeof snowflake->url)
         return dv_error_set(error, DV_E_CONFIG, "Snowflake: the URL is too long");
+    if (config->url != NULL)
+        memcpy(snowflake->url, config->url, strlen(config->url) + 1);
     const char *fault = dv_http_url_fault(snowflake->url, true);
     return fault == NULL ? DV_OK : dv_error_set(error, DV_E_CONFIG, "Snowflake: %s", fault);
 }

@@ -78,6 +78,15 @@ bool dv_snowflake_account_host(const char *account, char *out, size_t size)
     return true;
 }
 
+bool dv_snowflake_account_url(const char *account, char *out, size_t size)
+{
+    char host[DV_SNOWFLAKE_NAME_MAX + 1];
+    if (account == NULL || !dv_snowflake_account_host(account, host, sizeof host))
+        return false;
+    int length = snprintf(out, size, "https://%s.snowflakecomputing.com", host);
+    return length > 0 && (size_t)length < size;
+}
+
 const char *dv_snowflake_proof_word(enum dv_snowflake_proof proof)
 {
     static const char *const words[] = { "KEYPAIR_JWT", "PROGRAMMATIC_ACCESS_TOKEN", "OAUTH" };
@@ -298,7 +307,7 @@ dv_rc dv_snowflake_token_show(struct dv_snowflake_token *token, int64_t wall_ms,
     return DV_OK;
 }
 
-static dv_rc check_names(const struct dv_snowflake_identity *identity, struct dv_error *error)
+dv_rc dv_snowflake_identity_check(const struct dv_snowflake_identity *identity, struct dv_error *error)
 {
     char claim[DV_SNOWFLAKE_NAME_MAX + 1];
     if (identity->account == NULL || !dv_snowflake_account_claim(identity->account, claim, sizeof claim))
@@ -316,7 +325,7 @@ dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const struct dv_
                               int64_t wall_ms, struct dv_error *error)
 {
     *token = (struct dv_snowflake_token){ .identity = *identity };
-    DV_TRY(check_names(identity, error));
+    DV_TRY(dv_snowflake_identity_check(identity, error));
     if (identity->proof == DV_SNOWFLAKE_KEYPAIR)
         return sign_anew(token, wall_ms, error);
     char *given = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);

@@ -20,6 +20,7 @@ enum dv_snowflake_proof {
 
 enum {
     DV_SNOWFLAKE_NAME_MAX = 255,
+    DV_SNOWFLAKE_URL_MAX = DV_SNOWFLAKE_NAME_MAX + 32,   /* of an account's own */
     DV_SNOWFLAKE_BEARER_MAX = 16 * 1024, /* bytes of "Bearer …" */
     DV_SNOWFLAKE_JWT_LIFE_S = 59 * 60    /* an hour is the longest that counts */
 };
@@ -38,6 +39,9 @@ struct dv_snowflake_token {
     char *bearer; /* the signed one, or NULL */
     int64_t renew_ms;
 };
+
+/* Whether names and references may be right; nothing is read. DV_E_CONFIG with a text. */
+DV_CHECKED dv_rc dv_snowflake_identity_check(const struct dv_snowflake_identity *identity, struct dv_error *error);
 
 /* Takes the identity, and signs once to see whether it can. DV_E_CONFIG and what dv_secret_read() says, with a text. */
 DV_CHECKED dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const struct dv_snowflake_identity *identity,
@@ -60,5 +64,8 @@ const char *dv_snowflake_proof_word(enum dv_snowflake_proof proof);
  * ("myorg-account1", "xy12345.eu-central-1"). False: no account's name, or no room. */
 bool dv_snowflake_account_claim(const char *account, char *out, size_t size);
 bool dv_snowflake_account_host(const char *account, char *out, size_t size);
+
+/* "https://HOST.snowflakecomputing.com". False as above. */
+bool dv_snowflake_account_url(const char *account, char *out, size_t size);
 
 #endif

@@ -179,6 +179,11 @@ dv_rc dv_sse_feed(struct dv_sse_reader *reader, const char *bytes, size_t length
     return reader->rc;
 }
 
+bool dv_sse_is_between(const struct dv_sse_reader *reader)
+{
+    return reader->line.used == 0 && !reader->has_data;
+}
+
 dv_rc dv_sse_end(struct dv_sse_reader *reader)
 {
     if (reader->rc == DV_OK && reader->line.used > 0)

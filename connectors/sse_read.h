@@ -61,6 +61,9 @@ DV_CHECKED dv_rc dv_sse_feed(struct dv_sse_reader *reader, const char *bytes, si
 /* The stream has ended: gives what is left. Errors as above. */
 DV_CHECKED dv_rc dv_sse_end(struct dv_sse_reader *reader);
 
+/* Whether the last event that has begun is at its end, with the empty line behind it. */
+bool dv_sse_is_between(const struct dv_sse_reader *reader);
+
 /* Adds to a text, which has DV_JSON_PADDING readable bytes behind it then; false: no memory. */
 bool dv_sse_text_add(struct dv_sse_text *text, const char *bytes, size_t length);
 
