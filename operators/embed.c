@@ -20,7 +20,7 @@
 #include "operators/exit_guard.h"
 #include "operators/llm_option.h"
 
-enum { EMBEDDER_MINILM, EMBEDDER_OPENAI, EMBEDDER_GEMINI, EMBEDDER_NONE };
+enum { EMBEDDER_MINILM, EMBEDDER_OPENAI, EMBEDDER_GEMINI, EMBEDDER_CORTEX, EMBEDDER_NONE };
 enum { ADDED = 3, NAME_BYTES = 192, DOCUMENT_MS = 60000, QUERY_MS = 2000 };
 enum { BYTES_PER_TOKEN = 3, TOKENS_MAX = 8192, GEMINI_TEXTS = 4 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors leave as they are in memory");
@@ -56,9 +56,9 @@ struct embed {
 static const struct dv_option options[] = {
     { "columns", DV_STRS, offsetof(struct embed, names), .flags = DV_REQUIRED,
       .help = "Columns whose values make the text, in this order: \"name: value; name: value\", or the bare value of one." },
-    { "embedder", DV_ENUM, offsetof(struct embed, kind), .initial = "minilm", .values = "minilm|openai|gemini|none",
+    { "embedder", DV_ENUM, offsetof(struct embed, kind), .initial = "minilm", .values = "minilm|openai|gemini|cortex|none",
       .help = "Who makes the vectors: minilm (on this machine); a service, which is sent the texts: openai is whoever speaks as OpenAI does, llama.cpp "
-              "and vLLM too, gemini is Google's; or none: search is by words only." },
+              "and vLLM too, gemini is Google's, cortex Snowflake's; or none: search is by words only." },
     { "models", DV_STR, offsetof(struct embed, models), .initial = "parts", .help = "Folder of the models; tools/parts brings them." },
     { "max_tokens", DV_INT, offsetof(struct embed, max_tokens), .initial = "256", .min = DV_EMBED_TOKENS_MIN, .max = TOKENS_MAX,
       .help = "Tokens the model reads at a time, minilm at most 512; the vector of a longer text is the mean of its windows' vectors. For a service "
@@ -80,12 +80,12 @@ static const struct dv_option options[] = {
 
 static bool asks_service(const struct embed *embed)
 {
-    return embed->kind == EMBEDDER_OPENAI || embed->kind == EMBEDDER_GEMINI;
+    return embed->kind == EMBEDDER_OPENAI || embed->kind == EMBEDDER_GEMINI || embed->kind == EMBEDDER_CORTEX;
 }
 
 static int service_kind(const struct embed *embed)
 {
-    return embed->kind == EMBEDDER_GEMINI ? DV_LLM_GEMINI : DV_LLM_OPENAI;
+    return dv_llm_service_kind(&embed->service, embed->kind - EMBEDDER_OPENAI);
 }
 
 static bool leaves(const struct dv_node *node)
@@ -98,9 +98,12 @@ static dv_rc check_own(struct dv_node *node)
     const struct embed *embed = dv_state(node);
     if (embed->kind == EMBEDDER_MINILM && embed->max_tokens > DV_EMBED_TOKENS_MAX)
         return dv_refuse(node, "max_tokens", "C223", NULL, "minilm reads at most %d tokens at a time", DV_EMBED_TOKENS_MAX);
-    if (embed->service.model == NULL && embed->service.url == NULL && embed->service.key == NULL && embed->dimensions == 0)
+    const struct dv_llm_service *service = &embed->service;
+    if (service->model == NULL && service->url == NULL && service->key == NULL && service->account == NULL && service->token == NULL &&
+        embed->dimensions == 0)
         return DV_OK;
-    return dv_refuse(node, NULL, "C224", "say embedder: openai, or leave them out", "`model`, `url`, `key` and `dimensions` are a service's");
+    return dv_refuse(node, NULL, "C224", "say embedder: openai, or leave them out",
+                     "`model`, `url`, `key`, `account`, `token` and `dimensions` are a service's");
 }
 
 /* The vectors of a whole batch lie beside its records, which need room, too. */
@@ -115,6 +118,16 @@ static dv_rc check_room(struct dv_node *node)
                      (int)embed->dimensions, (long long)bytes, (long long)bytes * 2);
 }
 
+/* What is told of the model, if anything is. */
+static dv_rc check_width(struct dv_node *node)
+{
+    const struct embed *embed = dv_state(node);
+    uint32_t width = dv_llm_width((enum dv_llm_kind)service_kind(embed), embed->service.model);
+    if (width == 0 || width == (uint32_t)embed->dimensions)
+        return DV_OK;
+    return dv_refuse(node, "dimensions", "C227", NULL, "the vectors of '%s' have %u numbers", embed->service.model, width);
+}
+
 /* What a service is sent must be cleared for it. */
 static dv_rc check_service(struct dv_node *node, struct dv_shape *shape)
 {
@@ -123,6 +136,7 @@ static dv_rc check_service(struct dv_node *node, struct dv_shape *shape)
     DV_TRY(dv_llm_service_check(node, &embed->service, service_kind(embed), "embedder"));
     if (embed->dimensions == 0)
         return dv_refuse(node, "embedder", "C225", "as in dimensions: 768", "it must be known how many `dimensions` the vectors of a service have");
+    DV_TRY(check_width(node));
     DV_TRY(check_room(node));
     if (sent == NULL || !dv_columns_start(sent, dv_node_arena(node), shape->in))
         return dv_fail(node, DV_E_MEMORY, "no memory for the schema");
@@ -326,15 +340,15 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 static dv_rc open_service(struct dv_node *node)
 {
     struct embed *embed = dv_state(node);
-    bool gemini = embed->kind == EMBEDDER_GEMINI;
+    static const char *const names[] = { [EMBEDDER_OPENAI] = "openai", [EMBEDDER_GEMINI] = "gemini", [EMBEDDER_CORTEX] = "cortex" };
     if (embed->deadline_ms == 0)
         embed->deadline_ms = embed->task == DV_LLM_QUERY ? QUERY_MS : DOCUMENT_MS;
     DV_TRY(dv_llm_service_open(node, &embed->service, service_kind(embed), embed->deadline_ms));
-    (void)snprintf(embed->name, sizeof embed->name, "%s:%s:%d", gemini ? "gemini" : "openai", embed->service.model, (int)embed->dimensions);
+    (void)snprintf(embed->name, sizeof embed->name, "%s:%s:%d", names[embed->kind], embed->service.model, (int)embed->dimensions);
     embed->asking = (struct dv_llm_texts){ .llm = embed->service.llm,
                                            .width = (uint32_t)embed->dimensions,
                                            .window_bytes = (uint32_t)embed->max_tokens * BYTES_PER_TOKEN,
-                                           .per_request = gemini ? GEMINI_TEXTS : (uint32_t)embed->texts_max,
+                                           .per_request = embed->kind == EMBEDDER_GEMINI ? GEMINI_TEXTS : (uint32_t)embed->texts_max,
                                            .task = (enum dv_llm_task)embed->task,
                                            .tenant = dv_node_tenant(node),
                                            .answer = on_vectors,

@@ -19,7 +19,7 @@
 #include "operators/llm_option.h"
 #include "operators/talk_guard.h"
 
-enum { KIND_OPENAI, KIND_GEMINI };
+enum { KIND_OPENAI, KIND_GEMINI, KIND_CORTEX };
 enum { FORMAT_AUTO, FORMAT_JSON, FORMAT_LINES };
 enum { ANSWER_MAX = 32 * 1024, TOLD_MAX = 512, FIGURE_BYTES = 96, PARTS = 9 };
 enum part { SENTENCE, RECOMMENDATION, GROUP, MEASURE, SEVERITY, OBSERVED, EXPECTED, EFFECT, WINDOWS };
@@ -56,9 +56,10 @@ struct explain {
 };
 
 static const struct dv_option options[] = {
-    { "llm", DV_ENUM, offsetof(struct explain, kind), .initial = "openai", .values = "openai|gemini",
-      .help = "Who explains: openai is whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's." },
+    { "llm", DV_ENUM, offsetof(struct explain, kind), .initial = "openai", .values = "openai|gemini|cortex",
+      .help = "Who explains: openai is whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's, cortex Snowflake's." },
     DV_LLM_SERVICE_ROWS(struct explain),
+    DV_LLM_ANSWER_ROWS(struct explain),
     { "insights", DV_INT, offsetof(struct explain, most), .initial = "2", .min = 1, .max = DV_EXPLAIN_MAX,
       .help = "How many insights of a batch are explained at most, the first ones: the least probable." },
     { "format", DV_ENUM, offsetof(struct explain, form), .initial = "auto", .values = "auto|json|lines",
@@ -75,7 +76,7 @@ static const struct dv_option options[] = {
 
 static int service_kind(const struct explain *explain)
 {
-    return explain->kind == KIND_GEMINI ? DV_LLM_GEMINI : DV_LLM_OPENAI;
+    return dv_llm_service_kind(&explain->service, explain->kind);
 }
 
 static enum dv_explain_format format_of(const struct explain *explain)

@@ -5,15 +5,55 @@
 #include "connectors/llm.h"
 #include "engine/operator.h"
 #include "engine/stats.h"
+#include "operators/snowflake_option.h"
+
+int dv_llm_service_kind(const struct dv_llm_service *service, int which)
+{
+    return which < DV_LLM_CORTEX ? which : DV_LLM_CORTEX + service->api;
+}
+
+static struct dv_snowflake_server server_of(const struct dv_llm_service *service)
+{
+    return (struct dv_snowflake_server){ .account = service->account,
+                                         .url = service->url,
+                                         .user = service->user,
+                                         .key = service->key,
+                                         .passphrase = service->passphrase,
+                                         .token = service->token,
+                                         .token_kind = service->token_kind,
+                                         .ca = service->ca };
+}
 
 static struct dv_llm_config config_of(const struct dv_llm_service *service, int kind)
 {
+    const struct dv_snowflake_server server = server_of(service);
+    bool cortex = kind >= DV_LLM_CORTEX;
     return (struct dv_llm_config){ .kind = (enum dv_llm_kind)kind,
                                    .url = service->url,
-                                   .key = service->key,
+                                   .key = cortex ? NULL : service->key,
+                                   .identity = dv_snowflake_server_config(NULL, &server).identity,
                                    .model = service->model,
                                    .ca = service->ca,
+                                   .guarded = service->guarded,
                                    .tokens_per_day = (uint64_t)service->tokens_per_day };
+}
+
+/* Whose it is, of Cortex; and nobody's, of the others. */
+static dv_rc check_account(struct dv_node *node, const struct dv_llm_service *service, int kind, const char *option)
+{
+    const struct dv_snowflake_server server = server_of(service);
+    bool named = service->account != NULL || service->user != NULL || service->passphrase != NULL || service->token != NULL;
+    if (kind < DV_LLM_CORTEX && (named || service->api != 0 || service->guarded))
+        return dv_refuse(node, option, "C237", NULL,
+                         "`account`, `user`, `passphrase`, `token`, `api` and `guardrails` are Cortex', and `%s` is another service",
+                         option);
+    if (kind < DV_LLM_CORTEX)
+        return DV_OK;
+    if (service->account == NULL)
+        return dv_refuse(node, option, "C238", "as in account: myorg-account1", "Cortex needs the `account` that it is of");
+    if (service->guarded && kind != DV_LLM_CORTEX_NATIVE)
+        return dv_refuse(node, "guardrails", "C237", "say api: complete", "`guardrails` are of `api: complete` alone");
+    return dv_snowflake_server_check(node, &server);
 }
 
 dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *service, int kind, const char *option)
@@ -23,6 +63,7 @@ dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *se
     if (service->model == NULL)
         return dv_refuse(node, option, "C231", "as in model: llama-3.2-3b",
                          "`%s` is a service that must be told which `model`", option);
+    DV_TRY(check_account(node, service, kind, option));
     if (dv_llm_check(&config, &error) == DV_OK)
         return DV_OK;
     return dv_refuse(node, option, "C235", "see the operator's page in `datavault docs`", "%s", error.text);

@@ -19,6 +19,10 @@ struct dv_node;
 /* The member of an operator's state that the rows fill, and what is open. */
 struct dv_llm_service {
     const char *model, *url, *key, *ca;
+    const char *account, *user, *passphrase, *token; /* Cortex' */
+    int token_kind;
+    int api;      /* of Cortex' interfaces, in the order of the operator's values */
+    bool guarded; /* Cortex' guard looks at answers */
     int64_t tokens_per_day;
     struct dv_llm *llm; /* NULL: not open */
 };
@@ -28,9 +32,24 @@ struct dv_llm_service {
     { "model", DV_STR, offsetof(state, service.model),                                                                 \
       .help = "Name of the service's model; without a service there is none." },                                       \
         { "url", DV_STR, offsetof(state, service.url),                                                                 \
-          .help = "Where the service is, as http://127.0.0.1:8080: what stands before /v1 or /v1beta; its own if "     \
-                  "left out." },                                                                                       \
-        { "key", DV_SECRET, offsetof(state, service.key), .help = "The service's key; none is sent if left out." },    \
+          .help = "Where the service is, as http://127.0.0.1:8080: what stands before /v1, /v1beta or /api; its own "  \
+                  "if left out." },                                                                                    \
+        { "key", DV_SECRET, offsetof(state, service.key),                                                              \
+          .help = "The service's key; none is sent if left out. With cortex the private RSA key of the user, in PEM." }, \
+        { "account", DV_STR, offsetof(state, service.account),                                                         \
+          .help = "With cortex: Snowflake's account, as myorg-account1, or a locator as xy12345.eu-central-1." },      \
+        { "user", DV_STR, offsetof(state, service.user),                                                               \
+          .help = "With cortex: user whose public key Snowflake knows." },                                             \
+        { "passphrase", DV_SECRET, offsetof(state, service.passphrase),                                                \
+          .help = "With cortex: passphrase of the key; none: it has none." },                                          \
+        { "token", DV_SECRET, offsetof(state, service.token),                                                          \
+          .help = "With cortex: a token instead of user and key." },                                                   \
+        { "token_kind",                                                                                                \
+          DV_ENUM,                                                                                                     \
+          offsetof(state, service.token_kind),                                                                         \
+          .initial = "pat",                                                                                            \
+          .values = "pat|oauth",                                                                                       \
+          .help = "With `token`: a programmatic access token, or one of OAuth." },                                     \
         { "ca", DV_STR, offsetof(state, service.ca),                                                                   \
           .help = "PEM file of the certificates that are trusted; those of the system if left out." },                 \
     {                                                                                                                  \
@@ -39,6 +58,24 @@ struct dv_llm_service {
             .help =                                                                                                    \
                 "Tokens that the tenant may spend at the service in a day (UTC), in and out; 0: as many as it likes."  \
     }
+
+/* Rows beside them, of an operator that asks for answers. */
+#define DV_LLM_ANSWER_ROWS(state)                                                                                      \
+    { "api",                                                                                                           \
+      DV_ENUM,                                                                                                         \
+      offsetof(state, service.api),                                                                                    \
+      .initial = "chat",                                                                                               \
+      .values = "chat|complete",                                                                                       \
+      .help = "With cortex: chat, its interface in OpenAI's words; or complete, its own, inference:complete." },       \
+    {                                                                                                                  \
+        "guardrails", DV_BOOL, offsetof(state, service.guarded),                                                       \
+            .initial = "false",                                                                                        \
+            .help = "With `api: complete`: Cortex Guard looks at answers, which costs tokens, too; what it withholds " \
+                    "is no answer."                                                                                    \
+    }
+
+/* The service of an operator, an enum dv_llm_kind: `which` of openai, gemini and cortex, in this order, and Cortex' interface. */
+int dv_llm_service_kind(const struct dv_llm_service *service, int which);
 
 /* During transfer(): what can be checked without asking it; `option` chose the kind, an enum dv_llm_kind. DV_E_CONFIG after a finding. */
 DV_CHECKED dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *service, int kind,

@@ -28,10 +28,11 @@ static const struct dv_option options[] = {
     { "history", DV_STR, offsetof(struct dv_rag, history_name),
       .help = "Text column of what was said before, as `conversation` adds it: a model is told, as data; it is no evidence, and nothing in it "
               "is cited." },
-    { "llm", DV_ENUM, offsetof(struct dv_rag, llm), .initial = "extractive", .values = "extractive|openai|gemini",
+    { "llm", DV_ENUM, offsetof(struct dv_rag, llm), .initial = "extractive", .values = "extractive|openai|gemini|cortex",
       .help = "Who writes: extractive picks the sentences of the evidence that say most about the question, without a model; openai is "
-              "whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's." },
+              "whoever speaks as OpenAI does, llama.cpp and vLLM too; gemini is Google's, cortex Snowflake's." },
     DV_LLM_SERVICE_ROWS(struct dv_rag),
+    DV_LLM_ANSWER_ROWS(struct dv_rag),
     { "max_tokens", DV_INT, offsetof(struct dv_rag, max_tokens), .initial = "512", .min = 16, .max = 8192, .help = "Longest answer of a model." },
     { "k", DV_INT, offsetof(struct dv_rag, k), .initial = "5", .min = DV_K_MIN, .max = 100000,
       .help = "Of how many people evidence is at least: groups of fewer are left out, and records of single persons unless so many are told apart; "
@@ -84,9 +85,9 @@ static const struct dv_schema *make_out(struct dv_arena *arena, struct dv_label 
     return schema;
 }
 
-static enum dv_llm_kind kind_of(const struct dv_rag *rag)
+static int kind_of(const struct dv_rag *rag)
 {
-    return rag->llm == DV_RAG_GEMINI ? DV_LLM_GEMINI : DV_LLM_OPENAI;
+    return dv_llm_service_kind(&rag->service, (int)rag->llm - DV_RAG_OPENAI);
 }
 
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)

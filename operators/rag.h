@@ -19,7 +19,7 @@ struct dv_rag_group {
     uint32_t open; /* questions without an end */
 };
 
-enum dv_rag_writer { DV_RAG_EXTRACTIVE, DV_RAG_OPENAI, DV_RAG_GEMINI };
+enum dv_rag_writer { DV_RAG_EXTRACTIVE, DV_RAG_OPENAI, DV_RAG_GEMINI, DV_RAG_CORTEX };
 enum dv_rag_phase { DV_RAG_WAITING, DV_RAG_ASKED, DV_RAG_OVER };
 
 /* One question and its answer. */

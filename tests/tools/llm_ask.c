@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * llm_ask.c - asks a language model's service what standard input says, a JSON object a line, and prints what came:
  *
- *   llm_ask kind=openai|gemini url=URL model=NAME [NAME=VALUE ...] < commands
+ *   llm_ask kind=openai|gemini|cortex|cortex-native url=URL model=NAME [NAME=VALUE ...] < commands
  *
  *   {"op":"ask","prompt":"...","system":"...","schema":"...","max_tokens":9,"tenant":"t","stop_at":5}
  *   {"op":"embed","texts":["...","..."],"dims":64,"query":false}
@@ -337,14 +337,29 @@ static uint64_t number(char **arguments, const char *name)
     return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
+/* Its place in a list of words, or 0. */
+static int choice(const char *word, const char *const *words, int count)
+{
+    for (int i = 0; word != NULL && i < count; i++)
+        if (strcmp(word, words[i]) == 0)
+            return i;
+    return 0;
+}
+
 static dv_rc open_llm(char **arguments, struct dv_error *error)
 {
-    const char *kind = argument(arguments, "kind");
+    static const char *const kinds[] = { "openai", "gemini", "cortex", "cortex-native" };
+    static const char *const proofs[] = { "keypair", "pat", "oauth" };
     asker.key_file = argument(arguments, "find");
     asker.close_after = number(arguments, "close_after");
     const struct dv_llm_config config = {
         .loop = &asker.loop.base,
-        .kind = kind != NULL && strcmp(kind, "gemini") == 0 ? DV_LLM_GEMINI : DV_LLM_OPENAI,
+        .kind = (enum dv_llm_kind)choice(argument(arguments, "kind"), kinds, 4),
+        .identity = { .proof = (enum dv_snowflake_proof)choice(argument(arguments, "proof"), proofs, 3),
+                      .account = argument(arguments, "account"),
+                      .user = argument(arguments, "user"),
+                      .secret = argument(arguments, "secret") },
+        .guarded = argument(arguments, "guarded") != NULL,
         .url = argument(arguments, "url"),
         .key = argument(arguments, "key"),
         .model = argument(arguments, "model"),

@@ -22,9 +22,14 @@ static void on_request(struct dv_http *http, struct dv_http_request *request)
     assert_true(request->length < SCRIPT_BODY_MAX);
     assert_true(script->open_count < DV_HTTP_REQUESTS_MAX);
     (void)snprintf(script->path, sizeof script->path, "%s", request->path);
-    script->key[0] = '\0';
+    script->key[0] = script->headers[0] = '\0';
     if (request->header_count > 1)
         (void)snprintf(script->key, sizeof script->key, "%s: %s", request->headers[1].name, request->headers[1].value);
+    for (uint32_t i = 0; i < request->header_count; i++) {
+        size_t used = strlen(script->headers);
+        (void)snprintf(script->headers + used, sizeof script->headers - used, "%s: %s\n", request->headers[i].name,
+                       request->headers[i].value);
+    }
     memcpy(script->body, request->body, request->length);
     script->body[request->length] = '\0';
     script->asked_ms[script->asked++ % SCRIPT_REPLIES_MAX] = dv_now_ns(&script->loop.base) / 1000000;

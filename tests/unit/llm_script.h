@@ -28,7 +28,7 @@ struct script {
     uint32_t reply_count, next;
     struct dv_http_request *open[DV_HTTP_REQUESTS_MAX]; /* under way, in order */
     uint32_t open_count, open_most, asked, cancelled;
-    char path[256], key[256], body[SCRIPT_BODY_MAX];
+    char path[256], key[256], headers[1024], body[SCRIPT_BODY_MAX]; /* key: the header that has it; headers: a line each */
     uint64_t asked_ms[SCRIPT_REPLIES_MAX];
 };
 
