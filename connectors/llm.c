@@ -7,7 +7,6 @@
 #include "connectors/llm_internal.h"
 #include "engine/log.h"
 #include "engine/memory.h"
-#include "engine/option.h"
 
 enum {
     NS_PER_MS = 1000000,
@@ -367,46 +366,10 @@ void dv_llm_embed_cancel(struct dv_llm *llm, struct dv_llm_embedding *embedding)
 
 /* ---- opening and closing ---- */
 
-static bool is_plain_name(const char *name)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t length = strlen(name);
-    return length > 0 && length <= DV_LLM_PATH_MAX / 2 && strspn(name, allowed) == length;
-}
-
-static const struct dv_llm_api *api_of(const struct dv_llm_config *config)
-{
-    static const struct dv_llm_api *const apis[] = {
-        [DV_LLM_OPENAI] = &dv_llm_openai,
-        [DV_LLM_GEMINI] = &dv_llm_gemini,
-        [DV_LLM_CORTEX] = &dv_llm_cortex,
-        [DV_LLM_CORTEX_NATIVE] = &dv_llm_cortex_native,
-    };
-    return apis[config->kind];
-}
-
-dv_rc dv_llm_check(const struct dv_llm_config *config, struct dv_error *error)
-{
-    const struct dv_llm_api *api = api_of(config);
-    const char *url = config->url != NULL ? config->url : api->url;
-    if (api->of_snowflake)
-        DV_TRY(dv_snowflake_identity_check(&config->identity, error));
-    const char *fault = url != NULL ? dv_http_url_fault(url, config->key != NULL || api->of_snowflake) : NULL;
-    if (fault != NULL)
-        return dv_error_set(error, DV_E_CONFIG, "the model's service: %s", fault);
-    if (config->key != NULL && !dv_is_secret_reference(config->key))
-        return dv_error_set(error, DV_E_CONFIG, "the key of the model's service must be env:NAME or file:PATH");
-    if (config->model == NULL || config->model[0] == '\0' || strlen(config->model) > DV_LLM_PATH_MAX / 2)
-        return dv_error_set(error, DV_E_CONFIG, "the model's service needs the name of a model");
-    if (config->kind != DV_LLM_OPENAI && !is_plain_name(config->model))
-        return dv_error_set(error, DV_E_CONFIG, "the model's name is of letters, digits, dots, underscores and dashes");
-    return DV_OK;
-}
-
 static void fill_in(struct dv_llm *llm)
 {
     struct dv_llm_config *config = &llm->config;
-    llm->api = api_of(config);
+    llm->api = dv_llm_api_of(config->kind);
     if (config->url == NULL)
         config->url = llm->api->url != NULL ? llm->api->url : llm->account_url;
     config->at_a_time = config->at_a_time != 0 ? config->at_a_time : AT_A_TIME;
@@ -417,17 +380,6 @@ static void fill_in(struct dv_llm *llm)
     llm->shelf.bytes_max = config->kept_bytes != 0 ? config->kept_bytes : KEPT_BYTES;
     if (config->keeps_none)
         llm->shelf.bytes_max = 0;
-}
-
-/* Whose URL it is, and that its key can be used. */
-static dv_rc open_identity(struct dv_llm *llm, struct dv_error *error)
-{
-    const struct dv_llm_config *config = &llm->config;
-    if (!llm->api->of_snowflake)
-        return DV_OK;
-    if (!dv_snowflake_account_url(config->identity.account, llm->account_url, sizeof llm->account_url))
-        return dv_error_set(error, DV_E_CONFIG, "the model's service: the account's name is too long");
-    return dv_snowflake_token_init(&llm->token, &config->identity, dv_wall_ms(config->loop), error);
 }
 
 static dv_rc open_http(struct dv_llm *llm, struct dv_error *error)
@@ -449,7 +401,7 @@ dv_rc dv_llm_open(struct dv_llm *llm, const struct dv_llm_config *config, struct
     *llm = (struct dv_llm){ .config = *config };
     DV_TRY(dv_llm_check(config, error));
     fill_in(llm);
-    DV_TRY(open_identity(llm, error));
+    DV_TRY(dv_llm_open_identity(llm, error));
     dv_rc rc = open_http(llm, error);
     if (rc != DV_OK) {
         dv_snowflake_token_free(&llm->token);

@@ -99,6 +99,10 @@ bool dv_llm_openai_event(struct dv_llm_talk *talk, const struct dv_sse_event *ev
 bool dv_llm_openai_finish(struct dv_llm_talk *talk, dv_doc_at word);
 bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 
+/* llm_config.c: the words of a kind; and of Snowflake's the account's URL and a token, with what is wrong with its key. */
+const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind);
+DV_CHECKED dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error);
+
 /* llm_question.c: the bytes of all texts; the tokens that so many bytes are, rather more; whose they are; and the hash of
  * a prompt, false: no memory. */
 uint64_t dv_llm_bytes(const struct dv_llm_talk *talk);

@@ -134,6 +134,7 @@ def test_chat(snow, caller):
     assert json.loads(made.json["choices"][0]["message"]["content"]) == {"ok": True}
     told = frames(ask(caller, CHAT, "one two", stream=True, stream_options={"include_usage": True}, max_completion_tokens=1))
     fits([CHUNK], told[:-1])
+    assert ask(caller, CHAT, "x", max_tokens=9).status == 400
     assert told[-1] == "[DONE]" and told[-2]["choices"] == [] and told[-2]["usage"]["completion_tokens"] == 1
     assert told[0]["choices"][0]["delta"] == {"role": "assistant", "content": None} and told[-3]["choices"][0]["finish_reason"] == "length"
     snow.done_of_chat = False

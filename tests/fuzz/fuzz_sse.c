@@ -2,6 +2,7 @@
  * fuzz_sse.c - a stream of events means the same however it is cut into pieces; and whatever a language model's service
  * streams ends a request once, with whole characters until then. */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "connectors/llm.h"
@@ -197,6 +198,8 @@ static void talk(const uint8_t *data, size_t size, enum dv_llm_kind kind, uint8_
                                           .kind = kind,
                                           .url = "http://127.0.0.1",
                                           .model = "m",
+                                          .identity = { .proof = DV_SNOWFLAKE_PAT, .account = "o-a", .secret = "env:FUZZ_TOKEN" },
+                                          .guarded = true,
                                           .tokens_per_day = 1000000,
                                           .http = &script.base };
     dv_loop_sim_init(&loop);
@@ -211,11 +214,14 @@ static void talk(const uint8_t *data, size_t size, enum dv_llm_kind kind, uint8_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t plan = size > 0 ? data[0] : 0;
+    (void)setenv("FUZZ_TOKEN", "t", 1);
     check_pieces(data, size, DV_SSE_EVENTS);
     check_pieces(data, size, DV_SSE_LINES);
     if (size == 0)
         return 0;
     talk(data + 1, size - 1, DV_LLM_OPENAI, plan);
     talk(data + 1, size - 1, DV_LLM_GEMINI, plan);
+    talk(data + 1, size - 1, DV_LLM_CORTEX, plan);
+    talk(data + 1, size - 1, DV_LLM_CORTEX_NATIVE, plan);
     return 0;
 }

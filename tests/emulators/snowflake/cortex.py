@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cortex.py - Cortex over REST: chat/completions as OpenAI's, inference:complete, inference:embed, the list of models.
 
-A prompt is answered by its own words, unless a word in brackets asks for something else: [429] [429-wait] [402] [403] [503] [504] [region]
+A prompt is answered by its own words, unless a word in brackets asks for something else: [400] [429] [429-wait] [402] [403] [503] [504] [region]
 [silent] [unsafe] [future] [tool] [empty] [huge] [cut] [mid-error] [garbage]. Streams are cut into pieces of one to five bytes, so inside
 letters and inside "data:".
 """
@@ -19,9 +19,9 @@ CHAT, COMPLETE, EMBED, MODELS = "/api/v2/cortex/v1/chat/completions", "/api/v2/c
 CONTEXT_TOKENS = 100000
 COMPLETE_FIELDS = {"model", "messages", "temperature", "top_p", "max_tokens", "max_output_tokens", "stream", "guardrails", "response_format", "tools",
                    "tool_choice", "provisioned_throughput_id", "anthropic", "openai"}
-CHAT_FIELDS = {"model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stream", "stream_options", "response_format", "tools",
+CHAT_FIELDS = {"model", "messages", "temperature", "top_p", "max_completion_tokens", "stream", "stream_options", "response_format", "tools",
                "tool_choice", "stop", "n", "seed", "user", "presence_penalty", "frequency_penalty", "reasoning_effort", "guardrails"}
-TROUBLE = {"402": (402, "budget exceeded"), "403": (403, "not authorized"), "503": (503, "timed out"), "504": (504, "gateway timeout"),
+TROUBLE = {"400": (400, "invalid argument"), "402": (402, "budget exceeded"), "403": (403, "not authorized"), "503": (503, "timed out"), "504": (504, "gateway timeout"),
            "429": (429, "too many requests"), "500": (500, "internal error")}
 
 
@@ -184,10 +184,11 @@ class Cortex:
     # ---- chat/completions ----
 
     def chat(self, request):
+        """As OpenAI's, but `max_tokens` is refused: callers of the real one report it."""
         body = payload(request, CHAT_FIELDS)
         self.known(body, self.world.chat_models)
         texts = self.prompt(body)
-        words, reason, _ = self.said(body, texts, body.get("max_completion_tokens", body.get("max_tokens")))
+        words, reason, _ = self.said(body, texts, body.get("max_completion_tokens"))
         common = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(self.world.now()), "model": body["model"]}
         usage = self.used(texts, words)
         if not body.get("stream"):
