@@ -3,6 +3,7 @@
 #include "operators/llm_option.h"
 
 #include "connectors/llm.h"
+#include "connectors/snowflake.h"
 #include "engine/operator.h"
 #include "engine/stats.h"
 #include "operators/snowflake_option.h"

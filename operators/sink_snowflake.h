@@ -3,6 +3,7 @@
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_H
 
+#include "connectors/snowflake.h"
 #include "operators/snowflake_option.h"
 
 struct dv_batch;

@@ -2,6 +2,7 @@
  * snowflake_option.c - from an operator's options to the connector of an account. */
 #include "operators/snowflake_option.h"
 
+#include "connectors/snowflake.h"
 #include "engine/operator.h"
 
 enum { KIND_PAT, KIND_OAUTH };

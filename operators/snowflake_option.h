@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "connectors/snowflake.h"
 #include "engine/option.h"
 
+struct dv_loop;
 struct dv_node;
+struct dv_snowflake_config;
 
 /* The member of an operator's state that the rows fill. */
 struct dv_snowflake_server {

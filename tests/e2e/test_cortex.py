@@ -166,7 +166,7 @@ def test_an_answer_is_cited(tmp_path, snow, api, path, proof):
             "  reply: { op: sink-reply, after: rag }\n"
     with QueryWorld(tmp_path) as world:
         process = world.begin(nodes=nodes, env={"SNOW_TOKEN": PAT})
-        snow.script(path, told(path, "Asthma rises with 14 records [1]. Käse costs 99 [1]. It was 7 before [2]."), None, 403)
+        snow.script(path, told(path, "Asthma rises with 14 records [1]. Käse costs 99 [1]. It was 7 before [2]."), 403)
         body = world.ask(asked("What of zebra?")).body
         assert (body["status"], body["answer"], body["dropped"]) == ("partial", "Asthma rises with 14 records [1]. It was 7 before [2].", 1)
         assert [citation["n"] for citation in body["citations"]] == [1, 2]
