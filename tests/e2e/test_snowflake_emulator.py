@@ -397,6 +397,7 @@ def test_what_a_preflight_asks(caller):
     assert caller.sql("SELECT CURRENT_ROLE(), CURRENT_DATABASE()").json["data"] == [["DV_ROLE", "DV"]]
     assert caller.sql("DESCRIBE TABLE NOPE").code == "002003"
     assert caller.sql("SELECT 1", role="ACCOUNTADMIN").status == 403
+    assert caller.sql("GRANT SELECT ON TABLE SEVEN TO ROLE R").code == "002003" and caller.sql("CREATE ROLE R").status == 200
     assert caller.sql("GRANT SELECT ON TABLE SEVEN TO ROLE R").json["data"] == [["Statement executed successfully."]]
 
 

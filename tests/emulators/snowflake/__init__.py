@@ -13,8 +13,12 @@ streaming hostname, bulk status, Cortex) and the ingest host (channels and rows)
 underscore that a client must make a dash: ingest_name=UNDERSCORED, and tests/tools/own_hosts.py for it to find snow.ingest_host.
 
 There are the database DV, the schema PUBLIC, the warehouse WH and the user DATAVAULT with one key and the role DV_ROLE; names are told
-apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); vectors, FLATTEN and MERGE
-are done here. test_snowflake_emulator*.py hold its answers to what is known of the real ones.
+apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); SHOW, DESCRIBE and
+INFORMATION_SCHEMA, DDL, vectors, FLATTEN, MERGE, grants and all errors are done here. test_snowflake_emulator*.py hold its answers to
+what is known of the real ones.
+
+DV_ROLE may do everything. `snow.query("CREATE ROLE R; GRANT ... TO ROLE R; GRANT ROLE R TO USER DATAVAULT")` makes one that may do what
+it was granted; `snow.accounts.denied = {("INSERT", "DV.PUBLIC.T"), ("ALL", "WH")}` takes something from every role, see accounts.py.
 
 Knobs, all attributes that may be changed while it runs:
 
@@ -22,7 +26,7 @@ Knobs, all attributes that may be changed while it runs:
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
                append_tells, status_word, status_tells, lower_case_types, openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
-               result_rows_max, forget_request_ids, warehouses
+               result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
   channels     commit_lag_s (number or f()), stalled (nothing is committed), poison (f(row): is refused when it is committed),
                invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), requests_per_s,
                bytes_per_s; crash(), reopen_by_other(), invalidate()
@@ -40,12 +44,14 @@ import threading
 import time
 
 from . import certs
+from .accounts import Accounts
 from .cortex import Cortex
 from .dialect import statements as parsed
-from .engine import Engine
+from .engine import Engine, done
 from .fakes import CHAT_MODELS, EMBEDDERS
 from .identity import Identity, User
 from .ingest import Streaming
+from .listing import Listing
 from .statements import Session, Statements
 from .values import bound
 from .wire import Answer, Script, Server, unpacked
@@ -72,12 +78,13 @@ class Snowflake:
         self.clock_skew_s, self.identity = 0, Identity(account, self.now)
         self.key = self.folder / "rsa_key.p8"
         self.users = self.identity.users
+        self.accounts = Accounts(self)
         self.users[self.user] = User(self.user, certs.new_key_pair(self.key))
         self.bare_answers, self.error_shape, self.errors_key, self.append_tells = False, "code", "rows_error_count", True
         self.status_word, self.status_tells, self.lower_case_types = "SUCCESS", True, False
         self.openai_errors, self.done_of_chat, self.done_of_complete = True, True, False
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
-        self.forget_request_ids, self.warehouses = False, {"WH"}
+        self.forget_request_ids, self.warehouses, self.suspended = False, {"WH"}, set()
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True
@@ -90,6 +97,7 @@ class Snowflake:
         self.engine = Engine()
         self.engine.create("DV", "PUBLIC")
         self.statements, self.streaming, self.cortex = Statements(self), Streaming(self), Cortex(self)
+        self.listing = Listing(self)
         self.ca, context = certs.make(self.folder, {"localhost", self.ingest_host}) if tls else (None, None)
         self.log = open(self.folder / "received.log", "w+b")  # pylint: disable=consider-using-with
         self.control = Server(self, "control", self.serve_control, context)
@@ -180,20 +188,30 @@ class Snowflake:
 
     def query(self, text, *binds, schema=("DV", "PUBLIC")):
         """A statement as an administrator; its result."""
-        session = Session(User("ADMIN", warehouse="WH"), {"database": schema[0], "schema": schema[1]})
+        session = Session(User("ADMIN", role="ACCOUNTADMIN", warehouse="WH"), {"database": schema[0], "schema": schema[1]})
         result = None
-        with self.lock:
-            for tree in parsed(text)[0]:
-                self.streaming.before_statement(text, session)
-                result = self.engine.execute(tree, bound([{"type": "TEXT", "value": bind} for bind in binds], len(binds)), session)
-                self.streaming.after_statement(tree, text, session)
+        for tree, piece in parsed(text)[0]:
+            result = self.perform(tree, piece, bound([{"type": "TEXT", "value": bind} for bind in binds], len(binds)), session)
         return result
+
+    def perform(self, tree, text, binds, session, cursor=None):
+        """One statement, if its role may."""
+        with self.lock, self.engine.lock:
+            self.streaming.channels.settle()
+            told = self.accounts.answer(text, session) or self.streaming.answer(text, session)
+            result = self.listing.answer(text, session) or told and done(told)
+            if result is None:
+                self.accounts.check(tree, text, session)
+                self.listing.inform(tree, session)
+                result = self.engine.execute(tree, binds, session, cursor)
+                self.streaming.after_statement(tree, text, session)
+            return result
 
     def rows(self, table, *order):
         """The committed rows, by those columns or by all: a dict each; numbers, truths and what is semi-structured as Python has them, all else as texts."""
         result = self.query(f"SELECT * FROM {table}")
         python = {"FIXED": lambda text: int(text) if text.lstrip("-").isdigit() else float(text), "REAL": float, "BOOLEAN": lambda text: text == "true",
-                  "VARIANT": json.loads, "VECTOR": json.loads}
+                  **dict.fromkeys(("VARIANT", "ARRAY", "OBJECT", "VECTOR"), json.loads)}
         rows = [{column[0]: value if value is None else python.get(column[1], str)(value) for column, value in zip(result.columns, row)} for row in result.rows]
         return sorted(rows, key=lambda row: [sortable(row[name]) for name in (order or row)])
 

@@ -7,8 +7,10 @@ import json
 import re
 import secrets
 
+from .catalog import unknown
 from .loading import load
 from .refused import SqlError
+from .words import identifiers, words
 
 ERRORS_COLUMNS = ("TIMESTAMP TIMESTAMP_LTZ", "QUERY_ID VARCHAR", "ERROR_CODE NUMBER", "ERROR_METADATA OBJECT", "ERROR_DATA VARIANT")
 DATA_SOURCE = re.compile(r"TABLE\s*\(\s*DATA_SOURCE\s*\(\s*TYPE\s*=>\s*'STREAMING'\s*\)\s*\)", re.IGNORECASE)
@@ -52,8 +54,8 @@ class Channel:
 class Pipe:
     """Of a table: its default one `<TABLE>-STREAMING`, or one that a statement made, with a projection."""
 
-    def __init__(self, table, projection=None):
-        self.table, self.projection = table, projection
+    def __init__(self, table, projection=None, text=""):
+        self.table, self.projection, self.text = table, projection, text
 
 
 class Channels:
@@ -76,7 +78,31 @@ class Channels:
         match = PIPE.fullmatch(text)
         if not match:
             raise SqlError("001003", "42000", "SQL compilation error:\nsyntax error in CREATE PIPE")
-        self.pipes[self.named(match[1], session)] = Pipe(self.named(match[2], session), match[3].strip())
+        place, table = self.named(match[1], session), self.named(match[2], session)
+        self.world.engine.catalog.find(table, "Table")
+        self.world.accounts.places(session.role, *place[:2])
+        if not self.world.accounts.may(session.role, "CREATE PIPE", "SCHEMA", ".".join(place[:2])):
+            raise SqlError("003001", "42501", f"SQL access control error:\nInsufficient privileges to operate on schema '{place[1]}'.")
+        if place in self.pipes and re.search(r"IF\s+NOT\s+EXISTS", text, re.IGNORECASE):
+            return
+        if place in self.pipes and not re.search(r"OR\s+REPLACE", text, re.IGNORECASE):
+            raise SqlError("002002", "42710", f"SQL compilation error:\nObject '{'.'.join(place)}' already exists.")
+        self.pipes[place] = Pipe(table, match[3].strip(), text[text.upper().index("COPY"):].strip())
+
+    def named_in(self, text, session):
+        return self.named(PIPE.fullmatch(text)[1], session)
+
+    def drop_pipe(self, text, session):
+        said = words(text)[2:]
+        exists = [word.upper() for word in said[:2]] == ["IF", "EXISTS"]
+        parts, _ = identifiers(said[2:] if exists else said)
+        place = (*(session.database, session.schema)[:3 - len(parts)], *parts)
+        if place not in self.pipes and not exists:
+            raise unknown("Pipe", ".".join(place))
+        self.pipes.pop(place, None)
+        for key in [key for key in self.channels if key[:3] == place]:
+            del self.channels[key]
+        return f"{place[2]} successfully dropped."
 
     @staticmethod
     def named(text, session):

@@ -4,20 +4,34 @@
 Wrong in snowduck 0.3.0 and done here: vectors (its similarity is the distance, its casts fail), FLATTEN (memory grows with the square of
 the rows), paths into a VARIANT (always text), PRIMARY KEY (DuckDB enforces it; Snowflake does not), lengths of texts (nobody enforces them).
 """
+from . import kinds
 from .brought import exp, sqlglot
+from .catalog import Catalog, said
 from .fakes import EMBEDDERS, LEGACY_SIZES, SQL_CHAT_MODELS
 from .refused import SqlError
 
 BIND = "DV_BIND"
 SCALARS = exp.DataType.TEXT_TYPES | exp.DataType.NUMERIC_TYPES | exp.DataType.TEMPORAL_TYPES | {exp.DataType.Type.BOOLEAN, exp.DataType.Type.BINARY}
 SEMI = {exp.DataType.Type.VARIANT, exp.DataType.Type.ARRAY, exp.DataType.Type.OBJECT, exp.DataType.Type.JSON}
+WITHOUT_SCALE = {exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIME}  # DuckDB has none for them
+ABOUT_SESSION = {"CurrentUser": "user", "CurrentRole": "role", "CurrentWarehouse": "warehouse", "CurrentDatabase": "database", "CurrentSchema": "schema"}
 TRANSACTIONS = (exp.Use, exp.Transaction, exp.Commit, exp.Rollback)
 MACROS = [
-    "DV_COSINE(a, b) AS array_inner_product(a, b) / sqrt(array_inner_product(a, a) * array_inner_product(b, b))",
+    "DV_COSINE(a, b) AS array_cosine_similarity(a, b)",
     "DV_L1(a, b) AS list_sum(list_transform(list_zip(a::FLOAT[], b::FLOAT[]), lambda p: abs(p[1] - p[2])))",
     # what a VARIANT becomes where a text, a number or a time is wanted, and the other way round
     "DV_TEXT(x) AS CASE WHEN typeof(x) = 'JSON' THEN json_extract_string(x::VARCHAR::JSON, '$') ELSE x::VARCHAR END",
     "DV_JSON(x) AS CASE WHEN typeof(x) = 'JSON' THEN x::VARCHAR::JSON ELSE to_json(x) END",
+    "DV_KIND(x) AS CASE coalesce(json_type(DV_JSON(x)), 'NULL') WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER' WHEN 'NULL' THEN 'NULL_VALUE' "
+    "ELSE json_type(DV_JSON(x)) END",
+    # what is said of a value x, as text t, that does not become a FIXED, a REAL, ...
+    "DV_FAILED(x, t, k) AS error(CASE WHEN typeof(x) = 'JSON' THEN '100071|22000|Failed to cast variant value ' || x::VARCHAR || ' to ' || k "
+    "WHEN k = 'BOOLEAN' THEN '100037|22018|Boolean value ''' || t || ''' is not recognized' "
+    "WHEN k = 'DATE' THEN '100040|22007|Date ''' || t || ''' is not recognized' "
+    "WHEN k = 'TIME' THEN '100108|22007|Time ''' || t || ''' is not recognized' "
+    "WHEN k LIKE 'TIMESTAMP%' THEN '100035|22007|Timestamp ''' || t || ''' is not recognized' "
+    "ELSE '100038|22018|Numeric value ''' || t || ''' is not recognized' END)",
+    "DV_SHORT(t, n) AS CASE WHEN length(t) <= n OR t IS NULL THEN t ELSE error('100078|22000|String ''' || t || ''' is too long and would be truncated') END",
     "DV_VECTOR(x) AS CASE WHEN typeof(x) LIKE '%[%]' THEN x ELSE error('002023|22000|Expression type does not match column data type, "
     "expecting VECTOR') END",
     # the embedding of fakes.py, word for word
@@ -30,13 +44,13 @@ MACROS = [
 
 
 def statements(text):
-    """The statements of a text, their question marks counted: [(tree, text)]."""
+    """(the statements of a text, how many question marks it has); a statement is (its tree, its own text)."""
     try:
         tokens = sqlglot.tokenize(text, read="snowflake")
         marks = [token for token in tokens if token.token_type == sqlglot.TokenType.PLACEHOLDER]
         for number, token in reversed(list(enumerate(marks, 1))):
             text = f"{text[:token.start]}{BIND}({number}){text[token.end + 1:]}"
-        trees = [tree for tree in sqlglot.parse(text, read="snowflake") if tree is not None and not isinstance(tree, exp.Semicolon)]
+        trees = [(tree, piece) for piece in pieces(text) for tree in sqlglot.parse(piece, read="snowflake") if tree is not None and not isinstance(tree, exp.Semicolon)]
     except sqlglot.errors.SqlglotError as error:
         raise SqlError("001003", "42000", f"SQL compilation error:\nsyntax error {str(error)[:200]}") from None
     if not trees:
@@ -44,8 +58,19 @@ def statements(text):
     return trees, len(marks)
 
 
+def pieces(text):
+    """The texts between semicolons."""
+    ends = [token.start for token in sqlglot.tokenize(text, read="snowflake") if token.token_type == sqlglot.TokenType.SEMICOLON]
+    return [text[start:end] for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(text)])]
+
+
 def call(name, *arguments):
     return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def info_name(database, view):
+    """Where listing.py puts the rows of an INFORMATION_SCHEMA's view."""
+    return f"DV_INFO {database} {view}"
 
 
 def number_of_bind(node):
@@ -66,10 +91,10 @@ def constant(node, binds):
 
 
 class Rewriter:
-    """One statement: rewrite() gives the tree that snowduck translates next. columns(table) -> {name: DuckDB's type}."""
+    """One statement: rewrite() gives the tree that snowduck translates next. columns(table) -> {name: (DuckDB's type, null?, longest text)}."""
 
-    def __init__(self, binds, columns, list_max):
-        self.binds, self.columns, self.list_max = binds, columns, list_max
+    def __init__(self, binds, columns, list_max, session):
+        self.binds, self.columns, self.list_max, self.session = binds, columns, list_max, session
 
     def rewrite(self, tree):
         self.check(tree)
@@ -78,13 +103,39 @@ class Rewriter:
             self.create_table(tree)
         elif isinstance(tree, exp.Insert):
             self.insert(tree)
+        elif isinstance(tree, exp.Update):
+            self.update(tree)
         elif isinstance(tree, exp.Merge):
             self.merge(tree)
+        self.placed(tree)
         for node in reversed(list(tree.dfs())):  # from the leaves up
             made = self.node(node)
             if made is not node and node is not tree:
                 node.replace(made)
         return tree
+
+    def placed(self, tree):
+        """Every table by its full name, so that nothing is found in another place or in another case."""
+        for table in list(tree.find_all(exp.Table)):
+            if isinstance(table.this, exp.Anonymous) and table.name.upper() == "ERROR_TABLE":
+                self.error_table(table)
+        for table in Catalog.named(tree):
+            database, schema, name = Catalog.place(table, self.session)
+            if schema == "INFORMATION_SCHEMA":
+                if not table.alias:
+                    table.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
+                database, schema, name = "memory", "main", info_name(database, name)
+            for part, value in (("catalog", database), ("db", schema), ("this", name)):
+                if value:
+                    table.set(part, exp.to_identifier(value, quoted=True))
+
+    @staticmethod
+    def error_table(table):
+        """ERROR_TABLE(t), a table function, is how a table's errors are read."""
+        named = exp.to_table(table.this.expressions[0].sql("snowflake"), dialect="snowflake")
+        table.set("this", exp.to_identifier(f"{said(named.this)}__ERRORS", quoted=True))
+        table.set("db", named.args.get("db"))
+        table.set("catalog", named.args.get("catalog"))
 
     def exact(self, tree):
         """Names in quotation marks are told apart by case; DuckDB would not."""
@@ -137,6 +188,8 @@ class Rewriter:
             return self.cast(node)
         if isinstance(node, exp.ToArray):
             return call("DV_JSON", node.this)
+        if isinstance(node, exp.UnixToTime) and node.args.get("scale") is not None and node.args["scale"].name.isdigit():
+            return self.moment(node, int(node.args["scale"].name))
         return self.function(node)
 
     @staticmethod
@@ -144,6 +197,13 @@ class Rewriter:
         """x:a.b is a VARIANT; compared or computed with, it is a text."""
         semi = isinstance(node.parent, (exp.Select, exp.Alias, exp.Anonymous, exp.Cast, exp.TryCast, exp.Tuple, exp.JSONExtract, exp.ParseJSON))
         return call("json_extract" if semi else "json_extract_string", node.this, exp.Literal.string(node.expression.sql("duckdb").strip("'")))
+
+    @staticmethod
+    def moment(node, scale):
+        """TO_TIMESTAMP_NTZ(number, scale)."""
+        value = exp.Cast(this=call("DV_TEXT", node.this), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
+        count = call("round", exp.Mul(this=value, expression=exp.Literal.number(f"1e{6 - scale}")))
+        return call("make_timestamp", exp.Cast(this=count, to=exp.DataType.build("BIGINT", dialect="duckdb")))
 
     @staticmethod
     def flatten(node):
@@ -159,6 +219,8 @@ class Rewriter:
 
     def cast(self, node):
         kind = node.to
+        if kind.this in WITHOUT_SCALE:
+            kind.set("expressions", [])
         if kind.this == exp.DataType.Type.VECTOR:
             inner = node.this
             while isinstance(inner, (exp.Cast, exp.Paren)) and (isinstance(inner, exp.Paren) or inner.to.this in SEMI):
@@ -167,8 +229,21 @@ class Rewriter:
         if kind.this in SEMI:
             return call("DV_JSON", node.this)
         if kind.this in SCALARS and self.may_be_variant(node.this):
-            node.set("this", call("DV_TEXT", node.this))
+            if isinstance(node, exp.TryCast):
+                node.set("this", call("DV_TEXT", node.this))
+                return node
+            return self.converted(node.this, kind)
         return node
+
+    @staticmethod
+    def converted(value, kind):
+        """A value of any type as one of that (sqlglot's) type, or the error that Snowflake has for it."""
+        text, told = call("DV_TEXT", value), kinds.of_declared(kind)
+        if told.type == "TEXT":
+            return text if told.length == kinds.TEXT_MAX else call("DV_SHORT", text, exp.Literal.number(told.length))
+        made = exp.Coalesce(this=exp.TryCast(this=text.copy(), to=kind.copy()),
+                            expressions=[call("DV_FAILED", value.copy(), text.copy(), exp.Literal.string(told.type))])
+        return exp.Case(ifs=[exp.If(this=exp.Is(this=text, expression=exp.Null()), true=exp.Null())], default=made)
 
     @staticmethod
     def may_be_variant(node):
@@ -184,6 +259,11 @@ class Rewriter:
         if isinstance(node, exp.AIEmbed) or isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Dot):
             name = "AI_EMBED" if isinstance(node, exp.AIEmbed) else node.name.upper()
             return self.cortex(name, [self.value_of(argument) for argument in node.expressions]) or node
+        if isinstance(node, exp.Typeof):
+            return call("DV_KIND", node.this)
+        if type(node).__name__ in ABOUT_SESSION:
+            told = getattr(self.session, ABOUT_SESSION[type(node).__name__])
+            return exp.Literal.string(told) if told else exp.Cast(this=exp.Null(), to=exp.DataType.build("VARCHAR"))
         if isinstance(node, exp.AISummarizeAgg):
             return call("left", call("string_agg", node.this, exp.Literal.string(" ")), exp.Literal.number(200))
         return node
@@ -222,7 +302,7 @@ class Rewriter:
     # ---- whole statements ----
 
     def create_table(self, tree):
-        """No key is enforced, every length is."""
+        """No key is enforced; lengths are where rows come in."""
         tree.set("properties", None)
         schema = tree.this
         if not isinstance(schema, exp.Schema):
@@ -234,34 +314,44 @@ class Rewriter:
             kind = column.args["kind"]
             if kind.this == exp.DataType.Type.VECTOR:
                 column.set("kind", self.vector_type(kind))
-            elif kind.this in exp.DataType.TEXT_TYPES and kind.expressions:
-                check = exp.LTE(this=exp.Length(this=exp.column(column.this.copy())), expression=exp.Literal.number(kind.expressions[0].name))
-                keep.append(exp.ColumnConstraint(kind=exp.CheckColumnConstraint(this=check)))
+            elif kind.this in WITHOUT_SCALE:
+                kind.set("expressions", [])
             column.set("constraints", keep)
 
-    @staticmethod
-    def coerced(node, kind):
+    def coerced(self, node, kind, longest=None):
         """What becomes of an expression in a column of that type."""
         if kind == "JSON":
             return call("DV_JSON", node)
         if "[" in kind:
             return call("DV_VECTOR", node)
-        text = call("DV_TEXT", node)
-        return text if kind == "VARCHAR" else exp.Cast(this=text, to=exp.DataType.build(kind, dialect="duckdb"))
+        if kind == "VARCHAR":
+            text = call("DV_TEXT", node)
+            return call("DV_SHORT", text, exp.Literal.number(longest)) if longest else text
+        return self.converted(node, exp.DataType.build(kind, dialect="duckdb"))
 
     def insert(self, tree):
         source = tree.expression
         target = tree.this
         columns = self.columns(target.this if isinstance(target, exp.Schema) else target)
+        if isinstance(source, exp.Values):
+            source = exp.select("*").from_(exp.Values(expressions=source.expressions, alias=exp.TableAlias(this=exp.to_identifier("DV_V"))))
         names = [part.name.upper() if not part.args.get("quoted") else part.name for part in target.expressions] if isinstance(target, exp.Schema) else [*columns]
         if not columns or not isinstance(source, (exp.Select, exp.SetOperation)) or any(name not in columns for name in names):
             return  # DuckDB says what is wrong
-        if len(source.selects) != len(names) and not any(part.find(exp.Star) for part in source.selects):
+        width = len(tree.expression.expressions[0].expressions) if isinstance(tree.expression, exp.Values) else None
+        if width is None and not any(part.find(exp.Star) for part in source.selects):
+            width = len(source.selects)
+        if width is not None and width != len(names):
             raise SqlError("002020", "21S01", "SQL compilation error:\nInsert value list does not match column list")
         made = [exp.to_identifier(f"DV_{number}") for number in range(len(names))]
-        parts = [self.coerced(exp.column(name.copy(), table="DV_S"), columns[column]) for name, column in zip(made, names)]
+        parts = [self.coerced(exp.column(name.copy(), table="DV_S"), columns[column][0], columns[column][2]) for name, column in zip(made, names)]
         inner = exp.Subquery(this=source, alias=exp.TableAlias(this=exp.to_identifier("DV_S"), columns=made))
         tree.set("expression", exp.select(*parts).from_(inner))
+
+    def update(self, tree):
+        columns = self.columns(tree.this)
+        for pair in tree.expressions:
+            pair.set("expression", self.coerced(pair.expression, *self.about(columns, said(pair.this.this))))
 
     def merge(self, tree):
         columns = self.columns(tree.this)
@@ -271,13 +361,21 @@ class Rewriter:
             mine = next((side for side in sides if isinstance(side, exp.Column) and side.table.upper() == alias and side.name.upper() in columns), None)
             if mine is not None:
                 other = "expression" if mine is sides[0] else "this"
-                test.set(other, self.coerced(test.args[other], columns[mine.name.upper()]))
+                test.set(other, self.coerced(test.args[other], columns[mine.name.upper()][0]))
         for when in tree.args["whens"].expressions:
             then = when.args["then"]
             if isinstance(then, exp.Insert) and isinstance(then.expression, exp.Tuple):
-                names = [part.name.upper() for part in then.this.expressions] if then.this else [*columns]
-                then.expression.set("expressions", [self.coerced(value, columns.get(name, "VARCHAR"))
-                                                    for value, name in zip(then.expression.expressions, names)])
+                names = [said(part.this if isinstance(part, exp.Column) else part) for part in then.this.expressions] if then.this else [*columns]
+                if len(names) != len(then.expression.expressions):
+                    raise SqlError("002020", "21S01", "SQL compilation error:\nInsert value list does not match column list")
+                then.expression.set("expressions", [self.coerced(value, *self.about(columns, name)) for value, name in zip(then.expression.expressions, names)])
             elif isinstance(then, exp.Update):
                 for pair in then.expressions:
-                    pair.set("expression", self.coerced(pair.expression, columns.get(pair.this.name.upper(), "VARCHAR")))
+                    pair.set("expression", self.coerced(pair.expression, *self.about(columns, said(pair.this.this))))
+
+    @staticmethod
+    def about(columns, name):
+        """(DuckDB's type, longest text) of a target's column."""
+        if name not in columns:
+            raise SqlError("000904", "42000", f"SQL compilation error: error line 1 at position 7\ninvalid identifier '{name}'")
+        return columns[name][0], columns[name][2]

@@ -8,18 +8,18 @@ import json
 import re
 import threading
 
+from . import ddl, kinds
 from .brought import Dialect, DialectContext, InfoSchemaManager, duckdb, exp
+from .catalog import Catalog, quoted
 from .dialect import MACROS, Rewriter
+from .errors import translated_error
 from .refused import SqlError
 
-# of DuckDB: (Snowflake's name, length, precision, scale)
-TYPES = {"VARCHAR": ("TEXT", 16777216, None, None), "BOOLEAN": ("BOOLEAN", None, None, None), "DATE": ("DATE", None, None, None),
-         "DOUBLE": ("REAL", None, None, None), "FLOAT": ("REAL", None, None, None), "BLOB": ("BINARY", 8388608, None, None),
-         "JSON": ("VARIANT", None, None, None), "TIME": ("TIME", None, 0, 9), "TIMESTAMP WITH TIME ZONE": ("TIMESTAMP_LTZ", None, 0, 9)}
 RENDER = {"BOOLEAN": "{0}::VARCHAR", "DATE": "date_diff('day', DATE '1970-01-01', {0})::VARCHAR",
           "BLOB": "hex({0})", "TIME": "printf('%d.%09d', epoch_ns({0}) // 1000000000, epoch_ns({0}) % 1000000000)"}
 STAMP = "printf('%d.%09d', epoch_ns({0}) // 1000000000, epoch_ns({0}) % 1000000000)"
 COUNTED = {"INSERT": ("inserted",), "UPDATE": ("updated",), "DELETE": ("deleted",)}
+TEXT_BIND_MAX = 16777216
 
 
 class Result:
@@ -29,8 +29,9 @@ class Result:
         self.columns, self.rows, self.counted = columns, rows, counted
 
 
-def quoted(name):
-    return '"' + name.replace('"', '""') + '"'
+def done(text):
+    """The result of a statement without rows: it tells what it did."""
+    return Result([("status", "TEXT", kinds.TEXT_MAX, None, None, True)], [[text]])
 
 
 class Engine:
@@ -40,8 +41,8 @@ class Engine:
         for macro in MACROS:
             self.connection.execute(f"CREATE MACRO memory.main.{macro}")
         self.schemas = InfoSchemaManager(self.connection)
-        self.declared = {}  # (database, schema, table): {column: the type as it was written}
-        self.translated, self.list_max = {}, 16384  # of VALUES or IN; some accounts have more
+        self.catalog = Catalog()
+        self.translated, self.list_max, self.text_max = {}, 16384, TEXT_BIND_MAX  # of VALUES or IN; some accounts have more
 
     def close(self):
         self.connection.close()
@@ -49,85 +50,107 @@ class Engine:
     # ---- what there is ----
 
     def databases(self):
-        with self.lock:
-            return {name for name, in self.connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()}
+        return set(self.catalog.databases)
 
     def has_schema(self, database, schema):
-        with self.lock:
-            found = self.connection.execute("SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]).fetchall()
-            return bool(found)
+        return schema in self.catalog.databases.get(database, ())
 
     def create(self, database, schema):
         """A database and a schema, as an administrator made them."""
         with self.lock:
-            if database not in self.databases():
-                self.connection.execute(f"ATTACH ':memory:' AS {quoted(database)}")
-            self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database)}.{quoted(schema)}")
-            self.schemas.create_database_information_schema(database=database, schema=schema)
+            ddl.make_schema(self, database, schema)
 
     def columns(self, database, schema, table):
         """{name: (DuckDB's type, may be null, longest text)} in order; empty: no such table."""
-        with self.lock:
-            rows = self.connection.execute(
-                "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
-                " AND table_oid IN (SELECT table_oid FROM duckdb_tables()) ORDER BY column_index", [database, schema, table]).fetchall()
-        declared = self.declared.get((database, schema, table), {})
-        lengths = {name: re.fullmatch(r"(?:VARCHAR|TEXT|STRING|CHAR)\((\d+)\)", kind) for name, kind in declared.items()}
-        return {name: (kind, nullable, int(lengths[name][1]) if lengths.get(name) else None) for name, kind, nullable in rows}
+        relation = self.catalog.relations.get((database, schema, table))
+        if relation is None or relation.view:
+            return {}
+        return {name: (kind, nullable, self.longest(relation.columns[name])) for name, (kind, nullable) in relation.stored.items()}
+
+    @staticmethod
+    def longest(column):
+        return column.kind.length if column.kind.type == "TEXT" and column.kind.length < kinds.TEXT_MAX else None
 
     # ---- statements ----
 
     def cursor(self, session):
         """A connection of its own, in the statement's schema."""
         cursor = self.connection.cursor()
-        places = [".".join(map(quoted, (session.database, session.schema)))] if session.database and session.schema else []
+        places = [".".join(map(quoted, (session.database, session.schema)))] if self.has_schema(session.database, session.schema) else []
         cursor.execute("SET search_path = '" + ",".join([*places, "memory.main"]).replace("'", "''") + "'")
         return cursor
 
     def bind(self, cursor, binds):
         for number, (kind, value) in enumerate(binds, 1):
+            if isinstance(value, str) and len(value.encode()) > self.text_max:
+                raise SqlError("100069", "22P02", f"Error parsing JSON: document is too large, max size {self.text_max} bytes")
             cursor.execute(f"SET VARIABLE dv_{number} = CAST($1 AS {kind})", [value])
 
-    def translate(self, tree, binds, session):
-        key = (tree.sql(dialect="snowflake"), session.database, session.schema, session.role, session.warehouse)
-        if key in self.translated and "AI_" not in key[0] and "CORTEX" not in key[0].upper():  # those depend on what is bound
-            return self.translated[key]
-
+    def rewritten(self, tree, binds, session):
+        """The tree that snowduck translates next."""
         def columns(table):
             if not isinstance(table.this, exp.Identifier):
                 return {}  # a function
-            return {column: kind for column, (kind, _, _) in self.columns(*self.place(table, session)).items()}
-        made = Rewriter([value for _, value in binds], columns, self.list_max).rewrite(tree.copy())
+            return self.columns(*self.catalog.place(table, session))
+        return Rewriter([value for _, value in binds], columns, self.list_max, session).rewrite(tree.copy())
+
+    def said_to_duckdb(self, tree, session):
         context = DialectContext(current_database=session.database, current_schema=session.schema, current_role=session.role,
                                  current_warehouse=session.warehouse, info_schema_manager=self.schemas)
-        text = made.sql(dialect=Dialect(context=context))
+        return tree.sql(dialect=Dialect(context=context))
+
+    def translate(self, tree, binds, session):
+        """(the statement for DuckDB, for a MERGE: the one that finds rows that match twice)"""
+        key = (tree.sql(dialect="snowflake"), session.user, session.database, session.schema, session.role, session.warehouse)
+        if key in self.translated and "AI_" not in key[0] and "CORTEX" not in key[0].upper():  # those depend on what is bound
+            return self.translated[key]
+        made = self.rewritten(tree, binds, session)
+        twice = self.twice(made) if isinstance(made, exp.Merge) else None
+        texts = (self.said_to_duckdb(made, session), twice and self.said_to_duckdb(twice, session))
         if isinstance(tree, (exp.Query, exp.DML)):
-            self.translated[key] = text
-        return text
+            self.translated[key] = texts
+        return texts
+
+    @staticmethod
+    def twice(merge):
+        """Finds a row of the target that more than one row of the source would change: that is an error."""
+        whens = [when for when in merge.args["whens"].expressions if when.args.get("matched")]
+        if not whens:
+            return None
+        alias = merge.this.alias_or_name
+        found = exp.select("1").from_(merge.this.copy()).join(merge.args["using"].copy(), on=merge.args["on"].copy()).limit(1)
+        if all(when.args.get("condition") for when in whens):
+            found = found.where(exp.or_(*(when.args["condition"].copy() for when in whens)))
+        return found.group_by(exp.column("rowid", table=alias)).having("COUNT(*) > 1")
 
     def execute(self, tree, binds, session, cursor=None):
         """Runs one statement; SqlError if it fails. binds: [(DuckDB's type, value)]."""
         with self.lock:
             try:
-                if isinstance(tree, (exp.Grant, exp.Revoke, exp.Command)):
-                    return self.done(tree, session)
-                text = self.translate(tree, binds, session)
+                told = ddl.done(self, tree, session)
+                if told is not None:
+                    self.translated.clear()  # tables may be others now
+                    return done(told)
+                self.catalog.present(tree, session)
                 cursor = cursor or self.cursor(session)
                 self.bind(cursor, binds)
+                text, twice = self.translate(tree, binds, session)
+                if twice and cursor.execute(twice).fetchall():
+                    raise SqlError("100090", "42P18", "Duplicate row detected during DML action\nRow Values: [...]")
                 if isinstance(tree, exp.Merge):
                     return self.merged(tree, cursor.execute(text + " RETURNING merge_action").fetchall())
                 if isinstance(tree, (exp.Insert, exp.Update, exp.Delete)):
                     return self.changed(type(tree).__name__.upper(), cursor.execute(text).fetchall()[0][0])
-                if isinstance(tree, (exp.Query, exp.Show, exp.Describe)):
-                    return self.corrected(tree, session, self.selected(tree, cursor, text))
-                cursor.execute(text)
-                return self.done(tree, session)
+                if isinstance(tree, exp.Query):
+                    return self.selected(tree, cursor, text, session)
+                cursor.execute(text)  # of a transaction
+                return done(ddl.EXECUTED)
             except duckdb.Error as error:
                 raise translated_error(error) from None
             except (ValueError, AttributeError, KeyError) as error:  # of snowduck: it does not know that
                 raise SqlError("001003", "42000", f"SQL compilation error:\n{error}") from None
 
-    def selected(self, tree, cursor, text):
+    def selected(self, tree, cursor, text, session):
         """The rows as texts, in Snowflake's notation of each type."""
         described = cursor.execute(f"DESCRIBE {text}").fetchall()
         names = [f"c{number}" for number in range(len(described))]
@@ -138,18 +161,9 @@ class Engine:
         for row in rows:
             for number in semi:
                 row[number] = pretty(row[number])
-        return Result([column(name, kind) for name, (_, kind, *_) in zip(names_of(tree, described), described)], rows)
-
-    def corrected(self, tree, session, result):
-        """DESCRIBE TABLE tells types as they were declared: for DuckDB all semi-structured ones are the same."""
-        table = tree.this if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table) else None
-        if table is not None and not result.rows:
-            raise SqlError("002003", "42S02", f"SQL compilation error:\nTable '{table.name}' does not exist or not authorized.")
-        declared = table is not None and self.declared.get(self.place(table, session))
-        for row in result.rows if declared else []:
-            known = declared.get(row[0], "")
-            row[1] = known if known.startswith(("ARRAY", "OBJECT", "VECTOR", "VARCHAR(")) else row[1]
-        return result
+        known = self.catalog.projected(tree, session)
+        known = known if len(known) == len(described) else [None] * len(described)
+        return Result([column(name, kind, one) for name, (_, kind, *_), one in zip(names_of(tree, described), described, known)], rows)
 
     @staticmethod
     def changed(kind, count):
@@ -158,35 +172,13 @@ class Engine:
     @staticmethod
     def merged(tree, actions):
         thens = [when.args["then"] for when in tree.args["whens"].expressions]
-        kinds = {"inserted": exp.Insert, "updated": exp.Update, "deleted": exp.Var}
+        sorts = {"inserted": exp.Insert, "updated": exp.Update, "deleted": exp.Var}
         counted = {word: sum(action[:6] == word[:6].upper() for action, in actions)
-                   for word, kind in kinds.items() if any(isinstance(then, kind) for then in thens)}
+                   for word, sort in sorts.items() if any(isinstance(then, sort) for then in thens)}
         return Result([(f"number of rows {word}", "FIXED", None, 19, 0, False) for word in counted], [[str(count) for count in counted.values()]], counted)
 
     def place(self, table, session):
-        """(database, schema, name) of a table that a statement names."""
-        name = table.name if table.this.args.get("quoted") else table.name.upper()
-        return (table.catalog.upper() or session.database, table.db.upper() or session.schema, name)
-
-    def done(self, tree, session):
-        """A statement without rows tells what it did."""
-        text, kind = "Statement executed successfully.", tree.args.get("kind")
-        self.translated.clear()  # tables may be others now
-        if isinstance(tree, exp.Create) and kind in ("DATABASE", "SCHEMA"):
-            target = tree.this
-            self.create(*((target.name.upper(), "PUBLIC") if kind == "DATABASE" else (target.catalog.upper() or session.database, target.db.upper())))
-        elif isinstance(tree, (exp.Create, exp.Drop)) and kind in ("TABLE", "VIEW"):
-            key = self.place(tree.find(exp.Table), session)
-            if isinstance(tree, exp.Drop):
-                self.declared.pop(key, None)
-                text = f"{key[2]} successfully dropped."
-            elif tree.args.get("exists") and key in self.declared:
-                text = f"{key[2]} already exists, statement succeeded."
-            else:
-                text = f"{kind.capitalize()} {key[2]} successfully created."
-                self.declared[key] = {part.name if part.this.args.get("quoted") else part.name.upper(): part.args["kind"].sql("snowflake")
-                                      for part in tree.find_all(exp.ColumnDef)}
-        return Result([("status", "TEXT", 16777216, None, None, True)], [[text]])
+        return self.catalog.place(table, session)
 
 
 def names_of(tree, described):
@@ -201,15 +193,11 @@ def names_of(tree, described):
     return [re.sub(r"DV_BIND\(\d+\)", "?", name) for name in names]
 
 
-def column(name, kind):
-    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
-    if decimal or kind.endswith("INT") or kind in ("INTEGER", "UINTEGER"):
-        return (name, "FIXED", None, int(decimal[1]) if decimal else 38, int(decimal[2]) if decimal else 0, True)
-    if kind.startswith("TIMESTAMP") and "ZONE" not in kind:
-        return (name, "TIMESTAMP_NTZ", None, 0, 9, True)
-    if "[" in kind:
-        return (name, "VECTOR" if re.search(r"\[\d+\]", kind) else "ARRAY", None, None, None, True)
-    return (name, *TYPES.get(kind, ("TEXT", 16777216, None, None)), True)
+def column(name, kind, known):
+    """Of a result: as DuckDB has it, unless it is a table's column as it is, or a cast."""
+    if known and (kind == "JSON" or known.name):
+        return (name, *known.kind.column(), known.nullable)
+    return (name, *kinds.of_duckdb(kind).column(), True)
 
 
 def render(kind):
@@ -223,30 +211,3 @@ def render(kind):
 def pretty(text):
     """A VARIANT as Snowflake prints it: over several lines."""
     return text if text is None else json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-
-
-def translated_error(error):
-    """DuckDB's error as Snowflake's."""
-    text = str(error)
-    named = re.search(r"(\w{6})\|(\w{5})\|(.*)", text)
-    if named:
-        return SqlError(named[1], named[2], named[3])
-    column_, table = re.search(r'column "?([^"\s]+)"? not found|"([^"]+)" not found in FROM', text), re.search(r"(?:Table|View|Schema) with name (\S+) does not", text)
-    function = re.search(r"Function with name (\S+) does not", text)
-    value = re.search(r'[Cc]ould not convert string [\'"](.*?)[\'"] to (\w+)', text)
-    rules = [
-        (column_, "000904", "42000", "SQL compilation error: error line 1 at position 7\ninvalid identifier '{0}'"),
-        (table, "002003", "42S02", "SQL compilation error:\nObject '{0}' does not exist or not authorized."),
-        (function, "002141", "42601", "SQL compilation error:\nUnknown function {0}"),
-        (re.search(r'with name "?([^"\s]+)"? already exists', text), "002002", "42710", "SQL compilation error:\nObject '{0}' already exists."),
-        (value, "100038", "22018", "Numeric value '{0}' is not recognized"),
-        (re.search(r"NOT NULL constraint failed: (\S+)", text), "100072", "22000", "NULL result in a non-nullable column {0}"),
-        (re.search(r"CHECK constraint failed on table (\S+)", text), "100078", "22000", "String is too long and would be truncated in {0}"),
-        (re.search(r"Malformed JSON(.*)", text), "100069", "22P02", "Error parsing JSON: {0}"),
-        (re.search(r"Conversion Error: (.*)", text), "100038", "22018", "{0}"),
-    ]
-    for match, code, state, message in rules:
-        if match:
-            return SqlError(code, state, message.format(next((part for part in match.groups() if part), "").strip().upper()
-                                                        if code in ("000904", "002003", "002141") else match[1]))
-    return SqlError("001003", "42000", f"SQL compilation error:\n{text[:300]}")

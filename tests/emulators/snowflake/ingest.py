@@ -8,6 +8,7 @@ from .brought import exp
 from .channels import Channels, StreamError
 from .refused import Refused
 from .wire import Answer, unpacked
+from .words import words
 
 WIRE_MAX = 4194304  # after compression
 PLACE = r"/databases/([^/]+)/schemas/([^/]+)"
@@ -211,11 +212,15 @@ class Streaming:
 
     # ---- what statements have to do with it ----
 
-    def before_statement(self, text, session):
-        """CREATE PIPE is ours alone."""
-        self.channels.settle()
-        if re.match(r"\s*CREATE\s+(OR\s+REPLACE\s+)?PIPE\b", text, re.IGNORECASE):
+    def answer(self, text, session):
+        """What a statement about pipes says; None: it is about something else."""
+        said = [word.upper() for word in words(text)[:6]]
+        if said[:1] == ["CREATE"] and "PIPE" in said[1:4]:
             self.channels.create_pipe(text, session)
+            return f"Pipe {self.channels.named_in(text, session)[2]} successfully created."
+        if said[:2] == ["DROP", "PIPE"]:
+            return self.channels.drop_pipe(text, session)
+        return None
 
     def after_statement(self, tree, text, session):
         """A new table knows no channel of the old one; one with ERROR_LOGGING has a second table."""

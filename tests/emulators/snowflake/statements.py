@@ -27,7 +27,12 @@ class Session:
 
     def __init__(self, user, body):
         self.role, self.warehouse = body.get("role") or user.role, body.get("warehouse") or user.warehouse
-        self.database, self.schema = body.get("database"), body.get("schema")
+        self.database, self.schema, self.user = body.get("database"), body.get("schema"), user.name
+
+
+def about_session(tree):
+    """SELECT CURRENT_ROLE() and the like, nothing else."""
+    return not tree.args.get("from_") and all(re.match(r"CURRENT_\w+", (part.this if part.key == "alias" else part).sql("snowflake")) for part in tree.selects)
 
 
 class Statement:
@@ -176,36 +181,39 @@ class Statements:
             raise SqlError("391911", "0A000", "Bind variables are not supported in requests of multiple statements.")
         binds = values.bound(body["bindings"], marks)
         if len(trees) == 1:
-            if isinstance(trees[0], TRANSACTIONS) or re.match(r"\s*(PUT|GET|ALTER\s+SESSION|CREATE\s+(\w+\s+)?TEMP|SET\s)", statement.text, re.IGNORECASE):
+            if isinstance(trees[0][0], TRANSACTIONS) or re.match(r"\s*(PUT|GET|ALTER\s+SESSION|CREATE\s+(\w+\s+)?TEMP|SET\s)", statement.text, re.IGNORECASE):
                 raise SqlError("391911", "0A000", "The requested statement type is not supported.")
-            return self.one(trees[0], statement.text, binds, session)
+            return self.one(*trees[0], binds, session)
         return self.many(statement, user, trees, session)
 
     def places(self, session):
-        engine = self.world.engine
-        if session.database and session.database not in engine.databases():
+        engine, may = self.world.engine, self.world.accounts.may
+        if session.database and (session.database not in engine.databases() or not may(session.role, "USAGE", "DATABASE", session.database)):
             raise SqlError("391918", "02000", f"Database {session.database} does not exist or is not authorized.")
-        if session.schema and not engine.has_schema(session.database, session.schema):
+        if session.schema and not (engine.has_schema(session.database, session.schema)
+                                   and may(session.role, "USAGE", "SCHEMA", f"{session.database}.{session.schema}")):
             raise SqlError("391919", "02000", f"Schema {session.schema} does not exist or is not authorized.")
-        if session.warehouse and session.warehouse not in self.world.warehouses:
+        if session.warehouse and (session.warehouse not in self.world.warehouses or not may(session.role, "USAGE", "WAREHOUSE", session.warehouse)):
             raise SqlError("391920", "02000", f"Warehouse {session.warehouse} does not exist or is not authorized.")
 
     def one(self, tree, text, binds, session, cursor=None):
-        if tree.key in ("select", "union", "insert", "update", "delete", "merge") and not session.warehouse:
-            raise SqlError("000606", "57P03", "No active warehouse selected in the current session.")
-        with self.world.lock:
-            self.world.streaming.before_statement(text, session)
-            result = self.world.engine.execute(tree, binds, session, cursor)
-            self.world.streaming.after_statement(tree, text, session)
-        return result
+        self.warehouse(tree, session)
+        return self.world.perform(tree, text, binds, session, cursor)
+
+    def warehouse(self, tree, session):
+        """SHOW, DESCRIBE, most DDL and questions about the session itself need none."""
+        if tree.key not in ("select", "union", "insert", "update", "delete", "merge") or tree.key == "select" and about_session(tree):
+            return
+        if not session.warehouse or session.warehouse in self.world.suspended:
+            raise SqlError("000606", "57P03", "No active warehouse selected in the current session.  Select an active warehouse with the 'use warehouse' command.")
 
     def many(self, statement, user, trees, session):
         """One transaction's worth of statements may stand in a request; each has a handle of its own."""
         with self.world.lock, self.world.engine.lock:
             cursor = self.world.engine.cursor(session)
             try:
-                for tree in trees:
-                    part = Statement(user, tree.sql("snowflake"), self.world.now())
+                for tree, text in trees:
+                    part = Statement(user, text, self.world.now())
                     part.result = self.one(tree, part.text, [], session, cursor)
                     part.state = DONE
                     part.finished.set()
