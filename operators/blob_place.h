@@ -10,8 +10,8 @@
 #include "operators/pg_option.h"
 
 enum {
-    DV_BLOB_FIND_MAX = 1024,               /* ids of one statement */
-    DV_BLOB_FIND_BYTES = 64 * 1024 * 1024, /* of ciphertext that one statement may bring */
+    DV_BLOB_FIND_MAX = 64,                 /* ids of one statement: what it brings is opened in one callback, and others wait for that */
+    DV_BLOB_FIND_BYTES = 16 * 1024 * 1024, /* of ciphertext that one statement may bring, unless a single record may be longer */
 };
 
 /* The member of an operator's state that the rows fill, and what is open. */
@@ -76,7 +76,8 @@ DV_CHECKED dv_rc dv_blob_place_check(struct dv_node *node, const struct dv_blob_
 /* Opens it, for open(). */
 DV_CHECKED dv_rc dv_blob_place_open(struct dv_node *node, struct dv_blob_place *place);
 
-/* Looks them up: in a table by as few statements as the bounds above allow, in a file one by one. One search at a time. */
+/* Looks them up: in a table by as few statements as the bounds above allow, one after the other, in a file one by one. Between two
+ * answers the loop turns. One search at a time. */
 void dv_blob_place_search(struct dv_blob_place *place, struct dv_blob_search *search);
 
 /* `.waits`, `.breaker` and `.close` of an operator whose state begins with its place, open or not. */
