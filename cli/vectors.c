@@ -154,7 +154,7 @@ static int act(struct dv_vectors_cli *cli, const char *word)
     bool forget = strcmp(word, "forget") == 0;
     if (!forget && strcmp(word, "count") != 0)
         return dv_usage(cli->self, "no verb '%s': it is count or forget", word);
-    if (!forget && (cli->schema != NULL || cli->key != NULL || cli->as_sealed || cli->id_count > 0))
+    if (!forget && (cli->schema != NULL || cli->key != NULL || cli->talks_path != NULL || cli->as_sealed || cli->id_count > 0))
         return dv_usage(cli->self, "all of a place are counted: name nobody");
     int code = dv_loaded_init(&cli->loaded, cli->file, cli->json);
     if (code == DV_EXIT_OK)
@@ -178,6 +178,7 @@ static bool parse(struct dv_vectors_cli *cli, int argc, char **argv, int *ret_co
     static const struct option options[] = {
         { "schema", required_argument, NULL, 's' }, { "record", required_argument, NULL, 'r' }, { "key", required_argument, NULL, 'k' },
         { "as-sealed", no_argument, NULL, 'a' },    { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },
+        { "conversations", required_argument, NULL, 'c' },
         { 0 },
     };
     *ret_code = DV_EXIT_OK;
@@ -187,6 +188,7 @@ static bool parse(struct dv_vectors_cli *cli, int argc, char **argv, int *ret_co
         case 's': cli->schema = optarg; break;
         case 'r': *ret_code = take_id(cli, optarg); break;
         case 'k': cli->key = optarg; break;
+        case 'c': cli->talks_path = optarg; break;
         case 'a': cli->as_sealed = true; break;
         default: cli->json = true; break;
         }
@@ -224,15 +226,18 @@ const struct dv_command dv_command_vectors = {
             "  datavault vectors forget conf/embed.yaml < patient-ids     all that is kept about these people, one name a line\n"
             "  datavault vectors forget conf/embed.yaml --record 018f2c5e-0000-8000-8000-000000000000\n\n"
             "usage: datavault vectors count GRAPH.yaml [NODE] [--json]\n"
-            "       datavault vectors forget GRAPH.yaml [NODE] [--schema NAME] [--as-sealed] [--key REF] [--record ID]... [--json]\n\n"
+            "       datavault vectors forget GRAPH.yaml [NODE] [--schema NAME] [--as-sealed] [--key REF] [--record ID]...\n"
+            "                                  [--conversations FILE] [--json]\n\n"
             "The places are those of the graph's sink-vectors, or that of NODE; only the graph's tenant has anything to do with it.\n"
             "`forget` reads people from standard input, by the plain value that the schema calls the subject, so that no name is in a\n"
             "command line. It goes the way it went when it was sealed: through the policy that the graph's `decrypt` names and the\n"
-            "tenant's keys, all versions of them. A graph that runs meanwhile finds nothing of it from its next question on.\n"
+            "tenant's keys, all versions of them. A graph that runs meanwhile finds nothing of it from its next question on. From the\n"
+            "conversations of the graph's `conversation` go the turns whose answers cite what is removed.\n"
             "  --schema NAME    of which records, if the graph opens several kinds\n"
             "  --as-sealed      the names are as they are in the sealed records: pseudonyms, where the policy makes them\n"
             "  --key REF        env:NAME or file:PATH, if the policy's pseudonyms have a key of their own\n"
-            "  --record ID      forgets the text of this record, and nothing is read\n\n"
+            "  --record ID      forgets the text of this record, and nothing is read\n"
+            "  --conversations FILE   the file of a `conversation` of another graph, which asks the same texts\n\n"
             "A vector comes again as long as the sealed record is read again: delete that, or destroy its key, first. On a PostgreSQL\n"
             "server the bytes go with the next VACUUM. Exit code 1: something is still on the disk; it is safe to do it again.\n",
     .run = run,

@@ -4,6 +4,7 @@
 #define DV_CLI_VECTORS_H
 
 #include "cli/load.h"
+#include "cli/vectors_talks.h"
 #include "connectors/vectors.h"
 #include "engine/loop.h"
 
@@ -26,12 +27,14 @@ struct dv_vectors_cli {
     const struct dv_command *self;
     const char *file, *node;
     const char *schema, *key; /* forget: whose names, and the policy's own key; or NULL */
+    const char *talks_path;   /* forget: a file of conversations of another graph's, or NULL */
     bool as_sealed, json;
     uint8_t (*ids)[DV_STORE_ID_BYTES]; /* forget: records */
     uint32_t id_count;
     struct dv_loaded loaded;
     struct dv_vectors_at at[DV_VECTORS_PLACES_MAX];
     uint32_t count;
+    struct dv_vectors_talks talks;
     uv_loop_t uv;
     struct dv_loop_real loop;
 };
@@ -43,7 +46,7 @@ DV_CHECKED dv_rc dv_vectors_cli_ask(struct dv_vectors_cli *cli, struct dv_vector
 /* The path, or the table; never a url. */
 const char *dv_vectors_cli_place(const struct dv_vectors_at *at, char text[DV_VECTORS_PLACE_TEXT]);
 
-/* Removes people or records from all places; gives back the exit code. */
+/* Removes people or records from all places, and the turns that cite them; gives back the exit code. */
 int dv_vectors_forget(struct dv_vectors_cli *cli);
 
 #endif

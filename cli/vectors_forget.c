@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * vectors_forget.c - `datavault vectors forget`: from people's names, or ids of records, to what is removed. */
+ * vectors_forget.c - `datavault vectors forget`: from people's names, or ids of records, to what is removed: texts, and turns that cite
+ * them. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,28 +47,44 @@ static void show(struct forget *forget)
                       (unsigned long long)removed_of(forget));
 }
 
-static dv_rc remove_them(struct forget *forget)
+static dv_rc remove_texts(struct forget *forget)
 {
     struct dv_vectors_cli *cli = forget->cli;
-    for (uint32_t i = 0; forget->count > 0 && i < cli->count; i++) {
+    for (uint32_t i = 0; i < cli->count; i++) {
         struct dv_vectors_at *at = &cli->at[i];
         struct dv_vectors_request request = { .kind = DV_VECTORS_REMOVE, .rows = forget->rows, .count = forget->count };
-        forget->broken = true;
         DV_TRY(dv_vectors_cli_ask(cli, at, &request, forget->error));
-        forget->broken = false;
         at->removed += request.total;
         at->met += request.met;
         at->remains = at->place->path != NULL ? request.remains : at->remains || request.remains;
     }
-    forget->count = 0;
+    return DV_OK;
+}
+
+/* Whoever asked before the texts went may still be answered from them: his turn goes too. */
+static dv_rc remove_them(struct forget *forget)
+{
+    struct dv_vectors_cli *cli = forget->cli;
+    uint64_t before = removed_of(forget);
+    if (forget->count == 0)
+        return DV_OK;
+    forget->broken = true;
+    DV_TRY(dv_vectors_talks_drop(cli, false, forget->error));
+    DV_TRY(remove_texts(forget));
+    DV_TRY(dv_vectors_talks_drop(cli, removed_of(forget) > before, forget->error));
+    forget->broken = false;
+    cli->talks.noted = forget->count = 0;
     show(forget);
     return DV_OK;
 }
 
 static dv_rc add(struct forget *forget, const struct dv_vectors_row *row)
 {
+    forget->broken = true;
+    DV_TRY(dv_vectors_talks_note(forget->cli, row, forget->error));
+    forget->broken = false;
     forget->rows[forget->count++] = *row;
-    return forget->count == TOGETHER ? remove_them(forget) : DV_OK;
+    return forget->count == TOGETHER || dv_vectors_talks_full(forget->cli) ? remove_them(forget) : DV_OK;
 }
 
 static dv_rc take_name(void *context, const char *line, size_t length)
@@ -201,7 +218,8 @@ static int conclude(const struct forget *forget)
             (void)fprintf(stderr, "datavault: %s: the server keeps dead rows until it cleans up: VACUUM %s\n", dv_vectors_cli_place(at, text), text);
         }
     }
-    return code;
+    int told = dv_vectors_talks_print(forget->cli);
+    return code != DV_EXIT_OK ? code : told;
 }
 
 /* Who was named before a line that is at fault is forgotten too, and told of first: an error takes nothing back. */
@@ -212,9 +230,11 @@ static int end(struct forget *forget, dv_rc rc)
     int code = DV_EXIT_OK;
     forget->error = &late;
     dv_rc removed = forget->broken ? DV_OK : remove_them(forget);
+    if (!forget->broken && removed == DV_OK) /* nobody may have been found, and an earlier time has left something in a log */
+        removed = dv_vectors_talks_drop(forget->cli, false, &late);
     if (forget->shows && forget->named > 0)
         (void)fprintf(stderr, "\r\033[K");
-    if (forget->broken ? removed_of(forget) > 0 : rc == DV_OK || forget->named > 0)
+    if (forget->broken ? removed_of(forget) + dv_vectors_talks_dropped(forget->cli) > 0 : rc == DV_OK || forget->named > 0)
         code = conclude(forget);
     if (removed != DV_OK)
         code = dv_say_error(removed, &late);
@@ -230,8 +250,12 @@ int dv_vectors_forget(struct dv_vectors_cli *cli)
     forget->cli = cli;
     forget->error = &error;
     forget->shows = dv_colour(STDERR_FILENO) && !cli->json;
-    dv_rc rc = cli->id_count > 0 ? by_id(forget) : forget_people(forget);
+    dv_rc rc = dv_vectors_talks_open(cli, &error);
+    forget->broken = rc != DV_OK;
+    if (rc == DV_OK)
+        rc = cli->id_count > 0 ? by_id(forget) : forget_people(forget);
     int code = end(forget, rc);
+    dv_vectors_talks_close(cli);
     explicit_bzero(forget->refs, sizeof forget->refs);
     explicit_bzero(forget->sent, sizeof forget->sent);
     dv_memory_free(forget);

@@ -103,6 +103,7 @@ enum dv_conversations_kind {
     DV_CONVERSATIONS_ANSWER, /* lines[0 .. count-1] of answers to questions that are kept; others are passed over. `total`: kept */
     DV_CONVERSATIONS_ERASE,  /* `id`, or all of the asker's: for good; `total`: how many. DV_E_MISSING if `id` is none of his */
     DV_CONVERSATIONS_SWEEP,  /* what has lapsed goes; `total`: conversations that did */
+    DV_CONVERSATIONS_FORGET, /* the tenant's turns whose answers cite one of `ids`, whoever asked, for good; `total`: how many */
 };
 
 struct dv_conversations_request;
@@ -114,11 +115,14 @@ struct dv_conversations_request {
     uint8_t asker[DV_ASKER_BYTES];
     uint8_t id[DV_STORE_ID_BYTES];
     bool all;    /* ERASE: not `id` alone */
+    bool open_too; /* FORGET: and all that have no whole answer yet, as they may cite one of them still */
     bool waited; /* somebody waits who must be told when the store closes, too: DV_E_DEPENDENCY */
     int64_t now_ms;
     struct dv_turn_question *questions;
     const struct dv_turn_line *lines;
     uint32_t count;
+    const uint8_t (*ids)[DV_STORE_ID_BYTES]; /* FORGET: of records, sorted, each once; none: only what is in the log still goes */
+    uint32_t id_count;
     dv_conversations_callback callback;
     void *data;
 
@@ -138,6 +142,7 @@ enum dv_conversations_sql {
     DV_TALK_BEGIN, DV_TALK_COMMIT, DV_TALK_ROLLBACK, DV_TALK_LAPSE, DV_TALK_LAPSE_TURNS, DV_TALK_BYTES,
     DV_TALK_MAKE, DV_TALK_FIND, DV_TALK_SPARE, DV_TALK_OTHERS, DV_TALK_OLDEST, DV_TALK_LIST, DV_TALK_TURNS, DV_TALK_SAID, DV_TALK_ASK, DV_TALK_OPEN, DV_TALK_FALL,
     DV_TALK_USE, DV_TALK_TURN, DV_TALK_SAY, DV_TALK_GROW, DV_TALK_END, DV_TALK_UNSAY, DV_TALK_WITHDRAW, DV_TALK_ERASE, DV_TALK_ERASE_ALL,
+    DV_TALK_CITED, DV_TALK_DROP, DV_TALK_DROP_OPEN,
     DV_TALK_SQL_COUNT
 };
 

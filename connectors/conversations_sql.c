@@ -6,6 +6,7 @@
 
 #include "connectors/sqlite_file.h"
 
+#define STILL_READ "somebody reads the file: what was erased is gone from it, but may still be in its log; erase it again"
 #define OF_ASKER "tenant=?1 AND asker=?2"
 
 static const char *const texts[DV_TALK_SQL_COUNT] = {
@@ -43,6 +44,10 @@ static const char *const texts[DV_TALK_SQL_COUNT] = {
     [DV_TALK_UNSAY] = "DELETE FROM sentences WHERE turn=?1",
     [DV_TALK_ERASE] = "DELETE FROM conversations WHERE " OF_ASKER " AND id=?3",
     [DV_TALK_ERASE_ALL] = "DELETE FROM conversations WHERE " OF_ASKER,
+    [DV_TALK_CITED] = "SELECT t.n, s.citations FROM turns t JOIN conversations c ON c.n=t.conversation JOIN sentences s ON s.turn=t.n"
+                      " WHERE c.tenant=?1 AND t.n > ?2 ORDER BY t.n",
+    [DV_TALK_DROP] = "DELETE FROM turns WHERE n=?1",
+    [DV_TALK_DROP_OPEN] = "DELETE FROM turns WHERE status IS NULL AND conversation IN (SELECT n FROM conversations WHERE tenant=?1)",
 };
 
 int dv_conversations_prepare(struct dv_conversations *store)
@@ -130,4 +135,16 @@ dv_rc dv_talk_end(struct dv_conversations *store, dv_rc rc, int result)
     if (rc != DV_OK && sqlite3_get_autocommit(store->db) == 0)
         (void)dv_talk_run(store->statements[DV_TALK_ROLLBACK], SQLITE_OK);
     return rc;
+}
+
+dv_rc dv_talk_wipe_log(struct dv_conversations *store, struct dv_conversations_request *request)
+{
+    if (!store->smeared)
+        return DV_OK;
+    int result = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    store->smeared = result != SQLITE_OK;
+    store->failed = store->failed || dv_sqlite_is_sync_error(result);
+    if ((result & 0xff) == SQLITE_BUSY)
+        request->reason = STILL_READ;
+    return dv_sqlite_code(store->db, result);
 }

@@ -31,4 +31,11 @@ bool dv_talk_take_id(sqlite3_stmt *statement, int at, uint8_t ret[DV_STORE_ID_BY
 int dv_talk_begin(struct dv_conversations *store);
 DV_CHECKED dv_rc dv_talk_end(struct dv_conversations *store, dv_rc rc, int result);
 
+/* What was deleted is overwritten in the file; from the log it goes when that is cut. DV_E_DEPENDENCY with a reason: somebody reads the
+ * file, and it is to be done again. */
+DV_CHECKED dv_rc dv_talk_wipe_log(struct dv_conversations *store, struct dv_conversations_request *request);
+
+/* conversations_forget.c: does DV_CONVERSATIONS_FORGET. */
+DV_CHECKED dv_rc dv_conversations_forget(struct dv_conversations *store, struct dv_conversations_request *request);
+
 #endif

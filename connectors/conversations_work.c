@@ -6,7 +6,6 @@
 #include "connectors/sqlite_file.h"
 
 #define FULL "the place for conversations is full: erase some, or raise `bytes`"
-#define STILL_READ "somebody reads the file: what was erased is gone from it, but may still be in its log; erase it again"
 
 /* ---- bounds ---- */
 
@@ -412,19 +411,6 @@ static dv_rc answer(struct dv_conversations *store, struct dv_conversations_requ
 
 /* ---- erasing ---- */
 
-/* What was deleted is overwritten in the file; from the log it goes when that is cut. */
-static dv_rc wipe_log(struct dv_conversations *store, struct dv_conversations_request *request)
-{
-    if (!store->smeared)
-        return DV_OK;
-    int result = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    store->smeared = result != SQLITE_OK;
-    store->failed = store->failed || dv_sqlite_is_sync_error(result);
-    if ((result & 0xff) == SQLITE_BUSY)
-        request->reason = STILL_READ;
-    return dv_sqlite_code(store->db, result);
-}
-
 static dv_rc erase(struct dv_conversations *store, struct dv_conversations_request *request)
 {
     enum dv_conversations_sql which = request->all ? DV_TALK_ERASE_ALL : DV_TALK_ERASE;
@@ -440,7 +426,7 @@ static dv_rc erase(struct dv_conversations *store, struct dv_conversations_reque
     }
     DV_TRY(dv_talk_end(store, DV_OK, result));
     store->owes_cut = store->owes_cut || request->total > 0;
-    DV_TRY(wipe_log(store, request));
+    DV_TRY(dv_talk_wipe_log(store, request));
     store->owes_cut = false;
     return request->total == 0 && !request->all && !again ? DV_E_MISSING : DV_OK;
 }
@@ -451,7 +437,7 @@ static dv_rc sweep(struct dv_conversations *store, struct dv_conversations_reque
     if (result == SQLITE_OK)
         result = lapse(store, request, &request->total);
     DV_TRY(dv_talk_end(store, DV_OK, result));
-    return wipe_log(store, request);
+    return dv_talk_wipe_log(store, request);
 }
 
 void dv_conversations_work(struct dv_conversations *store, struct dv_conversations_request *request)
@@ -459,6 +445,7 @@ void dv_conversations_work(struct dv_conversations *store, struct dv_conversatio
     static dv_rc (*const works[])(struct dv_conversations *store, struct dv_conversations_request *request) = {
         [DV_CONVERSATIONS_MAKE] = make, [DV_CONVERSATIONS_KNOW] = know,     [DV_CONVERSATIONS_LIST] = list,   [DV_CONVERSATIONS_SHOW] = show,
         [DV_CONVERSATIONS_ASK] = ask,   [DV_CONVERSATIONS_ANSWER] = answer, [DV_CONVERSATIONS_ERASE] = erase, [DV_CONVERSATIONS_SWEEP] = sweep,
+        [DV_CONVERSATIONS_FORGET] = dv_conversations_forget,
     };
     request->reason = NULL;
     request->total = 0;

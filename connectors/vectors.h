@@ -20,6 +20,7 @@ enum {
     DV_VECTORS_PUT_MAX = 256,   /* rows of a put, or of a removal */
     DV_VECTORS_TOP_MAX = 64,    /* hits of a search */
     DV_VECTORS_EXPIRE_MAX = 256, /* texts that one request lets go */
+    DV_VECTORS_IDS_MAX = 256,   /* ids that one request tells */
     DV_VECTORS_RANKED_MAX = 256, /* of each of the two lists that are joined */
     DV_VECTORS_WIDTH_MAX = 4096,
     DV_VECTORS_TEXT_MAX = 64 * 1024, /* bytes of a text that is kept; what is behind is not */
@@ -66,6 +67,8 @@ enum dv_vectors_kind {
                         * these have none, the texts with their ids; `total`: how many texts there were, `met`: of how many rows */
     DV_VECTORS_EXPIRE, /* the oldest of query.tenant and query.schema from before query.to_ms, at most DV_VECTORS_EXPIRE_MAX; `total`: how many.
                         * They are not found any more; their bytes go as room is needed, unlike those of a removal */
+    DV_VECTORS_IDS,    /* of query.tenant, the ids of the texts about the person that rows[0] names by its subject_ref, those behind rows[0].id
+                        * in order → ids[0 .. total-1], at most DV_VECTORS_IDS_MAX */
     DV_VECTORS_COUNT,  /* `total`: the texts of query.tenant, or of all if it is NULL */
 };
 
@@ -78,6 +81,7 @@ struct dv_vectors_request {
     const struct dv_vectors_row *rows;
     uint32_t count;
     struct dv_vectors_query query;
+    uint8_t (*ids)[DV_STORE_ID_BYTES]; /* lent room for DV_VECTORS_IDS_MAX */
     dv_vectors_callback callback;
     void *data;
 

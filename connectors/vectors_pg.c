@@ -13,7 +13,7 @@
 #include "connectors/vectors_words.h"
 #include "engine/memory.h"
 
-enum { OID_INT8 = 20, OID_TEXT = 25, OID_FLOAT8 = 701, OID_REALS = 1021, OID_TIMESTAMPTZ = 1184 };
+enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_FLOAT8 = 701, OID_REALS = 1021, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950 };
 enum { NUMBER_BYTES = 10 };
 enum { COLUMN_ID = 0, COLUMN_SUBJECT = 6 }; /* of a put's arrays */
 enum { WORDS_BYTES = DV_WORDS_MAX * (DV_WORD_BYTES_MAX + 1) + 1 };
@@ -239,6 +239,17 @@ static dv_rc make_remove(struct dv_vectors_pg_work *work)
     return DV_OK;
 }
 
+static dv_rc make_ids(struct dv_vectors_pg_work *work)
+{
+    const struct dv_vectors_request *ids = work->request;
+    add_bytes(&work->run, OID_TEXT, ids->query.tenant);
+    add_bytes(&work->run, OID_BYTEA, ids->rows[0].subject_ref);
+    add(&work->run, OID_UUID, ids->rows[0].id, DV_STORE_ID_BYTES);
+    add_number(work, OID_INT8, DV_VECTORS_IDS_MAX);
+    dv_pg_sql_append(work->sql, LIST_IDS, work->place->pg.relation);
+    return DV_OK;
+}
+
 static dv_rc make_expire(struct dv_vectors_pg_work *work)
 {
     const struct dv_vectors_query *query = &work->request->query;
@@ -307,10 +318,26 @@ static dv_rc read_hits(struct dv_vectors_pg *place, struct dv_vectors_request *s
     return DV_OK;
 }
 
+static dv_rc read_ids(struct dv_vectors_request *ids, const PGresult *result)
+{
+    int rows = PQntuples(result);
+    ids->total = 0;
+    if (PQnfields(result) != 1 || rows > DV_VECTORS_IDS_MAX)
+        return DV_E_FAILED;
+    for (int row = 0; row < rows; row++) {
+        if (PQgetlength(result, row, 0) != DV_STORE_ID_BYTES)
+            return DV_E_FAILED;
+        memcpy(ids->ids[ids->total++], PQgetvalue(result, row, 0), DV_STORE_ID_BYTES);
+    }
+    return DV_OK;
+}
+
 /* The first column says whether there are vectors of another model. */
 static dv_rc read_answer(struct dv_vectors_pg *place, struct dv_vectors_request *request, const PGresult *result)
 {
     bool search = request->kind == DV_VECTORS_SEARCH;
+    if (request->kind == DV_VECTORS_IDS)
+        return read_ids(request, result);
     int fields = search ? COLUMNS : request->kind == DV_VECTORS_REMOVE ? 3 : 2;
     if (PQnfields(result) != fields || PQntuples(result) < 1)
         return DV_E_FAILED;
@@ -365,6 +392,7 @@ static dv_rc make(struct dv_vectors_pg_work *work)
     case DV_VECTORS_SEARCH: return make_search(work);
     case DV_VECTORS_REMOVE: return make_remove(work);
     case DV_VECTORS_EXPIRE: return make_expire(work);
+    case DV_VECTORS_IDS: return make_ids(work);
     default: return make_count(work);
     }
 }

@@ -50,6 +50,10 @@
     "WITH gone AS (DELETE FROM %s WHERE tenant = $1 AND %s RETURNING %s AS name)"                                      \
     " SELECT false, count(*), count(DISTINCT name) FROM gone"
 
+/* $1 tenant, $2 whom, $3 behind which id, $4 how many. */
+#define LIST_IDS                                                                                                       \
+    "SELECT id FROM %s WHERE tenant = $1 AND subject_ref = $2 AND id > $3 ORDER BY id LIMIT $4"
+
 /* $1 tenant, $2 schema, $3 before when, $4 how many. */
 #define EXPIRE                                                                                                         \
     "WITH gone AS (DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE tenant = $1 AND schema = $2"                \

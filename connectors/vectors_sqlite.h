@@ -39,6 +39,7 @@ enum dv_vectors_sql {
     DV_VECTORS_UNINDEX_ID,
     DV_VECTORS_DELETE_ID,
     DV_VECTORS_LIST_OLD,
+    DV_VECTORS_LIST_IDS,
     DV_VECTORS_UNINDEX_N,
     DV_VECTORS_DELETE_N,
     DV_VECTORS_NOTE,
@@ -96,8 +97,9 @@ DV_CHECKED dv_rc dv_vectors_sqlite_refresh(struct dv_vectors_sqlite *sqlite);
 /* Does what a request asks, on a worker, and leaves the answer in it. */
 void dv_vectors_sqlite_work(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *request);
 
-/* vectors_sqlite_remove.c: the same of a removal, and of what is old. */
+/* vectors_sqlite_remove.c: the same of a removal, of what is old, and of whose texts there are. */
 DV_CHECKED dv_rc dv_vectors_sqlite_remove(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *remove);
 DV_CHECKED dv_rc dv_vectors_sqlite_expire(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *expire);
+DV_CHECKED dv_rc dv_vectors_sqlite_ids(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *ids);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * vectors_sqlite_remove.c - what is taken out of the embedded store of vectors: people, single texts, and what is old. On its worker. */
 #include <sqlite3.h>
+#include <string.h>
 
 #include "connectors/sqlite_file.h"
 #include "connectors/vectors_sqlite_sql.h"
@@ -132,4 +133,25 @@ dv_rc dv_vectors_sqlite_expire(struct dv_vectors_sqlite *sqlite, struct dv_vecto
     }
     expire->total = count;
     return DV_OK;
+}
+
+/* ---- whose texts there are ---- */
+
+dv_rc dv_vectors_sqlite_ids(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *ids)
+{
+    sqlite3_stmt *list = sqlite->statements[DV_VECTORS_LIST_IDS];
+    const struct dv_vectors_row *row = &ids->rows[0];
+    ids->total = 0;
+    int result = dv_vectors_sql_text(list, 1, ids->query.tenant) | dv_vectors_sql_bytes(list, 2, row->subject_ref) |
+                 dv_vectors_sql_bytes(list, 3, (struct dv_store_bytes){ row->id, sizeof row->id }) | sqlite3_bind_int(list, 4, DV_VECTORS_IDS_MAX);
+    while (result == SQLITE_OK && ids->total < DV_VECTORS_IDS_MAX && sqlite3_step(list) == SQLITE_ROW) {
+        const void *id = sqlite3_column_blob(list, 0);
+        if (id == NULL || sqlite3_column_bytes(list, 0) != DV_STORE_ID_BYTES)
+            result = SQLITE_CORRUPT;
+        else
+            memcpy(ids->ids[ids->total++], id, DV_STORE_ID_BYTES);
+    }
+    int reset = sqlite3_reset(list);
+    (void)sqlite3_clear_bindings(list);
+    return dv_sqlite_code(sqlite->db, result != SQLITE_OK ? result : reset);
 }

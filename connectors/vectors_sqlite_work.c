@@ -33,6 +33,7 @@ static const char *const texts[DV_VECTORS_SQL_COUNT] = {
                               " SELECT 'delete', n, text FROM embeddings WHERE tenant=?1 AND id=?2",
     [DV_VECTORS_DELETE_ID] = "DELETE FROM embeddings WHERE tenant=?1 AND id=?2",
     [DV_VECTORS_LIST_OLD] = "SELECT n FROM embeddings WHERE tenant=?1 AND schema=?2 AND created_at < ?3 ORDER BY created_at LIMIT ?4",
+    [DV_VECTORS_LIST_IDS] = "SELECT id FROM embeddings WHERE tenant=?1 AND subject_ref=?2 AND id > ?3 ORDER BY id LIMIT ?4",
     [DV_VECTORS_UNINDEX_N] = "INSERT INTO embeddings_words(embeddings_words, rowid, text) SELECT 'delete', n, text FROM embeddings WHERE n=?1",
     [DV_VECTORS_DELETE_N] = "DELETE FROM embeddings WHERE n=?1",
     [DV_VECTORS_NOTE] = "UPDATE embeddings_changes SET changes = changes + 1",
@@ -376,6 +377,7 @@ void dv_vectors_sqlite_work(struct dv_vectors_sqlite *sqlite, struct dv_vectors_
     case DV_VECTORS_SEARCH: request->rc = search_all(sqlite, request); break;
     case DV_VECTORS_REMOVE: request->rc = dv_vectors_sqlite_remove(sqlite, request); break;
     case DV_VECTORS_EXPIRE: request->rc = dv_vectors_sqlite_expire(sqlite, request); break;
+    case DV_VECTORS_IDS: request->rc = dv_vectors_sqlite_ids(sqlite, request); break;
     case DV_VECTORS_COUNT: request->rc = count_all(sqlite, request); break;
     }
 }

@@ -367,6 +367,13 @@ bool dv_node_keeps_conversations(const struct dv_node *node)
     return dv_node_operator(node) == &dv_operator_conversation;
 }
 
+const char *dv_conversations_path(const struct dv_node *node)
+{
+    const struct conversation *state = dv_state(node);
+    DV_ASSERT(dv_node_keeps_conversations(node));
+    return state->path;
+}
+
 struct dv_conversations *dv_conversations_of_node(const struct dv_node *node)
 {
     struct conversation *state = dv_node_keeps_conversations(node) ? dv_state(node) : NULL;

@@ -9,6 +9,9 @@
 /* Whether a node is of this kind. */
 bool dv_node_keeps_conversations(const struct dv_node *node);
 
+/* The path of its file. The node is of this kind, open or not. */
+const char *dv_conversations_path(const struct dv_node *node);
+
 /* Its store; NULL: the node is of another kind, or not open. */
 struct dv_conversations *dv_conversations_of_node(const struct dv_node *node);
 

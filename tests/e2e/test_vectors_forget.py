@@ -3,7 +3,7 @@
 """test_vectors_forget.py - people are taken out of a place of vectors by name: what runs meanwhile finds nothing of them any more,
 the bytes are gone from the disk, and no name is in anything that is said.
 
-shows: VEC-3
+shows: VEC-3 RAG-11
 """
 import contextlib
 import json
@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from http_world import ONE, HttpWorld
 from pg_server import PgServer
 from test_vectors_pg import BIN, pytestmark as with_pgvector
+from world import ROOT
 
 NOTES = [("anna-7Qx", "chest pain after climbing zanzibarwards"), ("ben-7Qx", "a persistent cough, worse at night"),
          ("anna-7Qx", "heart trouble, quixotically short of breath"), ("carl-7Qx", "pain in a wrist after a fall")]
@@ -34,6 +35,14 @@ ASK = """  in: {{ op: source, from: http, schema: healthcare }}
   anon: {{ op: anonymize, after: few, policy: patients }}
   find: {{ op: search, after: anon, question: note, {place}, top: 16 }}
   out: {{ op: sink-file, after: find, path: out.jsonl }}
+"""
+TALK = """  questions: {{ op: source, from: http, schema: question, asker: asker }}
+  redact: {{ op: anonymize, after: questions, policy: questions }}
+  talk: {{ op: conversation, after: redact, path: talks.sqlite }}
+  search: {{ op: search, after: talk, question: whole, {place}, top: 64 }}
+  rag: {{ op: rag, after: search, question: whole, history: history }}
+  reply: {{ op: sink-reply, after: rag }}
+  kept: {{ op: sink-conversation, after: rag, conversation: talk }}
 """
 FILE = "path: vectors.sqlite"
 RARE = (b"zanzibarwards", b"quixotic")
@@ -72,6 +81,40 @@ class Kept(HttpWorld):
 
     def bytes_of(self, word):
         return [file.name for file in self.at.glob("vectors.sqlite*") if word in file.read_bytes()]
+
+
+class Talking(Kept):
+    """Of six people each is known that they cough, or have a rash; others ask about them."""
+
+    def talk(self, place=FILE):
+        self.index(place, [(f"{what}-{i}", f"The {what} of visit {i} is gone.") for what in ("cough", "rash") for i in range(6)])
+        (self.at / "policies/questions.yaml").write_text((ROOT / "conf/policies/questions.yaml").read_text())
+        self.graph(INDEX.format(place=place) + TALK.format(place=place), name="whole.yaml")
+        return self.begin(nodes=TALK.format(place=place))
+
+    def say(self, what):
+        """A conversation with one turn, which is answered; its id."""
+        made = self.post(b"", {}, path="/v1/conversations").body["id"]
+        told = self.post(json.dumps({"question": f"how is the {what}?", "conversation": made}).encode(), ONE, path="/v1/query").body
+        assert told["status"] == "answered" and what in told["answer"] and len(told["citations"]) >= 5, told
+        return made
+
+    def turns(self, *conversations):
+        return [len(self.post(b"", {}, path=f"/v1/conversations/{one}", method="GET").body["turns"]) for one in conversations]
+
+    def drop(self, *names, file="whole.yaml", options=(), code=0):
+        done = self.run("vectors", "forget", file, "--json", *options, input="".join(f"{name}\n" for name in names).encode())
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def talks_have(self, word):
+        return any(word in file.read_bytes() for file in self.at.glob("talks.sqlite*"))
+
+
+@pytest.fixture(name="talking")
+def make_talking(tmp_path, datavault):
+    with Talking(tmp_path / "w", datavault) as world:
+        yield world
 
 
 @pytest.fixture(name="kept")
@@ -140,6 +183,70 @@ def test_who_reads_meanwhile_is_told_of(kept):
     assert not any(kept.bytes_of(word) for word in RARE)
 
 
+@pytest.mark.parametrize("file, options, node", [("whole.yaml", (), {"node": "talk"}), ("index.yaml", ("--conversations", "talks.sqlite"), {})])
+def test_turns_that_cite_a_person_go(talking, file, options, node):
+    """Whoever asked, in a graph that runs; others' stay, but for one that is being answered: nobody knows what it will cite."""
+    process = talking.talk()
+    gone, kept, more, under_way = talking.say("cough"), talking.say("rash"), talking.say("cough"), talking.say("rash")
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as talks:
+        ask = "SELECT t.n FROM turns t JOIN conversations c ON c.n = t.conversation WHERE c.id = ?"
+        talks.execute(f"UPDATE turns SET status = NULL WHERE n = ({ask})", (bytes.fromhex(under_way.replace("-", "")),))
+    assert talking.drop("nobody", file=file, options=options)[1]["turns"] == 0
+    assert talking.turns(gone, kept, more, under_way) == [1, 1, 1, 1] and talking.talks_have(b"cough")
+    texts, turns = talking.drop("cough-3", file=file, options=options)
+    assert texts["removed"] == 1
+    assert turns == {**node, "place": "talks.sqlite", "tenant": "default", "turns": 3, "remains": False}
+    assert talking.turns(gone, kept, more, under_way) == [0, 1, 0, 0]
+    assert not talking.talks_have(b"cough") and talking.talks_have(b"rash")
+    again = talking.say("cough")
+    assert talking.drop("cough-3", file=file, options=options)[1]["turns"] == 0
+    assert talking.turns(kept, again) == [1, 1], "five are left, and may be told of"
+    assert process.poll() is None
+
+
+def test_turns_that_cite_a_record_go(talking):
+    """Even if its text has gone already; in words, too."""
+    talking.talk()
+    conversation = talking.say("cough")
+    (turn,) = talking.post(b"", {}, path=f"/v1/conversations/{conversation}", method="GET").body["turns"]
+    cited = turn["sentences"][0]["citations"][0]["id"]
+    with contextlib.closing(sqlite3.connect(talking.path("vectors.sqlite"), isolation_level=None)) as store:
+        store.execute("DELETE FROM embeddings WHERE id = ?", (bytes.fromhex(cited.replace("-", "")),))
+    done = talking.run("vectors", "forget", "whole.yaml", "--record", cited)
+    assert done.returncode == 0 and b"0 texts removed, of 1 named" in done.stdout and b"talks.sqlite: 1 turns of conversations removed" in done.stdout
+    assert talking.turns(conversation) == [0]
+
+
+def test_who_reads_conversations_meanwhile_is_told_of(talking):
+    """The texts are removed nevertheless; and once more is enough, though nobody is found any more."""
+    talking.talk()
+    talking.say("cough")
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM turns").fetchone() == (1,)
+        texts, turns = talking.drop("cough-0", code=1)
+        assert (texts["removed"], turns["turns"], turns["remains"]) == (1, 1, True)
+        reader.execute("ROLLBACK")
+    texts, turns = talking.drop("cough-0")
+    assert (texts["removed"], turns["turns"], turns["remains"]) == (0, 0, False)
+    assert not talking.talks_have(b"cough")
+
+
+def test_nothing_is_removed_if_turns_cannot_be(talking):
+    """What cannot be dropped is found before a text goes, which would take away by whose records it was to be dropped."""
+    talking.talk()
+    talking.say("cough")
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = talking.run("vectors", "forget", "whole.yaml", input=b"cough-0\n")
+        assert done.returncode != 0 and b"talks.sqlite" in done.stderr and b"removed" not in done.stdout, done
+        other.execute("ROLLBACK")
+    assert talking.run("vectors", "forget", "index.yaml", "--conversations", "nowhere.sqlite", input=b"cough-0\n").returncode == 2
+    assert not talking.path("nowhere.sqlite").exists() and talking.count() == 12
+    texts, turns = talking.drop("cough-0")
+    assert (texts["removed"], turns["turns"]) == (1, 1)
+
+
 def test_what_cannot_be_done_is_said(kept):
     kept.index()
     assert "names nobody" in kept.forget(code=2)
@@ -148,6 +255,7 @@ def test_what_cannot_be_done_is_said(kept):
     assert "no node" in kept.forget("anna-7Qx", options=["elsewhere"], code=2)
     assert "id looks like" in kept.forget(options=["--record", "anna"], code=2)
     assert kept.run("vectors", "count", "index.yaml", "--record", "018f2c5e-0000-8000-8000-000000000000").returncode == 2
+    assert kept.run("vectors", "count", "index.yaml", "--conversations", "talks.sqlite").returncode == 2
     kept.graph(INDEX.format(place="path: nowhere.sqlite"), name="index.yaml")
     assert "no vectors at" in kept.forget("anna-7Qx", code=1)
     assert not kept.path("nowhere.sqlite").exists()

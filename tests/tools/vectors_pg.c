@@ -65,6 +65,7 @@ ON_PG(floor)
 ON_PG(another_model_is_refused)
 ON_PG(removed_people_are_gone)
 ON_PG(many_are_removed_at_once)
+ON_PG(texts_of_a_person_are_named)
 ON_PG(what_is_old_goes)
 ON_PG(words_get_their_vectors_later)
 ON_PG(a_question_is_no_syntax)
@@ -158,7 +159,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(pg_each_once_and_the_nearest_first), TEST(pg_words_count_too), TEST(pg_filters), TEST(pg_floor),
-        TEST(pg_another_model_is_refused), TEST(pg_removed_people_are_gone), TEST(pg_many_are_removed_at_once), TEST(pg_what_is_old_goes), TEST(pg_words_get_their_vectors_later),
+        TEST(pg_another_model_is_refused), TEST(pg_removed_people_are_gone), TEST(pg_many_are_removed_at_once), TEST(pg_texts_of_a_person_are_named), TEST(pg_what_is_old_goes), TEST(pg_words_get_their_vectors_later),
         TEST(pg_a_question_is_no_syntax), TEST(pg_nothing_of_other_tenants), TEST(pg_finds_what_an_exact_search_does),
     };
     if (argc != 3) {

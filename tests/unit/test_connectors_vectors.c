@@ -57,6 +57,7 @@ ON_A_FILE(floor)
 ON_A_FILE(another_model_is_refused)
 ON_A_FILE(removed_people_are_gone)
 ON_A_FILE(many_are_removed_at_once)
+ON_A_FILE(texts_of_a_person_are_named)
 ON_A_FILE(what_is_old_goes)
 ON_A_FILE(words_get_their_vectors_later)
 ON_A_FILE(a_question_is_no_syntax)
@@ -333,7 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(file_each_once_and_the_nearest_first), TEST(file_words_count_too), TEST(file_filters), TEST(file_floor),
-        TEST(file_another_model_is_refused), TEST(file_removed_people_are_gone), TEST(file_many_are_removed_at_once), TEST(file_what_is_old_goes), TEST(file_words_get_their_vectors_later),
+        TEST(file_another_model_is_refused), TEST(file_removed_people_are_gone), TEST(file_many_are_removed_at_once), TEST(file_texts_of_a_person_are_named), TEST(file_what_is_old_goes), TEST(file_words_get_their_vectors_later),
         TEST(file_a_question_is_no_syntax), TEST(file_nothing_of_other_tenants), TEST(test_two_at_one_file),
         TEST(test_removed_text_is_overwritten), TEST(test_memory_is_bounded),
         TEST(test_more_than_memory_comes_from_elsewhere), TEST(test_removing_needs_no_memory), TEST(test_a_file_of_another_kind),

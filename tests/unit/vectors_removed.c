@@ -81,6 +81,42 @@ void test_many_are_removed_at_once(struct place *place)
     free(remove);
 }
 
+/* Piece by piece, in order, each once; nothing of others, and nothing goes. */
+void test_texts_of_a_person_are_named(struct place *place)
+{
+    enum { TEXTS = 2 * DV_VECTORS_IDS_MAX + 8 };
+    static uint8_t ids[DV_VECTORS_IDS_MAX][DV_STORE_ID_BYTES];
+    uint64_t told = 0, numbers = 0;
+    for (uint64_t number = 1; number <= TEXTS;) {
+        struct asked *put = new_put();
+        for (uint64_t i = 0; i < 100 && number <= TEXTS; i++, number++)
+            add_row(put, "named", number, "a visit")->subject_ref = bytes_of(number % 8 == 0 ? "ben" : "anna");
+        put_all(place, put);
+    }
+    struct asked *named = new_asked(DV_VECTORS_IDS);
+    named->request.query.tenant = bytes_of("named");
+    named->request.ids = ids;
+    named->request.count = 1;
+    named->rows[0].subject_ref = bytes_of("anna");
+    do {
+        assert_int_equal(act(place, named), DV_OK);
+        for (uint64_t i = 0; i < named->request.total; i++) {
+            assert_true(number_of(ids[i]) > number_of(named->rows[0].id) && number_of(ids[i]) % 8 != 0);
+            memcpy(named->rows[0].id, ids[i], sizeof ids[i]);
+            numbers += number_of(ids[i]);
+        }
+        told += named->request.total;
+    } while (named->request.total == DV_VECTORS_IDS_MAX);
+    assert_int_equal(told, TEXTS - TEXTS / 8);
+    assert_int_equal(numbers, TEXTS * (TEXTS + 1) / 2 - 8 * (TEXTS / 8) * (TEXTS / 8 + 1) / 2);
+    named->request.query.tenant = bytes_of("named-too");
+    memset(named->rows[0].id, 0, sizeof named->rows[0].id);
+    assert_int_equal(act(place, named), DV_OK);
+    assert_int_equal(named->request.total, 0);
+    assert_int_equal(count_of(place, "named"), TEXTS);
+    free(named);
+}
+
 static uint64_t expire(struct place *place, int64_t before_ms)
 {
     struct asked *old = new_search("aged", "", 0);

@@ -76,6 +76,7 @@ void test_floor(struct place *place);
 void test_another_model_is_refused(struct place *place);
 void test_removed_people_are_gone(struct place *place);
 void test_many_are_removed_at_once(struct place *place);
+void test_texts_of_a_person_are_named(struct place *place);
 void test_what_is_old_goes(struct place *place);
 void test_words_get_their_vectors_later(struct place *place);
 void test_a_question_is_no_syntax(struct place *place);
