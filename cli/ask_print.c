@@ -140,8 +140,9 @@ bool dv_ask_print_end(const struct dv_ask_printer *printer)
     } else {
         (void)fputs(grey ? "\n\033[2m" : "\n", stdout);
         print_citations(row->cells[CITATIONS]);
-        (void)printf("  It rests on %" PRId64 " records, of at least %" PRId64 " people.", row->cells[RECORDS]->integer,
-                     row->cells[PEOPLE]->integer);
+        (void)printf("  It rests on %" PRId64 " %s, of at least %" PRId64 " %s.", row->cells[RECORDS]->integer,
+                     row->cells[RECORDS]->integer == 1 ? "record" : "records", row->cells[PEOPLE]->integer,
+                     row->cells[PEOPLE]->integer == 1 ? "person" : "people");
         if (row->cells[LEXICAL]->integer != 0)
             (void)fputs("\n  It was found by its words alone: no model compares what they mean.", stdout);
         if (row->cells[ID]->present) {

@@ -219,7 +219,7 @@ int dv_vectors_talks_print(const struct dv_vectors_cli *cli)
         if (cli->json)
             print_json(cli, talk);
         else
-            (void)printf("%s: %llu turns of conversations removed\n", talk->path, (unsigned long long)talk->dropped);
+            (void)printf("%s: %llu %s of conversations removed\n", talk->path, (unsigned long long)talk->dropped, talk->dropped == 1 ? "turn" : "turns");
         if (!talk->remains)
             continue;
         (void)fprintf(stderr, "datavault: %s is being read: bytes of what was removed are still in its log; do it again\n", talk->path);

@@ -91,6 +91,8 @@ static const struct pair units[] = {
     { "pound", "pound" },
     { "cent", "cent" },
     { "fold", "fold" },
+    { "median", "median" },
+    { "percentile", "percentile" },
     { "daily", "daily" },
     { "weekly", "weekly" },
     { "monthly", "monthly" },

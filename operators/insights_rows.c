@@ -298,12 +298,10 @@ static void write_row(const struct dv_insights_columns *columns, const struct dv
     const struct dv_insights_rule *rule = dv_insights_rule(said->rules, insight);
     char *group = room->groups[i];
     const char *measure = insight->measure >= 0 ? columns->in->columns[columns->measures[insight->measure]].name : "count";
-    bool is_mean = insight->measure >= 0 && columns->is_sum[insight->measure];
     char named[DV_INSIGHTS_KEY_MAX];
     if (insight->row >= 0)
         name_group(columns, batch, said->rows[insight->row], group);
-    (void)snprintf(named, sizeof named, is_mean ? "mean %s" : "%s", is_mean ? measure + 4 : measure);
-    const struct dv_insight_names names = { group, columns->of, named, rank, said->window->start_ms, said->window->end_ms };
+    const struct dv_insight_names names = { group, columns->of, dv_insight_measure(measure, named), rank, said->window->start_ms, said->window->end_ms };
     (void)dv_insight_sentence(said->plan, insight, &names, room->sentences[i]);
     (void)dv_insight_told(said->plan, insight, &names, rule != NULL ? rule->say : "", room->told[i]);
     const struct dv_cell cells[DV_INSIGHTS_COLUMNS] = {

@@ -12,6 +12,7 @@
 #include "engine/text.h"
 #include "engine/yaml.h"
 
+enum { DIGITS_MAX = 12 };
 enum { SEVERITY_INFO, SEVERITY_NOTICE, SEVERITY_WARNING, SEVERITY_CRITICAL };
 
 #define KINDS "emerging|anomaly|drift|top"
@@ -107,6 +108,51 @@ const char *dv_insight_test_name(const struct dv_insights_plan *plan, const stru
     return names[insight->kind];
 }
 
+/* "90" and ".5" of "p90_5_cost": what is behind them, or NULL if it is no such name. */
+static const char *read_quantile(const char *column, char digits[DIGITS_MAX])
+{
+    static const char figures[] = "0123456789";
+    size_t whole = column[0] == 'p' ? strspn(column + 1, figures) : 0;
+    if (whole == 0 || column[1 + whole] != '_')
+        return NULL;
+    const char *rest = column + 1 + whole + 1;
+    size_t fraction = strspn(rest, figures);
+    bool has_fraction = fraction > 0 && rest[fraction] == '_';
+    int length = snprintf(digits, DIGITS_MAX, "%.*s%s%.*s", (int)whole, column + 1, has_fraction ? "." : "", has_fraction ? (int)fraction : 0, rest);
+    rest += has_fraction ? fraction + 1 : 0;
+    return length < DIGITS_MAX && rest[0] != '\0' ? rest : NULL;
+}
+
+/* "1st", "22nd", "13th", "99.9th" */
+static const char *ordinal_of(const char *digits)
+{
+    static const char *const endings[] = { "th", "st", "nd", "rd" };
+    size_t length = strlen(digits), last = (size_t)(digits[length - 1] - '0');
+    bool teen = length > 1 && digits[length - 2] == '1';
+    return strchr(digits, '.') == NULL && !teen && last < sizeof endings / sizeof *endings ? endings[last] : endings[0];
+}
+
+const char *dv_insight_measure(const char *column, char buffer[DV_INSIGHTS_KEY_MAX])
+{
+    static const char sum[] = "sum_";
+    char digits[DIGITS_MAX] = "";
+    const char *of = read_quantile(column, digits);
+    if (of != NULL && strcmp(digits, "50") == 0)
+        (void)snprintf(buffer, DV_INSIGHTS_KEY_MAX, "median %s", of);
+    else if (of != NULL)
+        (void)snprintf(buffer, DV_INSIGHTS_KEY_MAX, "%s%s percentile of %s", digits, ordinal_of(digits), of);
+    else if (strncmp(column, sum, strlen(sum)) == 0)
+        (void)snprintf(buffer, DV_INSIGHTS_KEY_MAX, "mean %s", column + strlen(sum));
+    else
+        (void)snprintf(buffer, DV_INSIGHTS_KEY_MAX, "%s", column);
+    return buffer;
+}
+
+static const char *records(double count)
+{
+    return count == 1 ? "record" : "records";
+}
+
 static const char *all(const struct dv_insight_names *names)
 {
     return names->of != NULL ? names->of : "all records";
@@ -142,20 +188,20 @@ static void describe(struct line *line, const struct dv_insights_plan *plan, con
 {
     switch (insight->kind) {
     case DV_INSIGHT_EMERGING:
-        add(line, "%s is rising: %.0f records, %.1f times the %.1f that are usual%s", names->group, insight->observed, insight->effect,
-            insight->expected, when(plan));
+        add(line, "%s is rising: %.0f %s, %.1f times the %.1f that are usual%s", names->group, insight->observed, records(insight->observed),
+            insight->effect, insight->expected, when(plan));
         break;
     case DV_INSIGHT_ANOMALY:
         add(line, "%s%s: the %s is %.6g, %.2f times the %.6g that is usual%s", names->group, told ? " is unusual" : "", names->measure,
             insight->observed, insight->effect, insight->expected, when(plan));
         break;
     case DV_INSIGHT_DRIFT:
-        add(line, "The mix of %s has changed: stability index %.2f over %.0f records, against what is usual%s", all(names), insight->effect,
-            insight->observed, when(plan));
+        add(line, "The mix of %s has changed: stability index %.2f over %.0f %s, against what is usual%s", all(names), insight->effect,
+            insight->observed, records(insight->observed), when(plan));
         break;
     default:
-        add(line, "%s is number %u%s: %.0f records, %.0f %% of the window", names->group, names->rank, told ? " of the most frequent" : "",
-            insight->observed, 100 * insight->effect);
+        add(line, "%s is number %u%s: %.0f %s, %.0f %% of the window", names->group, names->rank, told ? " of the most frequent" : "",
+            insight->observed, records(insight->observed), 100 * insight->effect);
     }
 }
 
@@ -179,7 +225,8 @@ static void add_window(struct line *line, const struct dv_insight_names *names)
 static void add_test(struct line *line, const struct dv_insights_plan *plan, const struct dv_insight *insight)
 {
     if (insight->kind != DV_INSIGHT_TOP)
-        add(line, " (%s, p = %.2g, q = %.2g, %u windows)", dv_insight_test_name(plan, insight), insight->p, insight->q, insight->windows);
+        add(line, " (%s, p = %.2g, q = %.2g, %u window%s)", dv_insight_test_name(plan, insight), insight->p, insight->q, insight->windows,
+            insight->windows == 1 ? "" : "s");
     add(line, ".");
 }
 

@@ -40,10 +40,14 @@ const char *dv_insight_test_name(const struct dv_insights_plan *plan, const stru
 struct dv_insight_names {
     const char *group;   /* the row */
     const char *of;      /* the columns that groups are made of; NULL: all records are one group */
-    const char *measure; /* the insight's measure */
+    const char *measure; /* the insight's measure, in words */
     uint32_t rank;       /* from 1, for the top */
     int64_t start_ms, end_ms; /* the window */
 };
+
+/* What people call a measure of this column: "median cost" for "p50_cost", "99.9th percentile of cost" for "p99_9_cost", and "mean cost" for
+ * "sum_cost", of which an insight is about the mean. Others are called as they are. */
+const char *dv_insight_measure(const char *column, char buffer[DV_INSIGHTS_KEY_MAX]);
 
 /* Writes the sentence, NUL-terminated; returns its length. */
 uint32_t dv_insight_sentence(const struct dv_insights_plan *plan, const struct dv_insight *insight, const struct dv_insight_names *names,

@@ -87,7 +87,7 @@ static const struct {
                "it's there's how's where's i'm we're they're i'd i'll we've case cases stand stands standing out "
                "window windows observed large big high "
                "bad serious badly strongly fast quickly really actually especially particular particularly evidence "
-               "mean means doctor nurse sir madam "
+               "mean means median medians doctor nurse sir madam "
                "one ones two three four five six seven eight nine ten use used because due reason reasons cause causes "
                "caused " },
 };

@@ -89,7 +89,7 @@ def test_sentences_and_citations(world, fake):
     assert (code, error) == (0, "")
     assert out.splitlines() == ["Asthma rises: 14 records [1].", "A??[31mred [1].", "",
                                 "  [1]  018f2c5e-1234-7abc-8def-000000000001  sha256:" + "ab" * 8 + "  healthcare  2026-11-23T06:00:00Z",
-                                "  It rests on 1 records, of at least 20 people.", "  partial: sentences were left out (2)"]
+                                "  It rests on 1 record, of at least 20 people.", "  partial: sentences were left out (2)"]
     path, body, headers = fake.asked[-1]
     assert (path, body) == ("/v1/query", {"question": "which \"conditions\" rise?", "schema": "healthcare"})
     assert headers["Accept"] == "text/event-stream" and "Authorization" not in headers

@@ -213,7 +213,7 @@ def test_turns_that_cite_a_record_go(talking):
     with contextlib.closing(sqlite3.connect(talking.path("vectors.sqlite"), isolation_level=None)) as store:
         store.execute("DELETE FROM embeddings WHERE id = ?", (bytes.fromhex(cited.replace("-", "")),))
     done = talking.run("vectors", "forget", "whole.yaml", "--record", cited)
-    assert done.returncode == 0 and b"0 texts removed, of 1 named" in done.stdout and b"talks.sqlite: 1 turns of conversations removed" in done.stdout
+    assert done.returncode == 0 and b"0 texts removed, of 1 named" in done.stdout and b"talks.sqlite: 1 turn of conversations removed" in done.stdout
     assert talking.turns(conversation) == [0]
 
 

@@ -123,8 +123,8 @@ class Scenario:
         if measure == "count":
             return figure == self.counts[hour][name]
         amounts = self.spent[hour][name]
-        middle = statistics.median_low(amounts) if measure.startswith("p50") else statistics.fmean(amounts)
-        return abs(figure - middle) <= (0.02 if measure.startswith("p50") else 1e-5) * middle
+        middle = statistics.median_low(amounts) if measure.startswith("median") else statistics.fmean(amounts)
+        return abs(figure - middle) <= (0.02 if measure.startswith("median") else 1e-5) * middle
 
 
 def entry(stream, at_ms, record):

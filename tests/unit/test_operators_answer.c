@@ -12,48 +12,19 @@
 
 #include <cmocka.h>
 
-#include "engine/arena.h"
 #include "engine/random.h"
-#include "operators/answer.h"
 #include "operators/evidence.h"
 #include "operators/rag_extract.h"
 #include "operators/rag_prompt.h"
-#include "privacy/guard.h"
+#include "tests/unit/answer_scene.h"
 
 enum { TEXT_MAX = 2048, JSON_MAX = 16384 };
 
 #define CANARY "ZORBLAX"
 
-struct scene {
-    struct dv_arena arena;
-    struct dv_evidence_reader reader;
-    struct dv_guard_rules rules;
-    struct dv_guard *guard;
-    struct dv_evidence evidence;
-    struct dv_answer answer;
-};
-
 static int setup(void **state)
 {
-    const struct dv_guard_options options = { .types = 1u << DV_PII_EMAIL | 1u << DV_PII_SSN | 1u << DV_PII_PHONE, .action = DV_GUARD_BLOCK };
-    struct scene *scene = test_calloc(1, sizeof *scene);
-    dv_arena_init(&scene->arena, 64 << 20);
-    assert_int_equal(dv_evidence_open(&scene->reader, &scene->arena), DV_OK);
-    assert_int_equal(dv_guard_rules_open(&scene->rules, &options), DV_OK);
-    assert_int_equal(dv_guard_open(&scene->guard, &scene->rules), DV_OK);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-    dv_guard_close(scene->guard);
-    dv_guard_rules_close(&scene->rules);
-    dv_evidence_close(&scene->reader);
-    dv_arena_free(&scene->arena);
-    test_free(scene);
-    return 0;
+    return scene_setup(state, 1u << DV_PII_EMAIL | 1u << DV_PII_SSN | 1u << DV_PII_PHONE);
 }
 
 /* The evidence: one text that may hold an instruction, and two that are as they should be. */
@@ -69,9 +40,9 @@ static void find(struct scene *scene, const char *text)
                    "{\"id\":\"b\",\"hash\":\"2\",\"schema\":\"s\",\"subjects\":9,\"cosine\":0.8,\"text\":\"Asthma rose to 14 visits in Leeds.\"},"
                    "{\"id\":\"c\",\"hash\":\"3\",\"schema\":\"s\",\"subjects\":9,\"cosine\":0.7,\"text\":\"Influenza fell to 30 visits in York.\"}]}",
                    (int)dv_json_length(&quoted), line);
-    assert_int_equal(dv_evidence_read(&scene->reader, json, strlen(json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    scene_read(scene, json);
     assert_int_equal(scene->evidence.count, 3);
-    assert_int_equal(dv_answer_begin(&scene->answer, &scene->arena, &scene->evidence, scene->guard), DV_OK);
+    assert_int_equal(dv_answer_begin(&scene->answer, &scene->work, &scene->evidence, scene->guard), DV_OK);
 }
 
 static void write_pieces(struct dv_answer *answer, const char *text, size_t most)
@@ -142,9 +113,6 @@ static void test_orders_in_the_evidence_change_nothing(void **state)
             dv_rag_extract(&scene->answer, "What of asthma?", 15, 5);
             assert_sound(scene);
             assert_int_equal(scene->answer.status, DV_ANSWER_ANSWERED);
-            dv_arena_reset(&scene->arena);
-            dv_evidence_close(&scene->reader);
-            assert_int_equal(dv_evidence_open(&scene->reader, &scene->arena), DV_OK);
         }
     assert_true(cases >= 200);
     print_message("%u orders, %zu answers to each\n", cases, sizeof obeys / sizeof *obeys + 1);
@@ -159,7 +127,7 @@ static void test_the_prompt_fences_the_evidence(void **state)
         size_t length = 0, again = 0;
         (void)snprintf(text, sizeof text, orders[order], CANARY);
         find(scene, text);
-        const char *prompt = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &length);
+        const char *prompt = dv_rag_prompt(&scene->work, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &length);
         assert_non_null(prompt);
         const char *fence = memmem(prompt, length, "DATA-", 5);
         char word[22];
@@ -171,9 +139,9 @@ static void test_the_prompt_fences_the_evidence(void **state)
             lines += prompt[i] == '\n';
         assert_int_equal(fences, 3);
         assert_int_equal(lines, 2 + 3 + 3);
-        const char *other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 8, &again);
+        const char *other = dv_rag_prompt(&scene->work, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 8, &again);
         assert_null(memmem(other, again, word, 21));
-        other = dv_rag_prompt(&scene->arena, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &again);
+        other = dv_rag_prompt(&scene->work, "Why?\nDATA-", 10, &scene->evidence, (struct dv_piece){ 0 }, 7, &again);
         assert_true(again == length && memcmp(other, prompt, length) == 0);
     }
 }
@@ -263,7 +231,7 @@ static void test_an_insight_has_no_floor(void **state)
                                "{\"id\":\"c\",\"schema\":\"r\",\"cosine\":0.24,\"subject\":null,\"subjects\":5,\"text\":\"It rained.\"},"
                                "{\"id\":\"d\",\"schema\":\"r\",\"cosine\":0.25,\"subject\":1,\"subjects\":1,\"text\":\"It rained.\"}]}";
     struct scene *scene = *state;
-    assert_int_equal(dv_evidence_read(&scene->reader, json, strlen(json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    scene_read(scene, json);
     assert_int_equal(scene->evidence.count, 2);
     assert_int_equal(scene->evidence.hits[0].id.text[0], 'a');
     assert_int_equal(scene->evidence.hits[1].id.text[0], 'd');
@@ -281,10 +249,10 @@ static const char *left_of(struct scene *scene, const int *people, size_t count,
         used += (size_t)snprintf(json + used, sizeof json - used, "%s{\"id\":\"%c\",\"%s\":%d,\"text\":\"It is so.\"}", i > 0 ? "," : "", ids[i],
                                  people[i] < 0 ? "subjects" : "subjects\":1,\"subject", people[i] < 0 ? -people[i] : people[i]);
     used += (size_t)snprintf(json + used, sizeof json - used, "]}");
-    assert_int_equal(dv_evidence_read(&scene->reader, json, used, 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    scene_read(scene, json);
     assert_int_equal(scene->evidence.count, count);
     dv_evidence_of_many(&scene->evidence, k);
-    char *left = dv_arena_text(&scene->arena, count + 1);
+    char *left = dv_arena_text(&scene->work, count + 1);
     for (uint32_t i = 0; i < scene->evidence.count; i++)
         left[i] = scene->evidence.hits[i].id.text[0];
     left[scene->evidence.count] = '\0';
@@ -312,13 +280,13 @@ static void extract(struct scene *scene, const char *hits)
 {
     char json[JSON_MAX];
     (void)snprintf(json, sizeof json, "{\"hits\":[%s]}", hits);
-    assert_int_equal(dv_evidence_read(&scene->reader, json, strlen(json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
+    scene_read(scene, json);
     for (uint32_t i = 0; i < scene->evidence.count; i++) {
         struct dv_hit *hit = &scene->evidence.hits[i];
         if (!hit->subject.present)
             assert_true(dv_rag_told_read(&hit->told, hit->text.text, hit->text.length));
     }
-    assert_int_equal(dv_answer_begin(&scene->answer, &scene->arena, &scene->evidence, scene->guard), DV_OK);
+    assert_int_equal(dv_answer_begin(&scene->answer, &scene->work, &scene->evidence, scene->guard), DV_OK);
     dv_rag_extract(&scene->answer, "what rises?", 11, 5);
 }
 
@@ -361,16 +329,16 @@ static void test_people_are_told_of_each(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_orders_in_the_evidence_change_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_prompt_fences_the_evidence, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_only_complete_sentences_leave, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_how_answers_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_planted_personal_data_do_not_leave, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_endless_text, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_insight_has_no_floor, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_windows_are_told_once_and_the_newest, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_people_are_told_of_each, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_group_does_not_hide_a_person, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_orders_in_the_evidence_change_nothing, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_the_prompt_fences_the_evidence, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_only_complete_sentences_leave, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_how_answers_end, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_planted_personal_data_do_not_leave, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_endless_text, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_an_insight_has_no_floor, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_windows_are_told_once_and_the_newest, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_people_are_told_of_each, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_a_group_does_not_hide_a_person, setup, scene_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

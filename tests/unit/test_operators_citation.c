@@ -223,6 +223,35 @@ static void test_a_missing_not_is_not_seen(void **state)
     dv_arena_free(&arena);
 }
 
+/* What is said to be a median must be called one where it stands, and so a percentile. */
+static void test_a_mean_is_no_median(void **state)
+{
+    (void)state;
+    static const struct { const char *said; enum dv_citation verdict; } rows[] = {
+        { "The median amount of Travel is 84.2 [1].", DV_CITATION_KEPT },
+        { "The median amount of Fuel is 84.5 [2].", DV_CITATION_NUMBER },
+        { "The mean amount of Fuel is 84.5 [2].", DV_CITATION_KEPT },
+        { "Travel: the 99.9th percentile of amount is 901 [3].", DV_CITATION_KEPT },
+        { "Travel: the 90th percentile of amount is 901 [3].", DV_CITATION_NAME },
+        { "The percentile of the amount of Travel is 84.2 [1].", DV_CITATION_NUMBER },
+        { "Only 1 record of Travel is in the window [4].", DV_CITATION_KEPT },
+    };
+    static const char *const texts[] = { "Travel is unusual: the median amount is 84.2, 2.00 times the 42.1 that is usual.",
+                                         "Fuel is unusual: the mean amount is 84.5, 2.00 times the 42.25 that is usual.",
+                                         "Travel is unusual: the 99.9th percentile of amount is 901, 3.00 times the 300 that is usual.",
+                                         "Travel is number 4: 1 record, 2 % of the window." };
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    struct dv_piece pieces[TEXTS];
+    struct world world;
+    dv_arena_init(&world.arena, 1 << 20);
+    for (size_t i = 0; i < TEXTS; i++)
+        pieces[i] = (struct dv_piece){ texts[i], strlen(texts[i]) };
+    world.index = dv_citation_index(&world.arena, pieces, TEXTS);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_verdict(&world, rows[i].said, rows[i].verdict);
+    dv_arena_free(&world.arena);
+}
+
 /* ---- cleaning and splitting ---- */
 
 static void test_evidence_can_bring_no_citation(void **state)
@@ -282,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_honest_paraphrases_are_kept),
         cmocka_unit_test(test_lies_are_caught),
         cmocka_unit_test(test_a_missing_not_is_not_seen),
+        cmocka_unit_test(test_a_mean_is_no_median),
         cmocka_unit_test(test_evidence_can_bring_no_citation),
         cmocka_unit_test(test_sentences_end_where_they_do),
         cmocka_unit_test(test_a_sentence_without_end_is_cut_between_characters),

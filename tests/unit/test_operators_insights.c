@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "operators/insights_say.h"
 #include "tests/unit/operators_world.h"
 
 #define SOURCE "  in: { op: source, from: text, schema: visit }\n"
@@ -293,6 +294,46 @@ static void test_refused(void **state)
     }
 }
 
+/* As people say it; what is no name of a measure of an aggregate's is said as it is. */
+static void test_measures_in_words(void **state)
+{
+    static const struct { const char *column, *words; } cases[] = {
+        { "p50_amount", "median amount" },      { "p90_wait_minutes", "90th percentile of wait_minutes" },
+        { "p1_age", "1st percentile of age" },  { "p22_age", "22nd percentile of age" },
+        { "p93_age", "93rd percentile of age" }, { "p12_age", "12th percentile of age" },
+        { "p2_5_age", "2.5th percentile of age" }, { "p99_9_cost", "99.9th percentile of cost" },
+        { "sum_cost", "mean cost" },            { "p50_2_", "p50_2_" },
+        { "count", "count" },                   { "p50", "p50" },
+        { "p50_", "p50_" },                     { "p_cost", "p_cost" },
+        { "price", "price" },                   { "p123456789012345_cost", "p123456789012345_cost" },
+        { "", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char buffer[DV_INSIGHTS_KEY_MAX];
+        assert_string_equal(dv_insight_measure(cases[i].column, buffer), cases[i].words);
+    }
+}
+
+static void test_one_record_is_no_records(void **state)
+{
+    static const struct dv_insights_plan plan = { .k = 5 };
+    const struct dv_insight_names names = { "A", "ward", "count", 1, 0, 1000 };
+    char one[DV_INSIGHTS_TOLD_MAX], two[DV_INSIGHTS_TOLD_MAX];
+    (void)state;
+    for (int kind = 0; kind < DV_INSIGHT_KINDS; kind++) {
+        struct dv_insight insight = { .kind = (enum dv_insight_kind)kind, .observed = 1, .expected = 0.5, .effect = 2, .windows = 1 };
+        (void)dv_insight_told(&plan, &insight, &names, "", one);
+        insight.observed = insight.windows = 2;
+        (void)dv_insight_told(&plan, &insight, &names, "", two);
+        bool counts = kind != DV_INSIGHT_ANOMALY, tests = kind != DV_INSIGHT_TOP;
+        assert_int_equal(strstr(one, " 1 record,") != NULL, counts);
+        assert_int_equal(strstr(two, " 2 records,") != NULL, counts);
+        assert_int_equal(strstr(one, ", 1 window)") != NULL, tests);
+        assert_int_equal(strstr(two, ", 2 windows)") != NULL, tests);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_table, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_labels, setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, world_teardown),
+        cmocka_unit_test(test_measures_in_words),
+        cmocka_unit_test(test_one_record_is_no_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

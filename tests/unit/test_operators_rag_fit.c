@@ -12,52 +12,17 @@
 
 #include <cmocka.h>
 
-#include "engine/arena.h"
 #include "engine/random.h"
 #include "operators/form.h"
 #include "operators/insights_say.h"
-#include "operators/rag_extract.h"
-#include "operators/rag_fit.h"
-#include "operators/rag_people.h"
-#include "privacy/guard.h"
+#include "tests/unit/answer_scene.h"
 
-enum { JSON_MAX = 65536, SAID_MAX = 8192, HOUR_MS = 3600000, K = 5 };
-
-struct scene {
-    struct dv_arena arena;
-    struct dv_evidence_reader reader;
-    struct dv_guard_rules rules;
-    struct dv_guard *guard;
-    struct dv_evidence evidence;
-    struct dv_answer answer;
-    const char *reason;
-    char json[JSON_MAX], said[SAID_MAX];
-    size_t used;
-};
+enum { HOUR_MS = 3600000, K = 5 };
 
 static int setup(void **state)
 {
-    const struct dv_guard_options options = { .types = 1u << DV_PII_SSN | 1u << DV_PII_ID | 1u << DV_PII_CREDIT_CARD | 1u << DV_PII_IBAN |
-                                                       1u << DV_PII_EMAIL | 1u << DV_PII_PHONE | 1u << DV_PII_MRN | 1u << DV_PII_IP | 1u << DV_PII_MAC,
-                                              .action = DV_GUARD_BLOCK };
-    struct scene *scene = test_calloc(1, sizeof *scene);
-    dv_arena_init(&scene->arena, 256 << 20);
-    assert_int_equal(dv_evidence_open(&scene->reader, &scene->arena), DV_OK);
-    assert_int_equal(dv_guard_rules_open(&scene->rules, &options), DV_OK);
-    assert_int_equal(dv_guard_open(&scene->guard, &scene->rules), DV_OK);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-    dv_guard_close(scene->guard);
-    dv_guard_rules_close(&scene->rules);
-    dv_evidence_close(&scene->reader);
-    dv_arena_free(&scene->arena);
-    test_free(scene);
-    return 0;
+    return scene_setup(state, 1u << DV_PII_SSN | 1u << DV_PII_ID | 1u << DV_PII_CREDIT_CARD | 1u << DV_PII_IBAN | 1u << DV_PII_EMAIL | 1u << DV_PII_PHONE |
+                                  1u << DV_PII_MRN | 1u << DV_PII_IP | 1u << DV_PII_MAC);
 }
 
 /* ---- what was found ---- */
@@ -93,10 +58,10 @@ static void add_hit(struct scene *scene, const char *id, const char *schema, int
     assert_false(quoted.full);
     if (person > 0)
         (void)snprintf(subject, sizeof subject, "%d", person);
-    scene->used += (size_t)snprintf(scene->json + scene->used, JSON_MAX - scene->used,
+    scene->used += (size_t)snprintf(scene->json + scene->used, SCENE_JSON_MAX - scene->used,
                                     "%s{\"id\":\"%s\",\"schema\":\"%s\",\"at\":1,\"subject\":%s,\"subjects\":%d,\"text\":%.*s}",
                                     scene->used > 0 ? "," : "{\"hits\":[", id, schema, subject, person > 0 ? 1 : 9, (int)dv_json_length(&quoted), line);
-    assert_true(scene->used < JSON_MAX);
+    assert_true(scene->used < SCENE_JSON_MAX);
 }
 
 static void add_finding(struct scene *scene, const struct finding *finding)
@@ -133,23 +98,15 @@ static void find_all(struct scene *scene)
 /* What is told, as the ids that its sentences cite, each once; "" if nothing is. */
 static const char *told_for(struct scene *scene, const char *question)
 {
-    const struct dv_people_rule rule = { K, DV_PEOPLE_WORDS };
     static char ids[64];
     size_t used = 0;
     scene->json[scene->used] = '\0';
-    (void)snprintf(scene->json + scene->used, JSON_MAX - scene->used, "]}");
-    assert_int_equal(dv_evidence_read(&scene->reader, scene->json, strlen(scene->json), 0.25, 4096, &scene->arena, &scene->evidence), DV_OK);
-    dv_evidence_of_many(&scene->evidence, K);
-    assert_int_equal(dv_rag_fit(&scene->evidence, question, strlen(question), &rule, &scene->arena, &scene->reason), DV_OK);
-    assert_int_equal(dv_answer_begin(&scene->answer, &scene->arena, &scene->evidence, scene->guard), DV_OK);
-    if (scene->reason != NULL)
-        dv_answer_refuse(&scene->answer, scene->reason);
-    else
-        dv_rag_extract(&scene->answer, question, strlen(question), 64);
+    (void)snprintf(scene->json + scene->used, SCENE_JSON_MAX - scene->used, "]}");
+    scene_read(scene, scene->json);
+    scene_ask(scene, question, K, DV_PEOPLE_WORDS);
     assert_int_equal(scene->answer.dropped, 0);
-    scene->said[0] = ids[0] = '\0';
+    ids[0] = '\0';
     for (const struct dv_answer_sentence *at = scene->answer.first; at != NULL; at = at->next) {
-        (void)snprintf(scene->said + strlen(scene->said), SAID_MAX - strlen(scene->said), "%.*s\n", (int)at->length, at->text);
         for (uint32_t i = 0; i < scene->evidence.count; i++)
             if ((at->cited >> i & 1) != 0 && strchr(ids, scene->evidence.hits[i].id.text[0]) == NULL)
                 ids[used++] = scene->evidence.hits[i].id.text[0];
@@ -367,11 +324,38 @@ static void pass_over(void *data, const char *bytes, size_t length)
     (void)length;
 }
 
+/* In the words that people have for it, in the answer too; and the check lets nobody take the one for the other. */
+static void test_measures_are_told_in_words(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const columns[] = { "p50_amount", "sum_amount", "p90_amount", "p99_9_amount" };
+    static const char *const questions[] = { "is anything unusual?", "what is the median amount of groceries?", "how are the amounts of groceries?" };
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        char words[DV_INSIGHTS_KEY_MAX], text[DV_INSIGHTS_TOLD_MAX], said[256];
+        const struct finding finding = { "h", DV_INSIGHT_ANOMALY, 10, "tills", "merchant_category", "Groceries", dv_insight_measure(columns[i], words), 0, WATCH };
+        struct dv_rag_told told;
+        scene->used = 0;
+        add_finding(scene, &finding);
+        (void)told_of(&finding, text);
+        assert_true(dv_rag_told_read(&told, text, strlen(text)));
+        assert_int_equal(told.kind, DV_TOLD_STRAYS);
+        assert_int_equal(told.measure.length, strlen(words));
+        assert_memory_equal(told.measure.text, words, told.measure.length);
+        (void)snprintf(said, sizeof said, "Groceries is unusual: the %s is 70, 5.00 times the 12 that is usual", words);
+        for (size_t question = 0; question < sizeof questions / sizeof *questions; question++) {
+            assert_string_equal(told_for(scene, questions[question]), "h");
+            if (strstr(scene->said, said) == NULL)
+                fail_msg("%s: no '%s' in: %s", questions[question], said, scene->said);
+        }
+    }
+}
+
 /* Figures, p-values and moments look like nobody's number: else what rises would be taken for personal, and not told. */
 static void test_no_finding_looks_personal(void **state)
 {
     struct scene *scene = *state;
     static const char *const groups[] = { "Influenza", "40-49", "Ward 12", "E11.9", "restaurants / 100-199", "Heart failure / 2026" };
+    static const char *const measures[] = { "mean amount", "median amount", "99.9th percentile of amount" };
     const struct dv_guard_out out = { pass_over, NULL };
     struct dv_random random;
     dv_random_seed(&random, 1105);
@@ -381,7 +365,7 @@ static void test_no_finding_looks_personal(void **state)
                                             .expected = dv_random_unit(&random) * (double)(1 + dv_random_below(&random, 100000)), .effect = dv_random_unit(&random) * 90,
                                             .p = dv_random_unit(&random) / (double)(1 + dv_random_u64(&random)), .q = dv_random_unit(&random) / 1e6, .windows = (uint32_t)dv_random_below(&random, 3000) };
         int64_t start_ms = (int64_t)dv_random_below(&random, 2000000000) * 1000;
-        const struct dv_insight_names names = { groups[dv_random_below(&random, 6)], "diagnosis", "mean amount", 3, start_ms, start_ms + 1000 * (int64_t)dv_random_below(&random, 700000) };
+        const struct dv_insight_names names = { groups[dv_random_below(&random, 6)], "diagnosis", measures[i % 3], 3, start_ms, start_ms + 1000 * (int64_t)dv_random_below(&random, 700000) };
         size_t length = dv_insight_told(&plan, &insight, &names, WATCH, text);
         assert_int_equal(dv_guard_push(scene->guard, text, length, &out), DV_OK);
         if (dv_guard_end(scene->guard, &out) != DV_OK)
@@ -472,18 +456,19 @@ static void test_columns_beside_a_finding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_what_is_asked_is_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quiet_windows_rise_in_no_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_to_do_stands_behind_what_it_is_about, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_window_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sentences_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_finding_looks_personal, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_asked_is_answered, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_quiet_windows_rise_in_no_words, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_what_to_do_stands_behind_what_it_is_about, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_the_window_is_told, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_sentences_alone, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_measures_are_told_in_words, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_no_finding_looks_personal, setup, scene_teardown),
         cmocka_unit_test(test_what_is_told_is_read),
         cmocka_unit_test(test_what_is_not_told_so_is_not_read),
         cmocka_unit_test(test_words_with_other_endings),
         cmocka_unit_test(test_findings_of_one_group_have_one_form),
         cmocka_unit_test(test_other_texts_have_no_form),
-        cmocka_unit_test_setup_teardown(test_columns_beside_a_finding, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_columns_beside_a_finding, setup, scene_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

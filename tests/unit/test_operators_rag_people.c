@@ -12,50 +12,15 @@
 
 #include <cmocka.h>
 
-#include "engine/arena.h"
 #include "engine/random.h"
-#include "operators/rag_extract.h"
-#include "operators/rag_fit.h"
-#include "operators/rag_people.h"
 #include "operators/rag_prompt.h"
-#include "privacy/guard.h"
+#include "tests/unit/answer_scene.h"
 
-enum { K = 5, JSON_MAX = 65536, SAID_MAX = 16384, TEXT_MAX = 512, ROUNDS = 60 };
-
-struct scene {
-    struct dv_arena arena, work; /* of the node, of a question */
-    struct dv_evidence_reader reader;
-    struct dv_guard_rules rules;
-    struct dv_guard *guard;
-    struct dv_evidence evidence;
-    struct dv_answer answer;
-    const char *reason;
-    char json[JSON_MAX], said[SAID_MAX];
-};
+enum { K = 5, TEXT_MAX = 512, ROUNDS = 60 };
 
 static int setup(void **state)
 {
-    const struct dv_guard_options options = { .types = 1u << DV_PII_EMAIL, .action = DV_GUARD_BLOCK };
-    struct scene *scene = test_calloc(1, sizeof *scene);
-    dv_arena_init(&scene->arena, 64 << 20);
-    dv_arena_init(&scene->work, 16 << 20);
-    assert_int_equal(dv_evidence_open(&scene->reader, &scene->arena), DV_OK);
-    assert_int_equal(dv_guard_rules_open(&scene->rules, &options), DV_OK);
-    assert_int_equal(dv_guard_open(&scene->guard, &scene->rules), DV_OK);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-    dv_guard_close(scene->guard);
-    dv_guard_rules_close(&scene->rules);
-    dv_evidence_close(&scene->reader);
-    dv_arena_free(&scene->work);
-    dv_arena_free(&scene->arena);
-    test_free(scene);
-    return 0;
+    return scene_setup(state, 1u << DV_PII_EMAIL);
 }
 
 /* ---- what is kept ---- */
@@ -83,35 +48,17 @@ enum { WORDINGS = sizeof wordings / sizeof *wordings };
 /* The hits of `chosen`, as a search would give them, in an order of its own. */
 static void find(struct scene *scene, uint32_t chosen, uint32_t first)
 {
-    size_t used = (size_t)snprintf(scene->json, JSON_MAX, "{\"hits\":[");
+    size_t used = (size_t)snprintf(scene->json, SCENE_JSON_MAX, "{\"hits\":[");
     const char *comma = "";
     for (uint32_t at = 0; at < NOTES; at++) {
         uint32_t note = (first + at) % NOTES;
         if ((chosen >> note & 1) == 0)
             continue;
-        used += (size_t)snprintf(scene->json + used, JSON_MAX - used, "%s{\"id\":\"id-%02u\",\"subject\":%u,\"subjects\":1,\"text\":\"%s\"}", comma, note, at + 1, notes[note]);
+        used += (size_t)snprintf(scene->json + used, SCENE_JSON_MAX - used, "%s{\"id\":\"id-%02u\",\"subject\":%u,\"subjects\":1,\"text\":\"%s\"}", comma, note, at + 1, notes[note]);
         comma = ",";
     }
-    (void)snprintf(scene->json + used, JSON_MAX - used, "]}");
-    dv_arena_reset(&scene->work);
-    assert_int_equal(dv_evidence_read(&scene->reader, scene->json, strlen(scene->json), 0.25, 4096, &scene->work, &scene->evidence), DV_OK);
-    dv_evidence_of_many(&scene->evidence, K);
-}
-
-static void ask(struct scene *scene, const char *question, int how)
-{
-    const struct dv_people_rule rule = { K, how };
-    assert_int_equal(dv_rag_fit(&scene->evidence, question, strlen(question), &rule, &scene->work, &scene->reason), DV_OK);
-    assert_int_equal(dv_answer_begin(&scene->answer, &scene->work, &scene->evidence, scene->guard), DV_OK);
-    if (scene->reason != NULL)
-        dv_answer_refuse(&scene->answer, scene->reason);
-    else
-        dv_rag_extract(&scene->answer, question, strlen(question), 64);
-    size_t used = 0;
-    scene->said[0] = '\0';
-    for (const struct dv_answer_sentence *at = scene->answer.first; at != NULL; at = at->next)
-        used += (size_t)snprintf(scene->said + used, SAID_MAX - used, "%.*s\n", (int)at->length, at->text);
-    assert_true(used < SAID_MAX);
+    (void)snprintf(scene->json + used, SCENE_JSON_MAX - used, "]}");
+    scene_read(scene, scene->json);
 }
 
 static bool tells(const char *text, const char *word)
@@ -145,7 +92,7 @@ static void test_a_rare_fact_is_never_told(void **state)
         (void)snprintf(question, sizeof question, wording, swapped ? one : all, swapped ? all : one);
         for (int round = 0; round < 4; round++) {
             find(scene, choose(&random, round), (uint32_t)dv_random_below(&random, NOTES));
-            ask(scene, question, DV_PEOPLE_WORDS);
+            scene_ask(scene, question, K, DV_PEOPLE_WORDS);
             assert_tells_nothing_rare(scene->said);
             answered += scene->reason == NULL;
         }
@@ -160,11 +107,11 @@ static void test_a_prompt_holds_nothing_rare(void **state)
     struct dv_random random;
     dv_random_seed(&random, 7);
     for (size_t i = 0; i < RARE * MANY; i++) {
-        char question[TEXT_MAX], shown[SAID_MAX];
+        char question[TEXT_MAX], shown[SCENE_SAID_MAX];
         size_t length = 0;
         (void)snprintf(question, sizeof question, wordings[i % WORDINGS], many[i % MANY], rare[i / MANY]);
         find(scene, (1u << NOTES) - 1, (uint32_t)dv_random_below(&random, NOTES));
-        ask(scene, question, DV_PEOPLE_WORDS);
+        scene_ask(scene, question, K, DV_PEOPLE_WORDS);
         if (scene->reason != NULL)
             continue;
         const char *prompt = dv_rag_prompt(&scene->work, question, strlen(question), &scene->evidence, (struct dv_piece){ 0 }, 9, &length);
@@ -181,17 +128,17 @@ static void test_one_word_more_tells_nothing(void **state)
     struct scene *scene = *state;
     struct dv_random random;
     dv_random_seed(&random, 11);
-    static char before[SAID_MAX];
+    static char before[SCENE_SAID_MAX];
     for (int round = 0; round < ROUNDS; round++) {
         uint32_t chosen = choose(&random, round), first = (uint32_t)dv_random_below(&random, NOTES);
         for (size_t i = 0; i < RARE; i++) {
             char question[TEXT_MAX];
             find(scene, chosen, first);
-            ask(scene, "who has a cough or fever?", DV_PEOPLE_WORDS);
+            scene_ask(scene, "who has a cough or fever?", K, DV_PEOPLE_WORDS);
             memcpy(before, scene->said, sizeof before);
             (void)snprintf(question, sizeof question, "who has a cough or fever or %s?", rare[i]);
             find(scene, chosen, (uint32_t)dv_random_below(&random, NOTES));
-            ask(scene, question, DV_PEOPLE_WORDS);
+            scene_ask(scene, question, K, DV_PEOPLE_WORDS);
             assert_string_equal(scene->said, before);
         }
     }
@@ -205,14 +152,14 @@ static void test_one_record_more_tells_nothing_but_that_it_is_there(void **state
     static const char told[] = "Records of at least 5 people mention fever and night [1, 2, 3, 4, 5";
     for (uint32_t note = 5; note < NOTES; note++) {
         find(scene, five, 0);
-        ask(scene, "who has fever at night?", DV_PEOPLE_WORDS);
+        scene_ask(scene, "who has fever at night?", K, DV_PEOPLE_WORDS);
         assert_memory_equal(scene->said, told, strlen(told));
         find(scene, five | 1u << note, 0);
-        ask(scene, "who has fever at night?", DV_PEOPLE_WORDS);
+        scene_ask(scene, "who has fever at night?", K, DV_PEOPLE_WORDS);
         assert_memory_equal(scene->said, told, strlen(told));
         assert_null(strchr(strchr(scene->said, '\n') + 1, '\n')); /* one sentence */
         find(scene, (five & ~1u) | 1u << note, 0);
-        ask(scene, "who has fever at night?", DV_PEOPLE_WORDS);
+        scene_ask(scene, "who has fever at night?", K, DV_PEOPLE_WORDS);
         bool has = tells(notes[note], "fever") || tells(notes[note], "night"); /* it makes the four others five, with one word or both */
         assert_int_equal(scene->reason == NULL, has);
     }
@@ -222,15 +169,13 @@ static void test_one_record_more_tells_nothing_but_that_it_is_there(void **state
 
 static void tell(struct scene *scene, const char *const *texts, size_t count, const int *subjects, int how)
 {
-    size_t used = (size_t)snprintf(scene->json, JSON_MAX, "{\"hits\":[");
+    size_t used = (size_t)snprintf(scene->json, SCENE_JSON_MAX, "{\"hits\":[");
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(scene->json + used, JSON_MAX - used, "%s{\"id\":\"%c\",\"subject\":%d,\"subjects\":1,\"text\":\"%s\"}", i > 0 ? "," : "",
+        used += (size_t)snprintf(scene->json + used, SCENE_JSON_MAX - used, "%s{\"id\":\"%c\",\"subject\":%d,\"subjects\":1,\"text\":\"%s\"}", i > 0 ? "," : "",
                                  (char)('a' + (int)i), subjects[i], texts[i]);
-    (void)snprintf(scene->json + used, JSON_MAX - used, "]}");
-    dv_arena_reset(&scene->work);
-    assert_int_equal(dv_evidence_read(&scene->reader, scene->json, strlen(scene->json), 0.25, 4096, &scene->work, &scene->evidence), DV_OK);
-    dv_evidence_of_many(&scene->evidence, K);
-    ask(scene, "who has a cough, or a rash?", how);
+    (void)snprintf(scene->json + used, SCENE_JSON_MAX - used, "]}");
+    scene_read(scene, scene->json);
+    scene_ask(scene, "who has a cough, or a rash?", K, how);
 }
 
 static void test_what_is_told(void **state)
@@ -304,14 +249,14 @@ static void test_notes_of_many_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_rare_fact_is_never_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_prompt_holds_nothing_rare, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_word_more_tells_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_record_more_tells_nothing_but_that_it_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_k_people_say_alike_is_told_as_it_is, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sentences_as_they_stand_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_notes_of_many_sentences, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_rare_fact_is_never_told, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_a_prompt_holds_nothing_rare, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_one_word_more_tells_nothing, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_one_record_more_tells_nothing_but_that_it_is_there, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_told, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_what_k_people_say_alike_is_told_as_it_is, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_sentences_as_they_stand_there, setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(test_notes_of_many_sentences, setup, scene_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
