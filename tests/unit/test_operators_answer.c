@@ -248,7 +248,7 @@ static const char *left_of(struct scene *scene, const int *people, size_t count,
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(json + used, sizeof json - used, "%s{\"id\":\"%c\",\"%s\":%d,\"text\":\"It is so.\"}", i > 0 ? "," : "", ids[i],
                                  people[i] < 0 ? "subjects" : "subjects\":1,\"subject", people[i] < 0 ? -people[i] : people[i]);
-    used += (size_t)snprintf(json + used, sizeof json - used, "]}");
+    (void)snprintf(json + used, sizeof json - used, "]}");
     scene_read(scene, json);
     assert_int_equal(scene->evidence.count, count);
     dv_evidence_of_many(&scene->evidence, k);

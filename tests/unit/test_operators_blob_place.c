@@ -84,6 +84,10 @@ static void answer(struct script *script)
 {
     struct dv_store_request *request = script->asked;
     script->asked = NULL;
+    if (request == NULL) {
+        fail_msg("nothing was asked");
+        return;
+    }
     assert_int_equal(request->kind, DV_STORE_FIND);
     assert_in_range(request->count, 1, STATED_RECORDS);
     request->total = 0;
