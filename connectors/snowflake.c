@@ -34,6 +34,7 @@ static void free_talk(struct dv_snowflake_talk *talk)
     dv_snowflake_call_free(&talk->call);
     dv_sse_text_free(&talk->body);
     dv_memory_free(talk->cells);
+    dv_memory_free(talk->columns);
     dv_memory_free(talk);
 }
 
@@ -68,11 +69,25 @@ static void abandon(struct dv_snowflake_talk *talk)
     talk->deadline_ns = talk->due_ns + (uint64_t)ABORT_MS * NS_PER_MS;
 }
 
+static void tell_words(struct dv_snowflake_talk *talk)
+{
+    struct dv_snowflake_statement *statement = talk->statement;
+    const char *text = NULL;
+    size_t length = 0;
+    struct dv_snowflake_answer *answer = &talk->call.answer;
+    if (statement->on_words != NULL && talk->call.verdict.rc != DV_OK && answer->root != NULL &&
+        dv_doc_text(&answer->doc, dv_snowflake_answer_in(answer, "message"), &text, &length))
+        statement->on_words(statement, text, length);
+}
+
 /* The owner may do anything inside, close the connector among it. */
 static void end_talk(struct dv_snowflake_talk *talk, dv_rc rc, const char *reason)
 {
     struct dv_snowflake *snowflake = talk->snowflake;
     struct dv_snowflake_statement *statement = talk->statement;
+    struct dv_snowflake_column *columns = talk->columns;
+    tell_words(talk);
+    talk->columns = NULL; /* the owner may look at them once more */
     statement->talk = NULL;
     statement->rc = rc;
     statement->reason = reason;
@@ -81,6 +96,7 @@ static void end_talk(struct dv_snowflake_talk *talk, dv_rc rc, const char *reaso
     abandon(talk);
     arm(snowflake);
     statement->on_end(statement);
+    dv_memory_free(columns);
 }
 
 /* ---- answers ---- */
@@ -100,6 +116,7 @@ static void poll_later(struct dv_snowflake_talk *talk)
         return;
     }
     talk->step = DV_SNOWFLAKE_POLL;
+    talk->statement->running = true;
     talk->tries = 0;
     talk->polls++;
     wait_for(talk, pause_ms < POLL_MAX_MS ? pause_ms : POLL_MAX_MS);
@@ -287,6 +304,7 @@ dv_rc dv_snowflake_run(struct dv_snowflake *snowflake, struct dv_snowflake_state
     statement->reason = NULL;
     statement->rows = statement->inserted = statement->updated = statement->deleted = 0;
     statement->code[0] = statement->sqlstate[0] = '\0';
+    statement->running = false;
     statement->talk = NULL;
     if (snowflake->count >= DV_SNOWFLAKE_TALKS_MAX || statement->bind_count > DV_SNOWFLAKE_BINDS_MAX ||
         dv_snowflake_statement_bytes(statement) > DV_SNOWFLAKE_SQL_MAX)
@@ -388,6 +406,11 @@ void dv_snowflake_close(struct dv_snowflake *snowflake)
     dv_http_close(snowflake->http);
     dv_timer_close(&snowflake->timer);
     dv_snowflake_token_free(&snowflake->token);
+}
+
+bool dv_snowflake_is_idle(const struct dv_snowflake *snowflake)
+{
+    return snowflake->count == 0;
 }
 
 const char *dv_snowflake_waits(const struct dv_snowflake *snowflake)

@@ -16,6 +16,7 @@
 #include "connectors/http.h"
 #include "connectors/snowflake_limits.h"
 #include "connectors/snowflake_token.h"
+#include "connectors/snowflake_value.h"
 #include "engine/breaker.h"
 
 enum {
@@ -24,12 +25,6 @@ enum {
     DV_SNOWFLAKE_SQL_MAX = 8 * 1024 * 1024, /* bytes of a statement with its values */
     DV_SNOWFLAKE_BINDS_MAX = 1000,
     DV_SNOWFLAKE_COLUMNS_MAX = 1000
-};
-
-/* Somebody else's text; `at` is NULL for SQL's NULL. */
-struct dv_snowflake_text {
-    const char *at;
-    size_t length;
 };
 
 /* A value for a question mark. */
@@ -52,10 +47,18 @@ struct dv_snowflake_statement {
     bool sent;           /* it may have been sent before, under this id */
     uint8_t request_id[DV_SNOWFLAKE_REQUEST_ID]; /* random or derived, never another statement's */
     uint32_t total_ms;                           /* 0: that of the connection */
+    /* The result's columns, once, before its rows and without any, too; they stay until on_end has returned. It may
+     * cancel nothing. NULL: not wanted. */
+    void (*on_columns)(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns, uint32_t count);
     /* A row of the result; cells are valid during the call. It may cancel statements. NULL: rows are not wanted. */
     void (*on_row)(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count);
+    /* What the server says of a failure, before on_end: pieces of the statement, and values. It is for the eyes of the
+     * person who asked, never for a log, an error or a file. It may cancel nothing. NULL: not wanted, as usual. */
+    void (*on_words)(struct dv_snowflake_statement *statement, const char *text, size_t length);
     void (*on_end)(struct dv_snowflake_statement *statement);
     void *data; /* the caller's */
+
+    bool running; /* Snowflake has said that it works on it: who cancels it now, ends it there */
 
     dv_rc rc; /* DV_OK; DV_E_DEPENDENCY: may heal, and may have been executed; DV_E_CONFIG: token, name or permission;
                * DV_E_DATA: a value; DV_E_LIMIT: too large; DV_E_FAILED: refused for good; DV_E_MEMORY */
@@ -106,6 +109,9 @@ DV_CHECKED dv_rc dv_snowflake_run(struct dv_snowflake *snowflake, struct dv_snow
 /* Ends a statement of which nothing more is wanted, also in Snowflake, if that has said that it runs; accepts one that is
  * over. */
 void dv_snowflake_cancel(struct dv_snowflake *snowflake, struct dv_snowflake_statement *statement);
+
+/* Whether nothing is under way, also no ending of what was cancelled. */
+bool dv_snowflake_is_idle(const struct dv_snowflake *snowflake);
 
 /* Ends everything at once; accepts a zeroed one. Channels must be closed before. Not from inside `on_row`. */
 void dv_snowflake_close(struct dv_snowflake *snowflake);

@@ -105,6 +105,7 @@ struct dv_snowflake_talk {
     uint64_t rows;
     struct dv_snowflake_text *cells; /* room for a row */
     uint32_t cell_count;
+    struct dv_snowflake_column *columns; /* if they are wanted */
     struct dv_snowflake_talk *next;
 };
 

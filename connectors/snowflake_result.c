@@ -151,6 +151,50 @@ static void read_stats(struct dv_snowflake_talk *talk)
     talk->statement->deleted = number_in(doc, stats, "numRowsDeleted");
 }
 
+/* ---- columns ---- */
+
+static struct dv_snowflake_text text_in(struct dv_doc *doc, dv_doc_at object, const char *name)
+{
+    struct dv_snowflake_text text = { 0 };
+    if (!dv_doc_text(doc, dv_doc_in(doc, object, name), &text.at, &text.length))
+        text = (struct dv_snowflake_text){ "", 0 };
+    return text;
+}
+
+/* The names are copied: the answers behind the first do not hold them. */
+static bool keep_columns(struct dv_snowflake_talk *talk, dv_doc_at types)
+{
+    struct dv_doc *doc = &talk->call.answer.doc;
+    size_t bytes = 0, heads = talk->cell_count * sizeof *talk->columns;
+    for (dv_doc_at at = dv_doc_first(doc, types); at != NULL; at = dv_doc_next(doc, at))
+        bytes += text_in(doc, at, "name").length;
+    dv_memory_free(talk->columns);
+    talk->columns = dv_memory_zeroed(1, heads + bytes + 1);
+    if (talk->columns == NULL)
+        return false;
+    char *room = (char *)talk->columns + heads;
+    struct dv_snowflake_column *column = talk->columns;
+    for (dv_doc_at at = dv_doc_first(doc, types); at != NULL; at = dv_doc_next(doc, at), column++) {
+        struct dv_snowflake_text name = text_in(doc, at, "name"), type = text_in(doc, at, "type");
+        memcpy(room, name.at, name.length);
+        column->name = (struct dv_snowflake_text){ room, name.length };
+        column->kind = dv_snowflake_kind_of(type.at, type.length);
+        room += name.length;
+    }
+    return true;
+}
+
+static bool tell_columns(struct dv_snowflake_talk *talk, dv_doc_at types)
+{
+    struct dv_snowflake_statement *statement = talk->statement;
+    if (statement->on_columns == NULL)
+        return true;
+    if (!keep_columns(talk, types))
+        return false;
+    statement->on_columns(statement, talk->columns, talk->cell_count);
+    return true;
+}
+
 dv_rc dv_snowflake_read_head(struct dv_snowflake_talk *talk, const char **ret_reason)
 {
     struct dv_doc *doc = &talk->call.answer.doc;
@@ -173,7 +217,7 @@ dv_rc dv_snowflake_read_head(struct dv_snowflake_talk *talk, const char **ret_re
     *ret_reason = "no memory for a row";
     dv_memory_free(talk->cells);
     talk->cells = dv_memory_zeroed(talk->cell_count, sizeof *talk->cells);
-    return talk->cells != NULL ? DV_OK : DV_E_MEMORY;
+    return talk->cells != NULL && tell_columns(talk, dv_doc_in(doc, head, "rowType")) ? DV_OK : DV_E_MEMORY;
 }
 
 /* Every value is a text, or null. */

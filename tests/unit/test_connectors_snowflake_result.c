@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -112,6 +113,102 @@ static void tells_no_text_of_the_server(void **state)
     assert_string_equal(outcome.statement.sqlstate, "22018");
 }
 
+/* A caller who asks for columns and for the server's words. */
+struct told {
+    struct dv_snowflake_statement statement;
+    const struct dv_snowflake_column *columns;
+    char text[512];
+    bool running;
+};
+
+static void tell(struct told *told, const char *word, const char *text, size_t length)
+{
+    size_t used = strlen(told->text);
+    (void)snprintf(told->text + used, sizeof told->text - used, "%s %.*s;", word, (int)length, text);
+}
+
+static void on_columns(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns, uint32_t count)
+{
+    struct told *told = statement->data;
+    told->columns = columns;
+    for (uint32_t i = 0; i < count; i++) {
+        tell(told, "column", columns[i].name.at, columns[i].name.length);
+        tell(told, "kind", "0123456789" + columns[i].kind, 1);
+    }
+}
+
+static void on_words(struct dv_snowflake_statement *statement, const char *text, size_t length)
+{
+    tell(statement->data, "words", text, length);
+}
+
+static void on_told_row(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
+{
+    assert_int_equal(count, 2);
+    tell(statement->data, "row", cells[0].at, cells[0].length);
+}
+
+/* The columns are still there. */
+static void on_told_end(struct dv_snowflake_statement *statement)
+{
+    struct told *told = statement->data;
+    tell(told, "end", told->columns != NULL ? told->columns[1].name.at : "", told->columns != NULL ? told->columns[1].name.length : 0);
+    told->running = statement->running;
+}
+
+static void run_told(struct snow_script *script, struct told *told)
+{
+    told->statement = (struct dv_snowflake_statement){ .sql = "SELECT 1", .on_columns = on_columns, .on_words = on_words,
+                                                       .on_row = on_told_row, .on_end = on_told_end, .data = told };
+    assert_int_equal(dv_snowflake_run(&script->snowflake, &told->statement), DV_OK);
+    snow_run(script);
+    assert_true(dv_snowflake_is_idle(&script->snowflake));
+}
+
+#define TYPES "\"rowType\":[{\"name\":\"A\",\"type\":\"fixed\"},{\"name\":\"b \\u00e4\",\"type\":\"TEXT\"}]"
+
+static void tells_columns_before_rows(void **state)
+{
+    struct snow_script *script = *state;
+    struct told told = { 0 };
+    snow_open_default(script);
+    snow_reply(script, "?requestId=", 202, SNOW_RUNNING);
+    snow_reply(script, "/h-1", 200, "{\"statementHandle\":\"h-1\",\"resultSetMetaData\":{\"numRows\":2,\"partitionInfo\":[{},{}]," TYPES "},\"data\":[[\"1\",null]]}");
+    snow_reply(script, "partition=1", 200, "{\"data\":[[\"2\",null]]}");
+    run_told(script, &told);
+    assert_int_equal(told.statement.rc, DV_OK);
+    assert_true(told.running);
+    assert_string_equal(told.text, "column A;kind 1;column b \xc3\xa4;kind 0;row 1;row 2;end b \xc3\xa4;");
+}
+
+static void tells_columns_of_no_rows_and_of_none(void **state)
+{
+    struct snow_script *script = *state;
+    struct told told = { 0 }, none = { 0 };
+    snow_open_default(script);
+    snow_reply(script, NULL, 200, "{\"resultSetMetaData\":{\"numRows\":0," TYPES "},\"data\":[]}");
+    run_told(script, &told);
+    assert_string_equal(told.text, "column A;kind 1;column b \xc3\xa4;kind 0;end b \xc3\xa4;");
+    assert_false(told.running);
+    snow_reply(script, NULL, 200, "{\"resultSetMetaData\":{\"numRows\":0,\"rowType\":[{},7]},\"data\":[]}");
+    run_told(script, &none);
+    assert_string_equal(none.text, "column ;kind 0;column ;kind 0;end ;");
+}
+
+/* Only to whom asks for it, and only of a failure. */
+static void tells_the_server_s_words_to_whom_asks(void **state)
+{
+    struct snow_script *script = *state;
+    struct told told = { 0 };
+    snow_open_default(script);
+    snow_reply(script, "?requestId=", 202, "{\"code\":\"333334\",\"message\":\"in progress\",\"statementHandle\":\"h-1\"}");
+    snow_reply(script, "/h-1", 422, "{\"code\":\"100037\",\"sqlState\":\"22018\",\"message\":\"Numeric value 'Meier'\"}");
+    run_told(script, &told);
+    assert_int_equal(told.statement.rc, DV_E_DATA);
+    assert_string_equal(told.statement.reason, "a value does not fit its column");
+    assert_string_equal(told.text, "words Numeric value 'Meier';end ;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +216,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_what_is_no_result, snow_setup, snow_teardown),
         cmocka_unit_test_setup_teardown(refuses_handles_that_are_none, snow_setup, snow_teardown),
         cmocka_unit_test_setup_teardown(tells_no_text_of_the_server, snow_setup, snow_teardown),
+        cmocka_unit_test_setup_teardown(tells_columns_before_rows, snow_setup, snow_teardown),
+        cmocka_unit_test_setup_teardown(tells_columns_of_no_rows_and_of_none, snow_setup, snow_teardown),
+        cmocka_unit_test_setup_teardown(tells_the_server_s_words_to_whom_asks, snow_setup, snow_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
