@@ -41,6 +41,7 @@ extern const struct dv_command dv_command_keys;
 extern const struct dv_command dv_command_budget;
 extern const struct dv_command dv_command_migrate;
 extern const struct dv_command dv_command_policy;
+extern const struct dv_command dv_command_query;
 extern const struct dv_command dv_command_vectors;
 extern const struct dv_command dv_command_version;
 

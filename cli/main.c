@@ -16,7 +16,7 @@ static const struct dv_command *const commands[] = {
     &dv_command_run,    &dv_command_check,  &dv_command_detect, &dv_command_diff,   &dv_command_graph,    &dv_command_list,
     &dv_command_docs,   &dv_command_schema, &dv_command_generate, &dv_command_retrieve, &dv_command_dlq,
     &dv_command_budget, &dv_command_keys,   &dv_command_migrate,  &dv_command_policy,   &dv_command_risk,     &dv_command_ask,
-    &dv_command_review, &dv_command_conversations, &dv_command_vectors, &dv_command_version,
+    &dv_command_query,  &dv_command_review, &dv_command_conversations, &dv_command_vectors, &dv_command_version,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -2,7 +2,10 @@
  * snowflake_option.c - from an operator's options to the connector of an account. */
 #include "operators/snowflake_option.h"
 
+#include <string.h>
+
 #include "connectors/snowflake.h"
+#include "engine/graph.h"
 #include "engine/operator.h"
 
 enum { KIND_PAT, KIND_OAUTH };
@@ -31,6 +34,19 @@ struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, cons
                                          .schema = server->schema,
                                          .ca = server->ca,
                                          .deadlines = { .total_ms = (uint32_t)server->timeout_ms } };
+}
+
+/* `token_kind` is a word that no other kind of account has. */
+const struct dv_snowflake_server *dv_snowflake_server_of(const struct dv_node *node)
+{
+    for (const struct dv_option *row = dv_node_operator(node)->options; row != NULL && row->name != NULL; row++) {
+        if (strcmp(row->name, "token_kind") != 0)
+            continue;
+        const char *at = (const char *)dv_state(node) + row->offset - offsetof(struct dv_snowflake_server, token_kind);
+        const struct dv_snowflake_server *server = (const void *)at;
+        return server->account != NULL ? server : NULL;
+    }
+    return NULL;
 }
 
 dv_rc dv_snowflake_server_check(struct dv_node *node, const struct dv_snowflake_server *server)

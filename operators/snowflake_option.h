@@ -69,6 +69,9 @@ struct dv_snowflake_server {
 /* The connector's configuration of these options; texts are the node's. */
 struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, const struct dv_snowflake_server *server);
 
+/* The account that a node of any operator with these rows names; NULL: it names none. */
+const struct dv_snowflake_server *dv_snowflake_server_of(const struct dv_node *node);
+
 /* During transfer(): what can be checked without a server. DV_E_CONFIG after a finding. */
 DV_CHECKED dv_rc dv_snowflake_server_check(struct dv_node *node, const struct dv_snowflake_server *server);
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * query_ask.h - one statement, asked of Snowflake on a loop of its own, and its rows printed while they come. */
+#ifndef DV_CLI_QUERY_ASK_H
+#define DV_CLI_QUERY_ASK_H
+
+#include "cli/query_print.h"
+#include "operators/snowflake_option.h"
+
+/* What is asked. */
+struct dv_query_question {
+    const struct dv_snowflake_server *server;
+    const char *sql;
+    const struct dv_snowflake_bind *binds;
+    uint32_t bind_count;
+    enum dv_query_form form;
+    uint64_t rows_max;   /* 0: all */
+    uint32_t timeout_ms; /* of the statement */
+    bool words;          /* what the server says of a failure is shown also where standard error is no terminal */
+};
+
+/* Asks, prints and says what went wrong; the exit code. Ctrl-C ends the statement in Snowflake, too; a second one does not wait
+ * for that. */
+int dv_query_ask(const struct dv_query_question *question);
+
+#endif
