@@ -4,6 +4,7 @@
 #define DV_CLI_QUERY_ASK_H
 
 #include "cli/query_print.h"
+#include "connectors/snowflake.h"
 #include "operators/snowflake_option.h"
 
 /* What is asked. */
