@@ -8,6 +8,7 @@
 #include "cli/query_account.h"
 #include "cli/query_ask.h"
 #include "cli/query_saved.h"
+#include "connectors/snowflake.h"
 #include "connectors/snowflake_sql.h"
 #include "engine/memory.h"
 

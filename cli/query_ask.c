@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/query_print.h"
+#include "connectors/snowflake.h"
 #include "engine/memory.h"
 #include "engine/text.h"
+#include "operators/snowflake_option.h"
 
 enum {
     TICK_MS = 200,

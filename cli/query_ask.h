@@ -3,9 +3,16 @@
 #ifndef DV_CLI_QUERY_ASK_H
 #define DV_CLI_QUERY_ASK_H
 
-#include "cli/query_print.h"
-#include "connectors/snowflake.h"
-#include "operators/snowflake_option.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dv_snowflake_bind;
+struct dv_snowflake_server;
+
+/* How rows are printed. */
+enum dv_query_form { DV_QUERY_TABLE, DV_QUERY_JSON, DV_QUERY_CSV, DV_QUERY_PLOT };
+
+enum { DV_QUERY_BARS_MAX = 200 };
 
 /* What is asked. */
 struct dv_query_question {

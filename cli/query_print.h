@@ -5,12 +5,11 @@
 #ifndef DV_CLI_QUERY_PRINT_H
 #define DV_CLI_QUERY_PRINT_H
 
+#include "cli/query_ask.h"
 #include "connectors/snowflake_value.h"
 #include "engine/arena.h"
 
-enum dv_query_form { DV_QUERY_TABLE, DV_QUERY_JSON, DV_QUERY_CSV, DV_QUERY_PLOT };
-
-enum { DV_QUERY_KEPT_ROWS = 1000, DV_QUERY_BARS_MAX = 200, DV_QUERY_WIDTH_MAX = 80 };
+enum { DV_QUERY_KEPT_ROWS = 1000, DV_QUERY_WIDTH_MAX = 80 };
 
 /* A printer. Zero it but for the form. */
 struct dv_query_printer {
