@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/command.h"
+
 /* Where each text of an account comes from. */
 static const struct place {
     int option;

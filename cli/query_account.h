@@ -3,9 +3,12 @@
 #ifndef DV_CLI_QUERY_ACCOUNT_H
 #define DV_CLI_QUERY_ACCOUNT_H
 
-#include "cli/command.h"
+#include <stdbool.h>
+
 #include "cli/load.h"
 #include "operators/snowflake_option.h"
+
+struct dv_command;
 
 /* What was given, and what became of it. Zero it; texts are the command line's, the environment's and the graph's. */
 struct dv_query_account {

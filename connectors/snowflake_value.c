@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "engine/json.h"
+#include "engine/json_doc.h"
 #include "engine/memory.h"
 
 enum { ROW_FIRST = 1024, SEMI_MAX = 64 * 1024 * 1024, S_PER_DAY = 86400, ZONE_SHIFT_MIN = 1440, FRACTION_DIGITS = 9, NAME_MAX_BYTES = 512 };
@@ -52,7 +53,7 @@ bool dv_snowflake_is_number(enum dv_snowflake_kind kind)
 /* A time as Snowflake writes it. */
 struct moment {
     int64_t seconds;
-    char fraction[FRACTION_DIGITS + 2]; /* with its point and without zeros behind; "": none */
+    char fraction[FRACTION_DIGITS + 4]; /* with its point and without zeros behind; "": none */
     int64_t zone_min;
 };
 
@@ -217,18 +218,28 @@ static bool says(struct dv_snowflake_text value, const char *word)
     return value.length == strlen(word) && memcmp(value.at, word, value.length) == 0;
 }
 
+static bool has_doc(struct dv_snowflake_writer *writer)
+{
+    if (writer->doc != NULL)
+        return true;
+    writer->doc = dv_memory_zeroed(1, sizeof *writer->doc);
+    if (writer->doc == NULL || dv_doc_init(writer->doc, SEMI_MAX) == DV_OK)
+        return writer->doc != NULL;
+    dv_memory_free(writer->doc);
+    writer->doc = NULL;
+    return false;
+}
+
 /* Whether it is JSON: in brackets, as the reader takes no bare values. */
 static bool is_json(struct dv_snowflake_writer *writer, struct dv_snowflake_text value)
 {
     writer->semi.used = 0;
-    if (!writer->opened)
-        writer->opened = dv_doc_init(&writer->doc, SEMI_MAX) == DV_OK;
-    if (!writer->opened || !dv_sse_text_add(&writer->semi, "[", 1) || !dv_sse_text_add(&writer->semi, value.at, value.length) ||
-        !dv_sse_text_add(&writer->semi, "]", 1) || dv_doc_read(&writer->doc, writer->semi.bytes, writer->semi.used) != DV_OK)
+    if (!has_doc(writer) || !dv_sse_text_add(&writer->semi, "[", 1) || !dv_sse_text_add(&writer->semi, value.at, value.length) ||
+        !dv_sse_text_add(&writer->semi, "]", 1) || dv_doc_read(writer->doc, writer->semi.bytes, writer->semi.used) != DV_OK)
         return false;
-    dv_doc_at first = dv_doc_first(&writer->doc, dv_doc_root(&writer->doc));
-    bool one = first != NULL && dv_doc_next(&writer->doc, first) == NULL;
-    dv_doc_forget(&writer->doc);
+    dv_doc_at first = dv_doc_first(writer->doc, dv_doc_root(writer->doc));
+    bool one = first != NULL && dv_doc_next(writer->doc, first) == NULL;
+    dv_doc_forget(writer->doc);
     return one;
 }
 
@@ -337,7 +348,8 @@ void dv_snowflake_writer_free(struct dv_snowflake_writer *writer)
 {
     dv_sse_text_free(&writer->row);
     dv_sse_text_free(&writer->semi);
-    if (writer->opened)
-        dv_doc_free(&writer->doc);
+    if (writer->doc != NULL)
+        dv_doc_free(writer->doc);
+    dv_memory_free(writer->doc);
     *writer = (struct dv_snowflake_writer){ 0 };
 }

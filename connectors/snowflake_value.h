@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #include "connectors/sse_read.h"
-#include "engine/json_doc.h"
+
+struct dv_doc;
 
 enum { DV_SNOWFLAKE_VALUE_MAX = 64 /* bytes that a time needs, with its NUL */ };
 
@@ -55,8 +56,7 @@ struct dv_snowflake_text dv_snowflake_value_text(enum dv_snowflake_kind kind, st
 struct dv_snowflake_writer {
     struct dv_sse_text row;  /* the last one, with DV_JSON_PADDING readable bytes behind it */
     struct dv_sse_text semi; /* a value that may be JSON */
-    struct dv_doc doc;
-    bool opened;
+    struct dv_doc *doc;
 };
 
 /* Makes a row, in one line: numbers that JSON can have, truths, and semi-structured values as they are, all else texts.
