@@ -265,6 +265,27 @@ def test_a_crash_loses_the_buffer_and_keeps_the_channel(snow, caller):
     assert numbers(snow) == [1, 2, 3]
 
 
+def test_many_appends_on_many_channels_before_a_commit(snow, caller):
+    """Appends need not wait for commits; a crash takes the tail that was not yet committed, of each channel its own."""
+    snow.stalled, tokens = True, {name: opened(caller, name) for name in ("a", "b", "c")}
+    for at in range(1, 6):
+        for number, name in enumerate(tokens):
+            tokens[name] = sent(caller, tokens[name], [row(1000 * number + at)], f"{at:04}", channel=name)
+        if at == 3:
+            snow.stalled = False
+            found = caller.bulk(*tokens).json["channel_statuses"]
+            assert {name: status["last_committed_offset_token"] for name, status in found.items()} == dict.fromkeys(tokens, "0003")
+            snow.stalled = True
+    assert numbers(snow) == [1, 2, 3, 1001, 1002, 1003, 2001, 2002, 2003] and snow.crash() == 6
+    snow.stalled = False
+    refuses(caller.append(tokens["a"], [row(6)], "0006", channel="a"), 409, "ERR_CHANNEL_MUST_BE_REOPENED_DUE_TO_ROW_SEQ_GAP")
+    for number, name in enumerate(tokens):
+        answer = caller.open(name, fail_on_uncommitted_rows=True)  # nothing is left to wait for
+        assert answer.json["channel_status"]["last_committed_offset_token"] == "0003"
+        sent(caller, answer.json["next_continuation_token"], [row(1000 * number + 4), {"ID": "x"}, row(1000 * number + 5)], "0005", channel=name)
+    assert [caller.status(name)["rows_error_count"] for name in tokens] == [1, 1, 1] and len(numbers(snow)) == 15
+
+
 def test_rejected_rows_move_the_offset(snow, caller):
     snow.query("ALTER TABLE T SET ERROR_LOGGING = TRUE")
     bad = [b'{"P":"without ID"}', b'{"ID":"seven"}', b'{"ID":8,"P":"longer than ten"}', b'{"ID":9,"TS":"when"}', b"{broken", b"[1]", b'{"ID":10,"W":[1,2]}']

@@ -199,7 +199,10 @@ def test_embed(caller):
     assert [len(vector) for vector in vectors] == [768] * 3 and all(abs(fakes.cosine(vector, vector) - 1) < 1e-9 and abs(sum(v * v for v in vector) - 1) < 1e-6 for vector in vectors)
     assert fakes.cosine(vectors[0], vectors[1]) > 0.8 > 0.5 > fakes.cosine(vectors[0], vectors[2])
     assert caller.call("POST", EMBED, {"model": "snowflake-arctic-embed-m", "text": texts}).json == answer.json
-    for body in ({"model": "snowflake-arctic-embed-m", "text": "a"}, {"model": "snowflake-arctic-embed-m", "text": []}, {"model": "gemini-3-pro", "text": ["a"]}):
+    for word, status in (("402", 402), ("403", 403), ("503", 503), ("429", 429), ("region", 400)):
+        assert caller.call("POST", EMBED, {"model": "e5-base-v2", "text": ["fine", f"a [{word}]"]}).status == status
+    assert [caller.call("POST", EMBED, {"model": "e5-base-v2", "text": ["[429-wait]"]}).status for _ in range(3)] == [429, 429, 200]
+    for body in ({"model": "snowflake-arctic-embed-m", "text": ["x" * 500000]}, {"model": "snowflake-arctic-embed-m", "text": "a"}, {"model": "snowflake-arctic-embed-m", "text": []}, {"model": "gemini-3-pro", "text": ["a"]}):
         refused = caller.call("POST", EMBED, body)
         assert refused.status == 400
         fits(FLAT, refused.json)
@@ -224,3 +227,7 @@ def test_the_functions_in_sql(snow, caller):
                          ("SELECT AI_COMPLETE('nope', ?)", "x"), ("SELECT AI_COMPLETE(A, A) FROM TEXTS",)):
         assert caller.sql(text, *binds).status == 422, text
     assert caller.sql("SELECT AI_EMBED('e5-base-v2', 'x')", warehouse=None).code == "000606"  # in SQL it needs a warehouse
+    snow.embedders, snow.chat_models = {"e5-base-v2"}, {"llama3.1-70b"}
+    for text, *binds in (("SELECT AI_EMBED('multilingual-e5-large', ?)", "x"), ("SELECT AI_COMPLETE(?, ?)", "gemini-3-pro", "x")):
+        assert caller.sql(text, *binds).status == 422, text  # not in this region
+    assert caller.call("POST", EMBED, {"model": "multilingual-e5-large", "text": ["a"]}).status == 400

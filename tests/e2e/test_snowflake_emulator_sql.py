@@ -383,3 +383,37 @@ def test_a_user_as_the_pages_make_one(snow, caller):
     assert said(caller.sql("SELECT CURRENT_ROLE(), CURRENT_USER()", database=None, schema=None)) == [["LOADERS", "DV_LOADER"]]
     assert caller.sql("SELECT 1", database=None, schema=None, warehouse=None).status == 200  # by its own warehouse
     refused(caller.sql("CREATE ROLE MORE", database=None, schema=None), "003001", "42501")
+
+
+def test_a_channel_needs_what_its_role_was_granted(snow, caller):
+    """INSERT and USAGE; OPERATE for a pipe that somebody made. A role of the scoped token's, else the user's own."""
+    snow.query("CREATE ROLE SENDER; GRANT ROLE SENDER TO USER DATAVAULT; CREATE OR REPLACE PIPE OWN AS COPY INTO WIDE (DV_ID) FROM (SELECT $1:i FROM "
+               "TABLE(DATA_SOURCE(TYPE => 'STREAMING')))")
+
+    def opened(pipe="WIDE-STREAMING"):
+        caller.scoped = caller.oauth(f"{snow.ingest_host} session:role:SENDER").json["token"]
+        return caller.open(pipe=pipe).status
+    for grant in ("USAGE ON DATABASE DV", "USAGE ON SCHEMA DV.PUBLIC", "INSERT ON TABLE DV.PUBLIC.WIDE"):
+        assert opened() == 404
+        snow.query(f"GRANT {grant} TO ROLE SENDER")
+    assert (opened(), opened("OWN")) == (200, 404)
+    snow.query("GRANT OPERATE ON PIPE DV.PUBLIC.OWN TO ROLE SENDER")
+    assert opened("OWN") == 200
+    snow.accounts.denied = {("INSERT", "DV.PUBLIC.WIDE")}
+    assert opened() == 404 and caller.open(pipe="WIDE-STREAMING").json["code"] == "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED"
+    snow.query("DROP PIPE OWN; DROP ROLE SENDER")
+
+
+# ---- error logging ----
+
+def test_error_logging_lets_a_statement_succeed_without_its_bad_rows(snow, caller):
+    """The trap: no error, and not all rows are there. Only the counts and the error table tell."""
+    snow.query("ALTER TABLE EMBEDDINGS SET ERROR_LOGGING = TRUE")
+    made = [{"i": str(at), "t": "t", "m": "soon" if at == 3 else at, "b": None if at == 5 else "x"} for at in range(8)]
+    assert counted(caller.sql(MERGE, json.dumps(made))) == (6, 0, 0, 0)
+    assert [row["DV_ID"] for row in snow.rows("EMBEDDINGS")] == ["0", "1", "2", "4", "6", "7"]
+    found = said(caller.sql("SELECT ERROR_METADATA:error_message::VARCHAR, ERROR_DATA:i::VARCHAR FROM ERROR_TABLE(DV.PUBLIC.EMBEDDINGS) ORDER BY 2"))
+    assert [name for _, name in found] == ["3", "5"] and "Failed to cast" in found[0][0] and "NULL result" in found[1][0]
+    assert counted(caller.sql(MERGE, json.dumps([made[3]]))) == (0, 0, 0, 0)
+    refused(caller.sql(MERGE, json.dumps([{**made[1], "b": "p"}, {**made[1], "b": "q"}])), "100090", "42P18")  # not an error of one row
+    refused(caller.sql("SELECT * FROM ERROR_TABLE(WIDE)"), "002003", "42S02")

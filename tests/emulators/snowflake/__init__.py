@@ -43,7 +43,7 @@ import pathlib
 import threading
 import time
 
-from . import certs
+from . import certs, errorlog
 from .accounts import Accounts
 from .cortex import Cortex
 from .dialect import statements as parsed
@@ -52,6 +52,7 @@ from .fakes import CHAT_MODELS, EMBEDDERS
 from .identity import Identity, User
 from .ingest import Streaming
 from .listing import Listing
+from .refused import SqlError
 from .statements import Session, Statements
 from .values import bound
 from .wire import Answer, Script, Server, unpacked
@@ -96,6 +97,7 @@ class Snowflake:
     def open(self, tls):
         self.engine = Engine()
         self.engine.create("DV", "PUBLIC")
+        self.engine.models = lambda: (self.chat_models, self.embedders)
         self.statements, self.streaming, self.cortex = Statements(self), Streaming(self), Cortex(self)
         self.listing = Listing(self)
         self.ca, context = certs.make(self.folder, {"localhost", self.ingest_host}) if tls else (None, None)
@@ -203,9 +205,23 @@ class Snowflake:
             if result is None:
                 self.accounts.check(tree, text, session)
                 self.listing.inform(tree, session)
-                result = self.engine.execute(tree, binds, session, cursor)
+                result = self.written(tree, binds, session, cursor)
                 self.streaming.after_statement(tree, text, session)
             return result
+
+    def written(self, tree, binds, session, cursor):
+        """What a table with ERROR_LOGGING does not take is logged, and the statement succeeds."""
+        try:
+            return self.engine.execute(tree, binds, session, cursor)
+        except SqlError as error:
+            target, _ = self.accounts.wanted(tree)
+            place = target is not None and self.engine.place(target, session)
+            if tree.key not in ("insert", "merge") or error.code not in errorlog.OF_A_ROW or not errorlog.logs(self.engine.catalog.relations.get(place)) \
+                    or errorlog.flattened(tree) is None:
+                raise
+        result, failed = errorlog.carried_out(tree, binds, lambda some: self.engine.execute(tree, some, session, cursor))
+        self.streaming.channels.log(place, [(row, error.message) for row, error in failed], None)
+        return result
 
     def rows(self, table, *order):
         """The committed rows, by those columns or by all: a dict each; numbers, truths and what is semi-structured as Python has them, all else as texts."""

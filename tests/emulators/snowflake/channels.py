@@ -6,6 +6,7 @@ Nothing runs by itself: what is due is committed whenever somebody looks (settle
 import json
 import re
 import secrets
+import time
 
 from .catalog import unknown
 from .loading import load
@@ -16,6 +17,7 @@ ERRORS_COLUMNS = ("TIMESTAMP TIMESTAMP_LTZ", "QUERY_ID VARCHAR", "ERROR_CODE NUM
 DATA_SOURCE = re.compile(r"TABLE\s*\(\s*DATA_SOURCE\s*\(\s*TYPE\s*=>\s*'STREAMING'\s*\)\s*\)", re.IGNORECASE)
 PIPE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?PIPE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)\s+AS\s+COPY\s+INTO\s+([\w.\"]+)\s*(?:\([^)]*\)\s*)?FROM\s*\((.*)\)\s*"
                   r"(?:MATCH_BY_COLUMN_NAME\s*=\s*\w+\s*)?;?\s*", re.IGNORECASE | re.DOTALL)
+LINES_AT_ONCE = 20000
 
 
 class StreamError(Exception):
@@ -110,7 +112,10 @@ class Channels:
         return (*(session.database, session.schema)[:3 - len(parts)], *parts)
 
     def forget(self, table):
-        """A table that is dropped or replaced takes its channels with it: their tokens are gone."""
+        """A table that is dropped or replaced takes its channels with it, their tokens are gone; and its errors."""
+        if table in self.logged:
+            self.logged.discard(table)
+            self.world.query(f'DROP TABLE IF EXISTS "{table[2]}__ERRORS"', schema=table[:2])
         for key, channel in list(self.channels.items()):
             pipe = self.pipe(*key[:3])
             if pipe is None or pipe.table == table:
@@ -166,25 +171,53 @@ class Channels:
     # ---- what is due ----
 
     def settle(self):
-        """Commits what is due, channel by channel in order."""
-        for channel in list(self.channels.values()):
-            while channel.buffer and channel.buffer[0].due <= self.world.ticks() and not self.world.stalled:
-                self.commit(channel, channel.buffer.pop(0))
+        """Commits what is due, channel by channel in order; what is of one pipe, many requests at a time."""
+        due = {}
+        for channel in list(self.channels.values()) if not self.world.stalled else []:
+            while channel.buffer and channel.buffer[0].due <= self.world.ticks():
+                due.setdefault(channel.key[:3], []).append((channel, channel.buffer.pop(0)))
+        for place, batches in due.items():
+            pipe = self.pipe(*place)
+            if pipe is None or place[2] in self.world.invalid_pipes:
+                continue  # discarded, and nobody is told
+            for some in self.together(batches) if not self.world.poison and not pipe.projection else []:
+                self.commit_together(pipe, some)
+            for channel, batch in batches if self.world.poison or pipe.projection else []:
+                self.committed(channel, batch, pipe.table, *self.load(pipe, batch.lines))
 
-    def commit(self, channel, batch):
-        pipe = self.pipe(*channel.key[:3])
-        if pipe is None or channel.key[2] in self.world.invalid_pipes:
-            return  # discarded, and nobody is told
-        parsed, inserted, failed = self.load(pipe, batch.lines)
+    @staticmethod
+    def together(batches):
+        """Batches in groups of some ten thousand lines."""
+        group, count = [], 0
+        for channel, batch in batches:
+            group.append((channel, batch))
+            count += len(batch.lines)
+            if count > LINES_AT_ONCE:
+                yield group
+                group, count = [], 0
+        if group:
+            yield group
+
+    def commit_together(self, pipe, batches):
+        bad, begin = load(self.world.engine, pipe.table, [line for _, batch in batches for line in batch.lines]), 0
+        for channel, batch in batches:
+            mine = [(batch.lines[at - begin], bad[at]) for at in range(begin, begin + len(batch.lines)) if at in bad] if bad else []
+            self.committed(channel, batch, pipe.table, len(batch.lines), len(batch.lines) - len(mine), mine)
+            begin += len(batch.lines)
+
+    def committed(self, channel, batch, table, parsed, inserted, failed):
         channel.parsed, channel.inserted, channel.errors = channel.parsed + parsed, channel.inserted + inserted, channel.errors + len(failed)
         if failed:
             channel.error_offset, channel.error_message, channel.error_ms = batch.token, failed[-1][1], int(self.world.now() * 1000)
-            self.log(pipe.table, failed)
+            self.log(table, failed)
         if batch.token is not None:
             channel.committed = batch.token  # whether its rows were taken or not
 
     def load(self, pipe, lines):
         """Rows parsed, rows inserted, [(line, why not)]. ON_ERROR is CONTINUE, always."""
+        if not self.world.poison and not pipe.projection:
+            bad = load(self.world.engine, pipe.table, lines)
+            return len(lines), len(lines) - len(bad), [(lines[at], why) for at, why in bad.items()]
         rows, failed = [], []
         for line in lines:
             try:
@@ -200,7 +233,7 @@ class Channels:
             rows, refused = self.projected(pipe, rows)
             failed += refused
         parsed = len(rows) + len(failed)
-        bad = load(self.world.engine, pipe.table, [row for _, row in rows]) if rows else {}
+        bad = load(self.world.engine, pipe.table, [json.dumps(row).encode() for _, row in rows]) if rows else {}
         failed += [(rows[at][0], why) for at, why in bad.items()]
         return parsed, len(rows) - len(bad), failed
 
@@ -232,11 +265,13 @@ class Channels:
         self.world.query(f'CREATE TABLE IF NOT EXISTS "{table[2]}__ERRORS" ({names})', schema=table[:2])
         self.logged.add(table)
 
-    def log(self, table, failed):
+    def log(self, table, failed, service="snowpipe_streaming"):
+        """failed: [(what came, why it was not taken)]."""
         if table in self.logged:
-            rows = [{"TIMESTAMP": None, "QUERY_ID": secrets.token_hex(8), "ERROR_CODE": 100038, "ERROR_METADATA": {"error_message": why},
-                     "ERROR_DATA": line.decode(errors="replace")} for line, why in failed]
-            load(self.world.engine, (*table[:2], f"{table[2]}__ERRORS"), rows)
+            now = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(self.world.now()))
+            rows = [{"TIMESTAMP": now, "QUERY_ID": secrets.token_hex(8), "ERROR_CODE": 100038, "ERROR_METADATA": {"error_message": why, "service": service},
+                     "ERROR_DATA": {"$1": line.decode(errors="replace")} if isinstance(line, bytes) else line} for line, why in failed]
+            load(self.world.engine, (*table[:2], f"{table[2]}__ERRORS"), [json.dumps(row).encode() for row in rows])
 
     # ---- what a test does to it ----
 

@@ -224,6 +224,7 @@ class Cortex:
         self.known(body, self.world.embedders)
         texts = body.get("text")
         need(isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts), "text is a list of texts")
+        need(all(fakes.tokens(text) <= CONTEXT_TOKENS for text in texts), "max tokens exceeded")
         for text in texts:
             self.trouble(text)
         data = [{"object": "embedding", "embedding": [fakes.embed(text, body["model"])], "index": at} for at, text in enumerate(texts)]

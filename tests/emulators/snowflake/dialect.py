@@ -7,7 +7,7 @@ the rows), paths into a VARIANT (always text), PRIMARY KEY (DuckDB enforces it; 
 from . import kinds
 from .brought import exp, sqlglot
 from .catalog import Catalog, said
-from .fakes import EMBEDDERS, LEGACY_SIZES, SQL_CHAT_MODELS
+from .fakes import EMBEDDERS, LEGACY_SIZES
 from .refused import SqlError
 
 BIND = "DV_BIND"
@@ -93,8 +93,9 @@ def constant(node, binds):
 class Rewriter:
     """One statement: rewrite() gives the tree that snowduck translates next. columns(table) -> {name: (DuckDB's type, null?, longest text)}."""
 
-    def __init__(self, binds, columns, list_max, session):
+    def __init__(self, binds, columns, list_max, session, models):
         self.binds, self.columns, self.list_max, self.session = binds, columns, list_max, session
+        self.chat_models, self.embedders = models[0], {model: size for model, size in EMBEDDERS.items() if model in models[1]}
 
     def rewrite(self, tree):
         self.check(tree)
@@ -117,7 +118,7 @@ class Rewriter:
     def placed(self, tree):
         """Every table by its full name, so that nothing is found in another place or in another case."""
         for table in list(tree.find_all(exp.Table)):
-            if isinstance(table.this, exp.Anonymous) and table.name.upper() == "ERROR_TABLE":
+            if isinstance(table.this, exp.Anonymous) and table.this.name.upper() == "ERROR_TABLE":
                 self.error_table(table)
         for table in Catalog.named(tree):
             database, schema, name = Catalog.place(table, self.session)
@@ -274,16 +275,16 @@ class Rewriter:
 
     def cortex(self, name, arguments):
         if name == "AI_EMBED" and len(arguments) == 2:
-            return self.embedding(arguments, EMBEDDERS)
+            return self.embedding(arguments, self.embedders)
         if name == "AI_COMPLETE" and len(arguments) >= 2:
-            self.model(arguments[0], SQL_CHAT_MODELS)
+            self.model(arguments[0], self.chat_models)
             return call("DV_TEXT", arguments[1])
         return None
 
     def older(self, name, arguments):
         """What there is only as SNOWFLAKE.CORTEX.name()."""
         if name in LEGACY_SIZES and len(arguments) == 2:
-            return self.embedding(arguments, {model: size for model, size in EMBEDDERS.items() if size == LEGACY_SIZES[name]})
+            return self.embedding(arguments, {model: size for model, size in self.embedders.items() if size == LEGACY_SIZES[name]})
         if name == "SUMMARIZE" and len(arguments) == 1:
             return call("left", call("DV_TEXT", arguments[0]), exp.Literal.number(200))
         return None

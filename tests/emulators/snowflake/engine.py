@@ -13,6 +13,7 @@ from .brought import Dialect, DialectContext, InfoSchemaManager, duckdb, exp
 from .catalog import Catalog, quoted
 from .dialect import MACROS, Rewriter
 from .errors import translated_error
+from .fakes import EMBEDDERS, SQL_CHAT_MODELS
 from .refused import SqlError
 
 RENDER = {"BOOLEAN": "{0}::VARCHAR", "DATE": "date_diff('day', DATE '1970-01-01', {0})::VARCHAR",
@@ -42,6 +43,7 @@ class Engine:
             self.connection.execute(f"CREATE MACRO memory.main.{macro}")
         self.schemas = InfoSchemaManager(self.connection)
         self.catalog = Catalog()
+        self.models = lambda: (SQL_CHAT_MODELS, EMBEDDERS)  # of the account's region
         self.translated, self.list_max, self.text_max = {}, 16384, TEXT_BIND_MAX  # of VALUES or IN; some accounts have more
 
     def close(self):
@@ -92,7 +94,7 @@ class Engine:
             if not isinstance(table.this, exp.Identifier):
                 return {}  # a function
             return self.columns(*self.catalog.place(table, session))
-        return Rewriter([value for _, value in binds], columns, self.list_max, session).rewrite(tree.copy())
+        return Rewriter([value for _, value in binds], columns, self.list_max, session, self.models()).rewrite(tree.copy())
 
     def said_to_duckdb(self, tree, session):
         context = DialectContext(current_database=session.database, current_schema=session.schema, current_role=session.role,
@@ -132,23 +134,25 @@ class Engine:
                     self.translated.clear()  # tables may be others now
                     return done(told)
                 self.catalog.present(tree, session)
-                cursor = cursor or self.cursor(session)
-                self.bind(cursor, binds)
-                text, twice = self.translate(tree, binds, session)
-                if twice and cursor.execute(twice).fetchall():
-                    raise SqlError("100090", "42P18", "Duplicate row detected during DML action\nRow Values: [...]")
-                if isinstance(tree, exp.Merge):
-                    return self.merged(tree, cursor.execute(text + " RETURNING merge_action").fetchall())
-                if isinstance(tree, (exp.Insert, exp.Update, exp.Delete)):
-                    return self.changed(type(tree).__name__.upper(), cursor.execute(text).fetchall()[0][0])
-                if isinstance(tree, exp.Query):
-                    return self.selected(tree, cursor, text, session)
-                cursor.execute(text)  # of a transaction
-                return done(ddl.EXECUTED)
+                return self.run(tree, binds, session, cursor or self.cursor(session))
             except duckdb.Error as error:
                 raise translated_error(error) from None
             except (ValueError, AttributeError, KeyError) as error:  # of snowduck: it does not know that
                 raise SqlError("001003", "42000", f"SQL compilation error:\n{error}") from None
+
+    def run(self, tree, binds, session, cursor):
+        self.bind(cursor, binds)
+        text, twice = self.translate(tree, binds, session)
+        if twice and cursor.execute(twice).fetchall():
+            raise SqlError("100090", "42P18", "Duplicate row detected during DML action\nRow Values: [...]")
+        if isinstance(tree, exp.Merge):
+            return self.merged(tree, cursor.execute(text + " RETURNING merge_action").fetchall())
+        if isinstance(tree, (exp.Insert, exp.Update, exp.Delete)):
+            return self.changed(type(tree).__name__.upper(), cursor.execute(text).fetchall()[0][0])
+        if isinstance(tree, exp.Query):
+            return self.selected(tree, cursor, text, session)
+        cursor.execute(text)  # of a transaction
+        return done(ddl.EXECUTED)
 
     def selected(self, tree, cursor, text, session):
         """The rows as texts, in Snowflake's notation of each type."""

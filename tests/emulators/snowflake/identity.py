@@ -126,11 +126,14 @@ class Identity:
 
     # ---- the ingest host ----
 
-    def scope(self, user, host):
-        """A new token for that host alone."""
+    def scope(self, user, host, role=None):
+        """A new token for that host alone, and for a role of the user's."""
         token = "scoped-" + secrets.token_urlsafe(32)
-        self.scoped[token] = (host, user, self.now() + self.scoped_life_s)
+        self.scoped[token] = (host, user, self.now() + self.scoped_life_s, role or user.role)
         return token
+
+    def role_of_scoped(self, headers):
+        return self.scoped[headers["Authorization"].removeprefix("Bearer ")][3]
 
     def of_scoped(self, headers, host):
         """None if it is worth it, or why not."""

@@ -43,7 +43,8 @@ class Streaming:
     def dressed(self, act, *arguments):
         try:
             with self.world.lock:
-                self.channels.settle()
+                if not ROWS.fullmatch(arguments[0].path):  # who sends does not look
+                    self.channels.settle()
                 return act(*arguments)
         except StreamError as error:
             return self.refused(error)
@@ -58,7 +59,7 @@ class Streaming:
         match = STATUS.fullmatch(request.path)
         if not match:
             raise Refused(404)
-        self.world.identity.user(request.headers)
+        request.role = self.world.identity.user(request.headers).role
         return self.dressed(self.bulk, request, match)
 
     def hostname(self, request):
@@ -80,9 +81,10 @@ class Streaming:
         hosts = [scope for scope in scopes if not scope.startswith("session:role:")]
         if kind != "application/x-www-form-urlencoded" or form.get("grant_type") != GRANT or len(hosts) != 1:
             raise Refused(400, {"error": "invalid_request"})
-        if any(scope.removeprefix("session:role:") not in user.roles for scope in scopes if scope not in hosts):
+        roles = [scope.removeprefix("session:role:") for scope in scopes if scope not in hosts]
+        if len(roles) > 1 or not set(roles) <= user.roles:
             raise Refused(400, {"error": "invalid_scope"})
-        token = self.world.identity.scope(user, hosts[0].rpartition(":")[0] if ":" in hosts[0] else hosts[0])
+        token = self.world.identity.scope(user, hosts[0].rpartition(":")[0] if ":" in hosts[0] else hosts[0], *roles)
         if self.world.bare_answers:
             return Answer(200, token.encode(), [("Content-Type", "text/plain")])
         return Answer(200, {"token": token})
@@ -100,6 +102,7 @@ class Streaming:
         if why:
             self.world.identity.why.append(why)
             raise StreamError(401, "ERR_AUTHENTICATION_EXPIRED", "Authentication token is invalid or has expired.")
+        request.role = self.world.identity.role_of_scoped(request.headers)
         for pattern, methods in ((OPEN, {"PUT": self.open, "DELETE": self.drop}), (STATUS, {"POST": self.bulk}), (ROWS, {"POST": self.rows}),
                                  (TABLE_ROWS, {"POST": self.table_rows})):
             match = pattern.fullmatch(request.path)
@@ -113,11 +116,19 @@ class Streaming:
     def names(match):
         return tuple(map(urllib.parse.unquote, match.groups()))
 
-    def piped(self, names):
-        """The pipe's names if there is such a pipe, or if the world pretends that there is."""
-        if names[2] not in self.world.invalid_pipes and self.channels.pipe(*names[:3]) is None:
+    def piped(self, request, match):
+        """The pipe's names if there is such a pipe and the role may use it, or if the world pretends that there is."""
+        names = self.names(match)
+        pipe = self.channels.pipe(*names[:3])
+        if names[2] not in self.world.invalid_pipes and (pipe is None or not self.granted(request.role, names[:3], pipe)):
             raise StreamError(404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
         return names
+
+    def granted(self, role, place, pipe):
+        """USAGE of database and schema, INSERT into the table; OPERATE of a pipe that somebody made."""
+        may = self.world.accounts.may
+        return may(role, "USAGE", "DATABASE", place[0]) and may(role, "USAGE", "SCHEMA", ".".join(place[:2])) \
+            and may(role, "INSERT", "TABLE", ".".join(pipe.table)) and (pipe.projection is None or may(role, "OPERATE", "PIPE", ".".join(place)))
 
     @staticmethod
     def options(request, known):
@@ -133,7 +144,7 @@ class Streaming:
         return body
 
     def open(self, request, match):
-        key, body = self.piped(self.names(match)), self.options(request, {"offset_token", "fail_on_uncommitted_rows"})
+        key, body = self.piped(request, match), self.options(request, {"offset_token", "fail_on_uncommitted_rows"})
         if body.get("offset_token") is not None and not isinstance(body["offset_token"], str) or key[3] == "ELASTIC":
             raise StreamError(400, "ERR_BAD_REQUEST")
         if key[3] in self.world.opening:
@@ -142,12 +153,12 @@ class Streaming:
         return Answer(200, {"next_continuation_token": channel.continuation, "channel_status": self.channels.status(channel)})
 
     def drop(self, request, match):
-        key, body = self.piped(self.names(match)), self.options(request, {"fail_on_uncommitted_rows"})
+        key, body = self.piped(request, match), self.options(request, {"fail_on_uncommitted_rows"})
         self.channels.drop(key, body.get("fail_on_uncommitted_rows") is True)
         return Answer(200)
 
     def bulk(self, request, match):
-        place, body = self.piped(self.names(match)), self.options(request, {"channel_names"})
+        place, body = self.piped(request, match), self.options(request, {"channel_names"})
         names = body.get("channel_names")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise StreamError(400, "ERR_BAD_REQUEST")
@@ -180,7 +191,7 @@ class Streaming:
         channel.sent_at.append((now, size))
 
     def rows(self, request, match):
-        names, query = self.piped(self.names(match)), dict(urllib.parse.parse_qsl(request.query, keep_blank_values=True))
+        names, query = self.piped(request, match), dict(urllib.parse.parse_qsl(request.query, keep_blank_values=True))
         if names[3] == "ELASTIC":
             return self.elastic(request, self.channels.pipe(*names[:3]), query)
         if set(query) - {"continuationToken", "startOffsetToken", "endOffsetToken", "offsetToken", "requestId"} or "continuationToken" not in query:
@@ -197,7 +208,7 @@ class Streaming:
     def table_rows(self, request, match):
         database, schema, table = self.names(match)
         pipe = self.channels.pipe(database, schema, f"{table}-STREAMING")
-        if pipe is None:
+        if pipe is None or not self.granted(request.role, (database, schema), pipe):
             raise StreamError(404, "ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
         return self.elastic(request, pipe, dict(urllib.parse.parse_qsl(request.query)))
 

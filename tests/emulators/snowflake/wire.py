@@ -37,6 +37,7 @@ class Request:
         self.host, self.method, self.path, self.query, self.headers, self.raw = host, method, path, query, headers, raw
         self.body = raw  # without its Content-Encoding, once unpacked() was called
         self.status = None  # what was answered; None: nothing was
+        self.role = None  # whose role it has, once that is known
 
     def __repr__(self):
         return f"{self.host} {self.method} {self.path} -> {self.status}"
