@@ -31,23 +31,7 @@ struct dv_blob_place {
 #define DV_BLOB_PLACE_ROWS(state)                                                                                       \
     { "path", DV_STR, offsetof(state, place.path),                                                                      \
       .help = "SQLite file of sealed records, as of a sink-store. Either this or `url`." },                             \
-        { "url", DV_STR, offsetof(state, place.server.url),                                                             \
-          .help = "PostgreSQL server of a sink-pg, as postgresql://user@host:5432/database, or a secret's reference "   \
-                  "to it; TLS is verified "                                                                             \
-                  "(sslmode=verify-full) unless the host is this machine or the URL says otherwise." },                 \
-        { "password", DV_SECRET, offsetof(state, place.server.password),                                                \
-          .help = "With `url`: password; none: the URL's, or no password." },                                           \
-        { "schema", DV_NAME, offsetof(state, place.server.schema), .initial = "datavault",                              \
-          .help = "With `url`: schema of the table." },                                                                 \
-        { "table", DV_NAME, offsetof(state, place.server.table), .initial = "encrypted_blobs",                          \
-          .help = "With `url`: table of sealed records; only SELECT is needed." },                                      \
-        { "connect_timeout", DV_DURATION,  offsetof(state, place.server.connect_timeout_ms),           .initial = "5s", \
-          .min = 100,        .max = 60000, .help = "With `url`: how long one try to connect may take." },               \
-    {                                                                                                                   \
-        "timeout", DV_DURATION, offsetof(state, place.server.timeout_ms),                                               \
-            .initial = "10s", .min = 100, .max = 600000,                                                                \
-            .help = "With `url`: how long a statement may take, on both sides."                                         \
-    }
+        DV_PG_ROWS(state, place.server, 0, "PostgreSQL server of a sink-pg", "only SELECT is needed.", " Only with `url`.")
 
 struct dv_blob_search;
 
