@@ -9,10 +9,15 @@
 struct dv_batch;
 struct dv_snow_stream;
 
+/* As `mode` has them. */
+enum dv_snow_mode { DV_SNOW_STREAMING, DV_SNOW_SQL };
+
 /* What its file says. */
 struct dv_snow_options {
     struct dv_snowflake_server snowflake;
+    int mode;
     const char *table, *pipe, *channel, *journal;
+    int64_t linger_ms, rows, requests; /* of mode sql */
 };
 
 /* sink_snowflake_stream.c: opens a stream over an account; *ret is in the node's arena, and to be closed, also after an error

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_snowflake.c - whatever Snowflake answers, packed or not, is read within its bytes; what gets out has its form. */
+ * fuzz_snowflake.c - whatever Snowflake answers, packed or not, is read within its bytes; what gets out has its form. Whatever texts
+ * are sent, as many come out of the array that holds them. */
 #include <stdint.h>
 #include <string.h>
 
+#include "connectors/snowflake_array.h"
 #include "connectors/snowflake_internal.h"
+#include "engine/json.h"
 #include "engine/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,6 +75,44 @@ static void read_result(struct dv_snowflake_answer *answer)
     *answer = talk.call.answer;
 }
 
+static uint32_t add_texts(struct dv_snowflake_array *array, const char *text, size_t length)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at < length; count++) {
+        size_t piece = 1 + (size_t)(unsigned char)text[at] % 64, most = 8 * 64;
+        struct dv_json json;
+        char copy[64];
+        piece = piece < length - at ? piece : length - at;
+        for (size_t i = 0; i < piece; i++)
+            copy[i] = text[at + i] != '\0' ? text[at + i] : '0'; /* a record has no NUL */
+        char *room = dv_snowflake_array_room(array, most);
+        DV_ASSERT(room != NULL);
+        dv_json_init(&json, room, most);
+        dv_json_text(&json, copy, piece);
+        DV_ASSERT(!json.full && dv_snowflake_array_add(array, dv_json_length(&json)) == DV_OK);
+        at += piece;
+    }
+    return count;
+}
+
+static void send_texts(const char *text, size_t length)
+{
+    struct dv_snowflake_array array = { 0 };
+    struct dv_doc doc = { 0 };
+    uint32_t count = add_texts(&array, text, length), found = 0;
+    struct dv_snowflake_text whole = dv_snowflake_array_end(&array);
+    char *copy = dv_memory_zeroed(1, whole.length + DV_JSON_PADDING);
+    DV_ASSERT(copy != NULL && dv_doc_init(&doc, whole.length) == DV_OK);
+    memcpy(copy, whole.at, whole.length);
+    DV_ASSERT(dv_doc_read(&doc, copy, whole.length) == DV_OK);
+    for (dv_doc_at at = dv_doc_first(&doc, dv_doc_root(&doc)); at != NULL; at = dv_doc_next(&doc, at))
+        found++;
+    DV_ASSERT(found == count);
+    dv_doc_free(&doc);
+    dv_memory_free(copy);
+    dv_snowflake_array_free(&array);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned statuses[] = { 200, 202, 400, 401, 404, 409, 413, 422, 429, 500, 503, 0 };
@@ -91,5 +132,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_result(&answer);
     }
     dv_snowflake_answer_free(&answer);
+    send_texts(body, size - 1 < 64 * 1024 ? size - 1 : 64 * 1024);
     return 0;
 }

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snowflake_merge.c - writes the MERGE of a schema's records. */
+#include "connectors/snowflake_merge.h"
+
+#include <string.h>
+
+#include "engine/arena.h"
+#include "engine/error.h"
+#include "engine/schema.h"
+
+enum { FIXED_BYTES = 1024, COLUMN_BYTES = 128, NAMED = 4 /* times */ };
+
+/* What a column's value is made into; a VARIANT is what it is, and bytes are a text. */
+static const char *const conversions[] = {
+    [DV_TYPE_TEXT] = "::VARCHAR", [DV_TYPE_INT] = "::NUMBER(38, 0)", [DV_TYPE_FLOAT] = "::FLOAT",
+    [DV_TYPE_BOOL] = "::BOOLEAN", [DV_TYPE_BYTES] = "::VARCHAR",     [DV_TYPE_JSON] = "",
+};
+
+struct writer {
+    char *at, *end;
+};
+
+static void put(struct writer *writer, const char *text)
+{
+    size_t length = strlen(text);
+    DV_ASSERT(length < (size_t)(writer->end - writer->at));
+    memcpy(writer->at, text, length + 1);
+    writer->at += length;
+}
+
+static char capital(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* Between quotation marks; those in it are doubled. */
+static void put_quoted(struct writer *writer, const char *name, bool capitals)
+{
+    put(writer, "\"");
+    for (; *name != '\0'; name++) {
+        const char text[] = { capitals ? capital(*name) : *name, '\0' };
+        put(writer, *name == '"' ? "\"\"" : text);
+    }
+    put(writer, "\"");
+}
+
+static void put_values(struct writer *writer, const struct dv_schema *columns)
+{
+    put(writer, "SELECT f.value:\"DV_ID\"::VARCHAR AS \"DV_ID\", CAST(? AS VARCHAR) AS \"DV_UNIT\"");
+    for (uint32_t i = 0; i < columns->column_count; i++) {
+        put(writer, ", f.value:");
+        put_quoted(writer, columns->columns[i].name, false);
+        put(writer, conversions[columns->columns[i].type]);
+        put(writer, " AS ");
+        put_quoted(writer, columns->columns[i].name, true);
+    }
+    put(writer, " FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) AS f");
+}
+
+/* All columns, each with `before` it. */
+static void put_columns(struct writer *writer, const struct dv_schema *columns, const char *before)
+{
+    put(writer, before);
+    put(writer, "\"DV_ID\", ");
+    put(writer, before);
+    put(writer, "\"DV_UNIT\"");
+    for (uint32_t i = 0; i < columns->column_count; i++) {
+        put(writer, ", ");
+        put(writer, before);
+        put_quoted(writer, columns->columns[i].name, true);
+    }
+}
+
+const char *dv_snowflake_merge_sql(struct dv_arena *arena, const char *database, const char *schema, const char *table,
+                                   const struct dv_schema *columns)
+{
+    const char *const place[] = { database, schema, table };
+    size_t size = FIXED_BYTES + 2 * (strlen(database) + strlen(schema) + strlen(table));
+    for (uint32_t i = 0; i < columns->column_count; i++)
+        size += COLUMN_BYTES + NAMED * 2 * strlen(columns->columns[i].name);
+    char *text = dv_arena_text(arena, size);
+    if (text == NULL)
+        return NULL;
+    struct writer writer = { text, text + size };
+    put(&writer, "MERGE INTO ");
+    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
+        put(&writer, i > 0 ? "." : "");
+        put_quoted(&writer, place[i], false);
+    }
+    put(&writer, " AS T USING (");
+    put_values(&writer, columns);
+    put(&writer, ") AS S ON T.\"DV_ID\" = S.\"DV_ID\" WHEN NOT MATCHED THEN INSERT (");
+    put_columns(&writer, columns, "");
+    put(&writer, ") VALUES (");
+    put_columns(&writer, columns, "S.");
+    put(&writer, ")");
+    return text;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sink_snowflake_keep.h - `mode: sql`: batches that are kept until each of their rows is in the table, or rejected. */
+#ifndef DV_OPERATORS_SINK_SNOWFLAKE_KEEP_H
+#define DV_OPERATORS_SINK_SNOWFLAKE_KEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/batch.h"
+
+enum {
+    DV_SNOW_KEEP_MAX = 8, /* batches */
+    DV_SNOW_KEEP_ROWS = DV_SNOW_KEEP_MAX * DV_BATCH_ROWS,
+    DV_SNOW_KEEP_IDS = 2 * DV_SNOW_KEEP_ROWS
+};
+
+struct dv_node;
+
+/* A batch; its rows wait, are taken into a request, are over. */
+struct dv_snow_kept {
+    struct dv_batch *batch; /* NULL: free */
+    uint64_t order;
+    uint64_t taken[DV_BATCH_ROWS / 64], over[DV_BATCH_ROWS / 64];
+};
+
+/* A row that a request has taken. */
+struct dv_snow_taken {
+    struct dv_snow_kept *kept;
+    uint16_t row;
+};
+
+/* The batches. Zero at first, but for the node. */
+struct dv_snow_keep {
+    struct dv_node *node;
+    struct dv_snow_kept kept[DV_SNOW_KEEP_MAX];
+    uint64_t order;
+    const uint8_t *ids[DV_SNOW_KEEP_IDS]; /* of the rows that requests have, by their hashes */
+};
+
+/* One more batch; there must be a place. Whether there is none left. */
+void dv_snow_keep_hold(struct dv_snow_keep *keep, struct dv_batch *batch);
+bool dv_snow_keep_is_full(const struct dv_snow_keep *keep);
+
+/* How many rows wait. */
+uint32_t dv_snow_keep_waiting(const struct dv_snow_keep *keep);
+
+/* Takes at most so many, in the order in which they came. One whose id a request has already stays until that one is over: it is
+ * found in the table then, or rejected like the first. */
+uint32_t dv_snow_keep_take(struct dv_snow_keep *keep, struct dv_snow_taken *rows, uint32_t most);
+
+/* Whether a row is in the table or rejected; that it is in the table; and that it goes to the dead letters, for a reason that is a literal. */
+bool dv_snow_keep_is_over(struct dv_snow_taken row);
+void dv_snow_keep_end(struct dv_snow_taken row);
+void dv_snow_keep_reject(struct dv_snow_keep *keep, struct dv_snow_taken row, dv_rc rc, const char *reason);
+
+/* Finishes the batches of which all rows are over; and every batch, with an error. */
+void dv_snow_keep_finish(struct dv_snow_keep *keep);
+void dv_snow_keep_fail(struct dv_snow_keep *keep, dv_rc rc, const char *reason);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sink_snowflake_sql.c - `mode: sql`: rows into a table of Snowflake by statements, of each id one, whatever happens.
+ *
+ * A request is a MERGE of rows from several batches on DV_ID. That makes it happen once: a row that is in the table already, from
+ * an answer that was lost, a process that died or another one, is met there. So nothing is written down. The id under which a
+ * request is sent is made for it and goes with it as long as the process lives: sent again, it says `retry`, which spares Snowflake
+ * the second run. An id that outlived the process could not be used so: Snowflake would tell of the first run although the table
+ * was emptied since.
+ *
+ * What Snowflake refuses is sent in halves until the record stands alone that it is about. Alone it is rejected, but only if the
+ * same statement passes without any record: else it was not about records, and the run halts. */
+#include "operators/sink_snowflake_sql.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connectors/snowflake_array.h"
+#include "connectors/snowflake_merge.h"
+#include "engine/id.h"
+#include "engine/json.h"
+#include "engine/log.h"
+#include "engine/operator.h"
+
+enum { HALVES_MAX = 16, PREFIX_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, NS_PER_MS = 1000000 };
+
+/* A request: of its rows those from `from` to `to` are under way, as a statement or waiting to be one. */
+struct dv_snow_request {
+    struct dv_snow_sql *sql;
+    struct dv_snow_taken *rows; /* room for as many as the options say */
+    uint32_t count;             /* 0: free */
+    uint32_t from, to;
+    uint32_t ends[HALVES_MAX]; /* of what comes behind `to`, the nearest last */
+    uint32_t end_count;
+    bool proves; /* the statement has no record, to see whether it passes */
+    bool proved;
+    uint32_t tries; /* in a row, after which nobody knows more */
+    const char *reason;
+    struct dv_snowflake_array array;
+    struct dv_snowflake_statement statement;
+    struct dv_snowflake_bind binds[2];
+    char unit[DV_UUID_TEXT];
+    struct dv_timer timer;
+};
+
+/* The mode's state. */
+struct dv_snow_sql {
+    const struct dv_snow_options *options;
+    struct dv_snowflake *snowflake;
+    struct dv_snow_keep keep;
+    const char *text;
+    dv_rc rc; /* why it halted */
+    const char *reason; /* NULL: it has not */
+    uint64_t due_ns; /* when what waits is sent; 0: nothing waits */
+    struct dv_timer timer;
+    struct dv_snow_request requests[DV_SNOW_REQUESTS_MAX]; /* as many as the options say */
+};
+
+static void send_range(struct dv_snow_request *request);
+static void begin_requests(struct dv_snow_sql *sql);
+
+static uint32_t request_count(const struct dv_snow_sql *sql)
+{
+    return (uint32_t)sql->options->requests;
+}
+
+/* ---- halting ---- */
+
+static void halt(struct dv_snow_sql *sql, dv_rc rc, const char *reason)
+{
+    if (sql->reason != NULL)
+        return;
+    sql->rc = rc == DV_E_CONFIG ? rc : DV_E_FAILED; /* no batch is at fault: none may be tried in halves */
+    sql->reason = reason;
+    dv_timer_stop(&sql->timer);
+    for (uint32_t i = 0; i < request_count(sql); i++) {
+        dv_snowflake_cancel(sql->snowflake, &sql->requests[i].statement);
+        dv_timer_stop(&sql->requests[i].timer);
+    }
+    dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(sql->keep.node)), DV_LOG_REASON("why", rc));
+    dv_snow_keep_fail(&sql->keep, sql->rc, reason);
+}
+
+/* ---- statements ---- */
+
+static void on_end(struct dv_snowflake_statement *statement);
+
+/* The same again, a while later. */
+static void pause_request(struct dv_snow_request *request, const char *reason)
+{
+    uint64_t pause_ms = (uint64_t)PAUSE_MS << (request->tries < 5 ? request->tries : 5);
+    request->reason = reason;
+    request->tries++;
+    dv_timer_start(&request->timer, pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
+}
+
+static void run(struct dv_snow_request *request)
+{
+    if (dv_snowflake_run(request->sql->snowflake, &request->statement) != DV_OK)
+        pause_request(request, "no memory for a request");
+}
+
+/* A statement of its own id. */
+static void begin_statement(struct dv_snow_request *request, struct dv_snowflake_text array)
+{
+    struct dv_snowflake_statement *statement = &request->statement;
+    *statement = (struct dv_snowflake_statement){ .sql = request->sql->text,
+                                                  .binds = request->binds,
+                                                  .bind_count = 2,
+                                                  .tag = "datavault-merge",
+                                                  .on_end = on_end,
+                                                  .data = request };
+    if (RAND_bytes(statement->request_id, sizeof statement->request_id) != 1) {
+        halt(request->sql, DV_E_FAILED, "there are no random bytes");
+        return;
+    }
+    dv_id_text(request->unit, statement->request_id);
+    request->binds[0].value = (struct dv_snowflake_text){ request->unit, strlen(request->unit) };
+    request->binds[1].value = array;
+    run(request);
+}
+
+/* ---- rows ---- */
+
+/* The record as JSON with its id before it, written where it stays. */
+static dv_rc add_row(struct dv_snow_request *request, struct dv_snow_taken row)
+{
+    const struct dv_batch *batch = row.kept->batch;
+    char id[DV_UUID_TEXT];
+    char *text = dv_snowflake_array_room(&request->array, PREFIX_MAX + dv_json_record_bound(batch, row.row));
+    if (text == NULL)
+        return DV_E_MEMORY;
+    int prefix = snprintf(text, PREFIX_MAX, "{\"DV_ID\":\"%s\"", dv_id_text(id, batch->row[row.row].id));
+    size_t length = dv_json_record(batch, row.row, text + prefix);
+    if (length == 2) /* "{}" */
+        text[prefix] = '}';
+    else
+        text[prefix] = ',';
+    return dv_snowflake_array_add(&request->array, (size_t)prefix + (length == 2 ? 1 : length));
+}
+
+static void end_on(struct dv_snow_request *request, uint32_t to)
+{
+    DV_ASSERT(request->end_count < HALVES_MAX && request->from < to && to < request->to);
+    request->ends[request->end_count++] = request->to;
+    request->to = to;
+}
+
+/* Fills the array; what does not fit comes behind it. */
+static dv_rc fill_array(struct dv_snow_request *request)
+{
+    dv_rc rc = DV_OK;
+    dv_snowflake_array_reset(&request->array);
+    for (uint32_t i = request->from; i < request->to && rc != DV_E_MEMORY; i++) {
+        if (dv_snow_keep_is_over(request->rows[i]))
+            continue;
+        rc = add_row(request, request->rows[i]);
+        if (rc == DV_E_FULL)
+            end_on(request, i);
+        else if (rc == DV_E_LIMIT)
+            dv_snow_keep_reject(&request->sql->keep, request->rows[i], rc, "the record is larger than Snowflake takes");
+    }
+    if (rc != DV_E_MEMORY)
+        return DV_OK;
+    dv_snowflake_array_reset(&request->array);
+    return rc;
+}
+
+static void end_range(struct dv_snow_request *request)
+{
+    for (uint32_t i = request->from; i < request->to; i++)
+        dv_snow_keep_end(request->rows[i]);
+    request->from = request->to;
+    if (request->end_count > 0) {
+        request->to = request->ends[--request->end_count];
+        send_range(request);
+        return;
+    }
+    request->count = 0;
+    dv_snowflake_array_reset(&request->array);
+    dv_snow_keep_finish(&request->sql->keep);
+    begin_requests(request->sql);
+}
+
+static void send_range(struct dv_snow_request *request)
+{
+    dv_rc rc = fill_array(request);
+    if (rc != DV_OK)
+        pause_request(request, "no memory for a request");
+    else if (request->array.count > 0)
+        begin_statement(request, dv_snowflake_array_end(&request->array));
+    else
+        end_range(request);
+}
+
+/* ---- answers ---- */
+
+/* Whether Snowflake had looked at the statement, and said no. */
+static bool is_refused(const struct dv_snowflake_statement *statement)
+{
+    const char *state = statement->sqlstate;
+    bool by_others = strncmp(state, "57", 2) == 0 || strncmp(state, "40", 2) == 0; /* cancelled; in each other's way */
+    bool is_answer = strcmp(statement->code, "090001") != 0 && statement->code[0] != '\0';
+    if (statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_MEMORY || by_others)
+        return false;
+    return statement->rc != DV_E_DATA || is_answer;
+}
+
+static void reject_alone(struct dv_snow_request *request)
+{
+    bool large = request->statement.rc == DV_E_LIMIT;
+    dv_snow_keep_reject(&request->sql->keep, request->rows[request->from], large ? DV_E_LIMIT : DV_E_DATA,
+                        large ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
+    end_range(request);
+}
+
+static void take_refusal(struct dv_snow_request *request)
+{
+    struct dv_snowflake_statement *statement = &request->statement;
+    if (request->proves || statement->rc == DV_E_CONFIG) {
+        halt(request->sql, statement->rc, statement->reason);
+    } else if (request->to - request->from > 1) {
+        end_on(request, request->from + (request->to - request->from) / 2);
+        send_range(request);
+    } else if (request->proved) {
+        reject_alone(request);
+    } else {
+        request->proves = true;
+        begin_statement(request, (struct dv_snowflake_text){ "[]", 2 });
+    }
+}
+
+static void on_timer(struct dv_timer *timer)
+{
+    struct dv_snow_request *request = timer->data;
+    if (request->array.count == 0)
+        send_range(request);
+    else
+        run(request);
+}
+
+/* Nobody knows whether it was executed: the same once more, and Snowflake is told that it is. One that took too long is sent in
+ * halves. */
+static void take_silence(struct dv_snow_request *request)
+{
+    struct dv_snowflake_statement *statement = &request->statement;
+    bool too_long = strcmp(statement->code, "000630") == 0;
+    if (too_long && !request->proves && request->to - request->from > 1) {
+        end_on(request, request->from + (request->to - request->from) / 2);
+        send_range(request);
+        return;
+    }
+    statement->sent = true;
+    pause_request(request, statement->reason);
+}
+
+static void on_end(struct dv_snowflake_statement *statement)
+{
+    struct dv_snow_request *request = statement->data;
+    if (statement->rc != DV_OK && !is_refused(statement)) {
+        take_silence(request);
+        return;
+    }
+    request->tries = 0;
+    request->reason = NULL;
+    if (statement->rc != DV_OK) {
+        take_refusal(request);
+    } else if (request->proves) {
+        request->proves = false;
+        request->proved = true;
+        reject_alone(request);
+    } else {
+        end_range(request);
+    }
+}
+
+/* ---- gathering ---- */
+
+static void begin_request(struct dv_snow_request *request, uint32_t count)
+{
+    request->count = request->to = count;
+    request->from = request->end_count = request->tries = 0;
+    request->proves = request->proved = false;
+    request->reason = NULL;
+    send_range(request);
+}
+
+static struct dv_snow_request *free_request(struct dv_snow_sql *sql, bool *ret_idle)
+{
+    struct dv_snow_request *found = NULL;
+    *ret_idle = true;
+    for (uint32_t i = request_count(sql); i-- > 0;) {
+        if (sql->requests[i].count == 0)
+            found = &sql->requests[i];
+        else
+            *ret_idle = false;
+    }
+    return found;
+}
+
+/* Whether what waits is sent now: there is enough of it, it has waited, or no more can come. */
+static bool is_due(const struct dv_snow_sql *sql, uint32_t waiting, bool idle)
+{
+    return waiting >= (uint32_t)sql->options->rows || dv_now_ns(dv_node_loop(sql->keep.node)) >= sql->due_ns ||
+           (idle && dv_snow_keep_is_full(&sql->keep));
+}
+
+/* Comes back to what waits when it is due: at once, but not from here, or a while after the first of it came. */
+static void wait_for_more(struct dv_snow_sql *sql, uint32_t waiting, bool idle)
+{
+    uint64_t now = dv_now_ns(dv_node_loop(sql->keep.node));
+    if (sql->due_ns == 0)
+        sql->due_ns = now + (uint64_t)sql->options->linger_ms * NS_PER_MS;
+    dv_timer_stop(&sql->timer);
+    dv_timer_start(&sql->timer, is_due(sql, waiting, idle) ? 0 : (sql->due_ns - now) / NS_PER_MS + 1);
+}
+
+static void begin_requests(struct dv_snow_sql *sql)
+{
+    bool idle = true;
+    struct dv_snow_request *request = NULL;
+    while (sql->reason == NULL && (request = free_request(sql, &idle)) != NULL) {
+        uint32_t waiting = dv_snow_keep_waiting(&sql->keep);
+        if (waiting == 0)
+            sql->due_ns = 0;
+        else if (sql->due_ns == 0 || !is_due(sql, waiting, idle))
+            wait_for_more(sql, waiting, idle);
+        if (waiting == 0 || !is_due(sql, waiting, idle))
+            return;
+        uint32_t count = dv_snow_keep_take(&sql->keep, request->rows, (uint32_t)sql->options->rows);
+        if (count == 0)
+            return; /* all of them are under way already: when that is over */
+        begin_request(request, count);
+    }
+}
+
+static void on_linger(struct dv_timer *timer)
+{
+    begin_requests(timer->data);
+}
+
+/* ---- the mode ---- */
+
+static dv_rc prepare(struct dv_snow_sql *sql, const struct dv_schema *columns)
+{
+    const struct dv_snow_options *options = sql->options;
+    struct dv_node *node = sql->keep.node;
+    dv_timer_init(dv_node_loop(node), &sql->timer, on_linger, sql);
+    for (uint32_t i = 0; i < request_count(sql); i++) {
+        struct dv_snow_request *request = &sql->requests[i];
+        request->sql = sql;
+        request->rows = dv_arena_zeroed(dv_node_arena(node), (size_t)options->rows, sizeof *request->rows);
+        dv_timer_init(dv_node_loop(node), &request->timer, on_timer, request);
+        if (request->rows == NULL)
+            return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
+    }
+    sql->text = dv_snowflake_merge_sql(dv_node_arena(node), options->snowflake.database, options->snowflake.schema, options->table, columns);
+    return sql->text != NULL ? DV_OK : dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
+}
+
+dv_rc dv_snow_sql_open(struct dv_node *node, const struct dv_snow_options *options, const struct dv_schema *columns,
+                       struct dv_snowflake *snowflake, struct dv_snow_sql **ret)
+{
+    struct dv_snow_sql *sql = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *sql);
+    DV_ASSERT(options->requests <= DV_SNOW_REQUESTS_MAX);
+    if (sql == NULL)
+        return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
+    sql->options = options;
+    sql->snowflake = snowflake;
+    sql->keep.node = node;
+    *ret = sql;
+    return prepare(sql, columns);
+}
+
+void dv_snow_sql_close(struct dv_snow_sql *sql)
+{
+    dv_timer_close(&sql->timer);
+    for (uint32_t i = 0; i < request_count(sql); i++) {
+        struct dv_snow_request *request = &sql->requests[i];
+        dv_snowflake_cancel(sql->snowflake, &request->statement);
+        dv_snowflake_array_free(&request->array);
+        if (request->timer.loop != NULL)
+            dv_timer_close(&request->timer);
+    }
+}
+
+dv_rc dv_snow_sql_take(struct dv_snow_sql *sql, struct dv_batch *batch)
+{
+    bool idle = true;
+    if (sql->reason != NULL)
+        return dv_fail(sql->keep.node, sql->rc, "Snowflake: %s", sql->reason);
+    if (batch->rejected_count == batch->rows)
+        return DV_PASS;
+    dv_snow_keep_hold(&sql->keep, batch);
+    if (free_request(sql, &idle) != NULL)
+        wait_for_more(sql, dv_snow_keep_waiting(&sql->keep), idle);
+    return DV_HOLD;
+}
+
+const char *dv_snow_sql_waits(const struct dv_snow_sql *sql)
+{
+    const char *reason = sql->reason != NULL ? sql->reason : dv_snowflake_waits(sql->snowflake);
+    for (uint32_t i = 0; reason == NULL && i < request_count(sql); i++)
+        reason = sql->requests[i].reason;
+    return reason;
+}

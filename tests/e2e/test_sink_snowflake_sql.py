@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_sink_snowflake_sql.py - `sink-snowflake: { mode: sql }` into the emulated Snowflake while answers get lost, statements take long or are
+refused, the warehouse sleeps and the process is killed: each record is there once, each refused one is a dead letter, and a statement is
+sent again under the same id only if it says so.
+
+DATAVAULT_KILLS=N asks for more rounds.
+
+shows: SNO-1 SNO-3 SNO-6 R3 R4
+"""
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from snowflake import Snowflake
+from snowflake.wire import Answer
+from snowflake_caller import knobs, restore
+from world import World, fast_program, wait_for
+
+CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
+KILLS = int(os.environ.get("DATAVAULT_KILLS", "3"))
+TABLE = "CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR(20))"
+SUBMITTED = r"POST /api/v2/statements\?"
+SCHEMA = """# SPDX-License-Identifier: Apache-2.0
+# count.yaml - numbers that anybody may know.
+name: count
+fields:
+  n:    { type: int, class: public, required: true }
+  ward: { type: text, class: public }
+"""
+
+
+@pytest.fixture(scope="module", name="service")
+def a_service(tmp_path_factory):
+    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
+        yield snow
+
+
+@pytest.fixture(name="snow")
+def a_table(service):
+    kept = knobs(service)
+    service.query(TABLE)
+    yield service
+    restore(service, kept)
+
+
+@pytest.fixture(name="world")
+def a_world(tmp_path, snow):
+    with World(tmp_path / "w") as world:
+        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+        write_graph(world, snow)
+        yield world
+
+
+def sink(snow, **more):
+    given = {"mode": "sql", "account": snow.account, "url": snow.url, "ca": snow.ca, "user": snow.user, "key": f"file:{snow.key}", "database": "DV",
+             "schema": "PUBLIC", "warehouse": "WH", "table": "T", "linger": "50ms", **more}
+    return "op: sink-snowflake, " + ", ".join(f"{name}: '{value}'" for name, value in given.items() if value is not None)
+
+
+def write_graph(world, snow, settings="keyring: file:keys", **more):
+    world.graph(f"  in: {{ op: source, from: file, path: in.jsonl, schema: count }}\n  few: {{ op: project, after: in, keep: [n, ward] }}\n"
+                f"  out: {{ after: few, {sink(snow, **more)} }}\n", settings)
+
+
+def write_records(world, first, last, ward=lambda number: f"w{number % 7}"):
+    with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
+        file.writelines(json.dumps({"n": number, "ward": ward(number), "name": CANARY}, ensure_ascii=False) + "\n" for number in range(first, last + 1))
+
+
+def run(world, *codes, timeout=100):
+    done = world.run("run", "--once", "graph.yaml", timeout=timeout)
+    assert done.returncode in (codes or (0,)), done.stderr.decode()[-3000:]
+    return done.stderr.decode()
+
+
+def numbers(snow):
+    rows = snow.rows("T")
+    assert len({row["DV_ID"] for row in rows}) == len(rows)
+    return sorted(int(row["N"]) for row in rows)
+
+
+def submitted(snow, before=0):
+    """The statements that were sent: (id, whether it was told that it is sent again, body, status)."""
+    found = []
+    for request in snow.requests[before:]:
+        if request.method == "POST" and request.path == "/api/v2/statements":
+            query = dict(urllib.parse.parse_qsl(request.query))
+            found.append((query["requestId"], query.get("retry") == "true", json.loads(request.raw), request.status))
+    return found
+
+
+def rows_of(body):
+    return json.loads(body["bindings"]["2"]["value"])
+
+
+def assert_ids_are_kept(snow, before):
+    """A statement that is sent again is the same one and says so; another one has another id. A token that was refused is renewed first."""
+    first = {}
+    for name, again, body, status in submitted(snow, before):
+        assert again == (name in first)
+        assert body["bindings"]["1"]["value"] == name
+        if status != 401:
+            assert first.setdefault(name, body) == body
+
+
+NOT_NOW = [Answer(422, {"code": "000608", "sqlState": "57P03", "message": "Warehouse 'WH' is suspended."}),
+           Answer(422, {"code": "090073", "sqlState": "22000", "message": "Warehouse 'WH' cannot be resumed because resource monitor"}),
+           Answer(422, {"code": "000625", "sqlState": "57014", "message": "aborted because the number of waiters for this lock exceeds"}),
+           Answer(422, {"code": "000604", "sqlState": "57014", "message": "SQL execution canceled"}),
+           Answer(200, b"<html>a proxy's</html>", [("Content-Type", "text/html")])]
+
+
+@pytest.mark.parametrize("trouble", [["lose", None, "half", 401, "cut", None, 503, None, 429], NOT_NOW], ids=["lost", "not-now"])
+def test_each_record_is_there_once_whatever_is_lost(world, snow, trouble):
+    before = len(snow.requests)
+    snow.script(SUBMITTED, *trouble)
+    write_graph(world, snow, rows=250, requests=4)
+    write_records(world, 1, 2000)
+    said = run(world)
+    assert numbers(snow) == list(range(1, 2001))
+    assert_ids_are_kept(snow, before)
+    assert world.letters() == [] and {len(rows_of(body)) for _, _, body, _ in submitted(snow, before)} <= {*range(1, 251)}
+    received = snow.received()
+    assert CANARY.encode() not in received and b"BEGIN " not in received and CANARY not in said
+
+
+def test_statements_that_run_long_are_asked_for_until_they_are_over(world, snow):
+    before = len(snow.requests)
+    snow.switch_s, snow.run_s = 0.05, 0.4
+    snow.script(r"GET /api/v2/statements/", None, 429)
+    write_records(world, 1, 2500)
+    run(world)
+    assert numbers(snow) == list(range(1, 2501)) and len(submitted(snow, before)) == 3
+    assert any(request.method == "GET" and request.status == 429 for request in snow.requests[before:])
+
+
+def test_one_that_takes_too_long_is_sent_in_halves(world, snow):
+    before = len(snow.requests)
+    snow.script(SUBMITTED, Answer(408, {"code": "000630", "sqlState": "57014", "message": "Statement reached its statement timeout"}))
+    write_records(world, 1, 1000)
+    run(world)
+    assert numbers(snow) == list(range(1, 1001))
+    assert sorted(len(rows_of(body)) for _, _, body, _ in submitted(snow, before)) == [500, 500, 1000]
+
+
+def test_killed_and_started_again(world, snow, tell):
+    seed = random.randrange(2**31)
+    tell(f"snowflake by statements meets: seed {seed}")
+    dice = random.Random(seed)
+    count, before = 0, len(snow.requests)
+    snow.run_s = lambda _: dice.choice([0, 0, 0, 0.2])
+    snow.switch_s = 0.1
+    for _ in range(KILLS):
+        write_records(world, count + 1, count + 1000, lambda number: "too long for the column" if number % 997 == 0 else "w")
+        count += 1000
+        snow.script(SUBMITTED, *dice.choices([None, "lose", "cut", 503, "half", 429], k=1))
+        process = world.start("run", "--once", "graph.yaml")
+        try:
+            process.wait(dice.uniform(0.2, 1.2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    run(world, 0, 1, timeout=100 + 3 * KILLS)
+    snow.statements.wait_idle()
+    assert numbers(snow) == [number for number in range(1, count + 1) if number % 997 != 0]
+    assert {letter["record"]["n"] for letter in world.letters()} == set(range(997, count + 1, 997))
+    assert_ids_are_kept(snow, before)
+
+
+def test_exactly_the_records_that_are_refused_are_dead_letters(world, snow):
+    """Too long a text, a text that is no number, and what may not be missing; a mark of SQL or JSON is none of these."""
+    snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER(4, 0), WARD VARCHAR(20) NOT NULL)")
+    poison = {7: "x" * 21, 250: None, 1024: "y" * 30, 1025: None, 2000: "z" * 21}
+    wards = {1: "'); DROP TABLE T; --", 2: '"},{"', 3: "\\", 4: "?"}
+    write_records(world, 1, 2000, lambda number: poison.get(number, wards.get(number, "w")))
+    write_records(world, 10000, 10000)
+    run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 2001) if number not in poison]
+    assert sorted(letter["record"]["n"] for letter in world.letters()) == [*poison, 10000]
+    assert {row["N"]: row["WARD"] for row in snow.rows("T") if row["N"] in wards} == wards
+
+
+def test_a_refusal_that_is_about_no_record_halts(world, snow):
+    """Nobody knows the code; each record would have been blamed."""
+    before = len(snow.requests)
+    snow.script(SUBMITTED, *[Answer(422, {"code": "009999", "sqlState": "22000", "message": "out of order"})] * 200)
+    write_records(world, 1, 1000)
+    assert "a value does not fit its column" in run(world, 1)
+    assert world.letters() == [] and numbers(snow) == [] and len(submitted(snow, before)) < 20
+    snow.scripts.clear()
+    run(world)
+    assert numbers(snow) == list(range(1, 1001))
+
+
+def test_the_same_stream_twice_is_there_once(world, snow):
+    write_records(world, 1, 1500)
+    run(world)
+    shutil.rmtree(world.at / "state")
+    run(world)
+    assert numbers(snow) == list(range(1, 1501))
+
+
+def test_what_comes_twice_in_one_request_is_there_once(world, snow):
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("  few:", "  all: { op: project, after: in, keep: [n, ward] }\n  few:").replace("after: few", "after: [few, all]"))
+    write_records(world, 1, 1500)
+    before = len(snow.requests)
+    run(world)
+    assert numbers(snow) == list(range(1, 1501))
+    for _, _, body, _ in submitted(snow, before):
+        assert len({row["DV_ID"] for row in rows_of(body)}) == len(rows_of(body))
+
+
+def test_both_modes_write_into_one_table(world, snow):
+    """What came by the channel is met by the statements, under the same id."""
+    write_graph(world, snow, mode="streaming", journal="out.journal", channel="both", linger=None)
+    write_records(world, 1, 600)
+    run(world)
+    write_graph(world, snow)
+    shutil.rmtree(world.at / "state")
+    write_records(world, 601, 900)
+    run(world)
+    assert numbers(snow) == list(range(1, 901))
+
+
+def test_a_stop_waits_for_what_is_under_way(world, snow):
+    snow.run_s, snow.switch_s = 1.5, 0.05
+    write_records(world, 1, 300)
+    before = len(snow.requests)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: any(status == 202 for _, _, _, status in submitted(snow, before)), 30), process.log.read_text()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0, process.log.read_text()
+    assert numbers(snow) == list(range(1, 301))
+    snow.run_s = 0
+    run(world)
+    assert len(submitted(snow, before)) == 1 and numbers(snow) == list(range(1, 301))
+
+
+def resident_kb(process):
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1])
+
+
+def test_memory_is_bounded_while_snowflake_is_busy(tmp_path, snow):
+    """80 MB of records wait in their file, not in memory."""
+    with World(tmp_path / "w", binary=fast_program()) as world:
+        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+        write_graph(world, snow, rows=2048)
+        with open(world.at / "in.jsonl", "w", encoding="utf-8") as file:
+            file.write((json.dumps({"n": 1, "ward": "w" * 2000}) + "\n") * 40000)
+        snow.script(SUBMITTED, *[503] * 100)
+        before = len(snow.requests)
+        process = world.start("run", "--once", "graph.yaml")
+        assert wait_for(lambda: sum(status == 503 for _, _, _, status in submitted(snow, before)) >= 3, 60), process.log.read_text()
+        assert resident_kb(process) < 40 * 1024
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("more, reason", [
+    ({"table": "NO_SUCH"}, "does not exist"), ({"database": "NO_SUCH"}, "no such database"), ({"warehouse": "NO_SUCH"}, "no such warehouse"),
+    ({"user": "NOBODY"}, "does not accept the token")])
+def test_what_is_wrong_is_named(world, snow, more, reason):
+    write_records(world, 1, 10)
+    write_graph(world, snow, **more)
+    assert reason in run(world, 3) and numbers(snow) == []
+
+
+def test_a_token_will_do(world, snow):
+    snow.users[snow.user].pats["pat-1"] = snow.now() + 60
+    write_graph(world, snow, user=None, key=None, token="env:TOKEN")
+    write_records(world, 1, 10)
+    done = world.run("run", "--once", "graph.yaml", env={"TOKEN": "pat-1"})
+    assert done.returncode == 0, done.stderr
+    assert numbers(snow) == list(range(1, 11))
