@@ -6,6 +6,7 @@
 
 #include "engine/operator.h"
 #include "operators/exit_guard.h"
+#include "operators/sink_snowflake_keep.h"
 #include "operators/sink_snowflake_sql.h"
 #include "operators/sink_snowflake_unit.h"
 

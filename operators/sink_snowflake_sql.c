@@ -21,6 +21,8 @@
 #include "engine/json.h"
 #include "engine/log.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_keep.h"
 
 enum { HALVES_MAX = 16, PREFIX_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, NS_PER_MS = 1000000 };
 

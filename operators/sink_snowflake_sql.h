@@ -3,13 +3,16 @@
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 
-#include "operators/sink_snowflake.h"
-#include "operators/sink_snowflake_keep.h"
+#include "engine/error.h"
 
 enum { DV_SNOW_REQUESTS_MAX = 8 };
 
+struct dv_batch;
+struct dv_node;
 struct dv_schema;
+struct dv_snow_options;
 struct dv_snow_sql;
+struct dv_snowflake;
 
 /* Opens the mode over an account, for records of these columns; *ret is in the node's arena, and to be closed, also after an error
  * unless it is still NULL. Close it before the account. */
