@@ -337,7 +337,9 @@ static void cancel(struct dv_llm_talk *talk)
     struct dv_llm *llm = talk->llm;
     if (talk->probe)
         (void)dv_breaker_failed(&llm->breaker, dv_now_ns(llm->config.loop), "the model's service was not waited for");
-    if (talk->state == DV_LLM_ASKING)
+    if (talk->state == DV_LLM_ASKING && llm->api->by_statements)
+        dv_llm_sql_cancel(talk);
+    else if (talk->state == DV_LLM_ASKING)
         dv_http_cancel(llm->http, &talk->http);
     unlink_talk(talk);
     settle_tokens(talk);
@@ -385,6 +387,8 @@ static void fill_in(struct dv_llm *llm)
 static dv_rc open_http(struct dv_llm *llm, struct dv_error *error)
 {
     const struct dv_llm_config *config = &llm->config;
+    if (llm->api->by_statements)
+        return dv_llm_sql_open(llm, error);
     const struct dv_http_config http = {
         .loop = config->loop, .url = config->url, .ca = config->ca, .deadlines = config->deadlines
     };
@@ -431,7 +435,10 @@ void dv_llm_close(struct dv_llm *llm)
     llm->opened = false;
     while (llm->first != NULL)
         forget(llm->first);
-    dv_http_close(llm->http);
+    if (llm->api->by_statements)
+        dv_snowflake_close(llm->config.snowflake);
+    else
+        dv_http_close(llm->http);
     dv_snowflake_token_free(&llm->token);
     dv_timer_close(&llm->timer);
     dv_llm_shelf_clear(&llm->shelf);

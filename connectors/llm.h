@@ -27,6 +27,7 @@ enum dv_llm_kind {
     DV_LLM_GEMINI,
     DV_LLM_CORTEX,        /* Snowflake's, in OpenAI's words */
     DV_LLM_CORTEX_NATIVE, /* and in its own: inference:complete. Vectors are the same */
+    DV_LLM_CORTEX_SQL,    /* vectors by AI_EMBED in a statement; no answers */
 };
 
 /* How an answer ended. */
@@ -46,6 +47,7 @@ struct dv_llm_text {
 
 struct dv_llm_talk;
 struct dv_llm_request;
+struct dv_snowflake;
 
 /* A prompt and its answer. Zero-initialise. */
 struct dv_llm_request {
@@ -108,6 +110,8 @@ struct dv_llm_config {
     const char *url;   /* what stands before "/v1/…", "/v1beta/…" or "/api/…"; NULL: the service's or the account's own */
     const char *key;   /* a secret's reference, read anew for each request; NULL: none is sent. Not Cortex' */
     struct dv_snowflake_identity identity; /* Cortex' */
+    const char *role, *warehouse;          /* of Cortex' statements; NULL: the user's own */
+    struct dv_snowflake *snowflake;        /* zeroed room for what they go through, to stay as long as the connector */
     const char *model; /* of answers or of vectors, as it is used */
     const char *ca;    /* a file of trusted certificates; NULL: the system's */
     struct dv_http_deadlines deadlines;

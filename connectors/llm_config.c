@@ -19,6 +19,7 @@ const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind)
         [DV_LLM_GEMINI] = &dv_llm_gemini,
         [DV_LLM_CORTEX] = &dv_llm_cortex,
         [DV_LLM_CORTEX_NATIVE] = &dv_llm_cortex_native,
+        [DV_LLM_CORTEX_SQL] = &dv_llm_cortex_sql,
     };
     return apis[kind];
 }
@@ -48,5 +49,7 @@ dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error)
         return DV_OK;
     if (!dv_snowflake_account_url(config->identity.account, llm->account_url, sizeof llm->account_url))
         return dv_error_set(error, DV_E_CONFIG, "the model's service: the account's name is too long");
+    if (llm->api->by_statements) /* they show a token of their own */
+        return DV_OK;
     return dv_snowflake_token_init(&llm->token, &config->identity, dv_wall_ms(config->loop), error);
 }

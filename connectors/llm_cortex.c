@@ -304,7 +304,6 @@ static bool take_vectors(struct dv_llm_talk *talk)
 
 const struct dv_llm_api dv_llm_cortex = {
     .key_header = "Authorization",
-    .key_prefix = "Bearer ",
     .of_snowflake = true,
     .event_max = FRAME_MAX,
     .path = chat_path,
@@ -317,7 +316,6 @@ const struct dv_llm_api dv_llm_cortex = {
 
 const struct dv_llm_api dv_llm_cortex_native = {
     .key_header = "Authorization",
-    .key_prefix = "Bearer ",
     .of_snowflake = true,
     .event_max = FRAME_MAX,
     .path = native_path,

@@ -4,6 +4,7 @@
 #define DV_CONNECTORS_LLM_INTERNAL_H
 
 #include "connectors/llm.h"
+#include "connectors/snowflake.h"
 #include "connectors/sse_read.h"
 #include "engine/json.h"
 #include "engine/json_doc.h"
@@ -43,6 +44,8 @@ struct dv_llm_talk {
     bool gone;     /* cancelled meanwhile */
 
     struct dv_http_request http;
+    struct dv_snowflake_statement statement; /* instead, of a service that is asked by those */
+    struct dv_snowflake_bind binds[2];
     struct dv_http_header headers[DV_LLM_HEADERS_MAX];
     char path[DV_LLM_PATH_MAX];
     char *key;    /* the header's value, wiped after each try */
@@ -76,6 +79,7 @@ struct dv_llm_api {
     const char *url; /* the service's own; NULL: the account's */
     const char *key_header, *key_prefix;
     bool of_snowflake; /* the key is a token of Snowflake's, and what kind it is stands beside it */
+    bool by_statements; /* and it is asked by SQL: of what follows it has `write` alone, which makes one of the statement's values */
     size_t event_max;  /* bytes of an event; 0: the reader's own limit */
     /* "/v1/…" */
     void (*path)(const struct dv_llm_talk *talk, char *out, size_t size);
@@ -89,7 +93,7 @@ struct dv_llm_api {
     bool (*vectors)(struct dv_llm_talk *talk); /* the document is an answer with vectors: fills rows. False: as above */
 };
 
-extern const struct dv_llm_api dv_llm_openai, dv_llm_gemini, dv_llm_cortex, dv_llm_cortex_native;
+extern const struct dv_llm_api dv_llm_openai, dv_llm_gemini, dv_llm_cortex, dv_llm_cortex_native, dv_llm_cortex_sql;
 
 /* llm_openai.c, for who speaks like it: the messages of a request, an event of its stream, how an answer ended, and vectors
  * by their numbers; `nested`: each is alone in an array. */
@@ -102,6 +106,11 @@ bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 /* llm_config.c: the words of a kind; and of Snowflake's the account's URL and a token, with what is wrong with its key. */
 const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind);
 DV_CHECKED dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error);
+
+/* llm_cortex_sql.c: the account of its statements, one of them as a try, and its end before it is over. */
+DV_CHECKED dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error);
+void dv_llm_sql_run(struct dv_llm_talk *talk, uint32_t total_ms);
+void dv_llm_sql_cancel(struct dv_llm_talk *talk);
 
 /* llm_question.c: the bytes of all texts; the tokens that so many bytes are, rather more; whose they are; and the hash of
  * a prompt, false: no memory. */

@@ -295,16 +295,17 @@ static dv_rc show_token(struct dv_llm_talk *talk)
 static dv_rc read_key(struct dv_llm_talk *talk)
 {
     const struct dv_llm_config *config = &talk->llm->config;
-    size_t prefix = strlen(talk->llm->api->key_prefix);
+    const struct dv_llm_api *api = talk->llm->api;
     size_t length = 0;
-    if (talk->llm->api->of_snowflake)
-        return show_token(talk);
+    if (api->of_snowflake) /* whoever goes through its statements shows it there */
+        return api->by_statements ? DV_OK : show_token(talk);
     if (config->key == NULL)
         return DV_OK;
+    size_t prefix = strlen(api->key_prefix);
     talk->key = dv_memory_zeroed(1, prefix + DV_LLM_KEY_MAX);
     if (talk->key == NULL)
         return DV_E_MEMORY;
-    memcpy(talk->key, talk->llm->api->key_prefix, prefix);
+    memcpy(talk->key, api->key_prefix, prefix);
     return dv_secret_read(config->key, talk->key + prefix, DV_LLM_KEY_MAX, &length, NULL);
 }
 
@@ -348,6 +349,10 @@ static void send_request(struct dv_llm_talk *talk)
     const struct dv_llm *llm = talk->llm;
     uint64_t now = dv_now_ns(llm->config.loop);
     uint64_t left_ms = talk->deadline_ns > now ? (talk->deadline_ns - now) / NS_PER_MS + 1 : 1;
+    if (llm->api->by_statements) {
+        dv_llm_sql_run(talk, (uint32_t)left_ms);
+        return;
+    }
     uint32_t headers = fill_headers(talk);
     llm->api->path(talk, talk->path, sizeof talk->path);
     talk->http = (struct dv_http_request){ .path = talk->path,

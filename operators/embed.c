@@ -21,6 +21,7 @@
 #include "operators/llm_option.h"
 
 enum { EMBEDDER_MINILM, EMBEDDER_OPENAI, EMBEDDER_GEMINI, EMBEDDER_CORTEX, EMBEDDER_NONE };
+enum { API_REST, API_SQL };
 enum { ADDED = 3, NAME_BYTES = 192, DOCUMENT_MS = 60000, QUERY_MS = 2000 };
 enum { BYTES_PER_TOKEN = 3, TOKENS_MAX = 8192, GEMINI_TEXTS = 4 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors leave as they are in memory");
@@ -64,6 +65,7 @@ static const struct dv_option options[] = {
       .help = "Tokens the model reads at a time, minilm at most 512; the vector of a longer text is the mean of its windows' vectors. For a service "
               "three bytes count as a token." },
     DV_LLM_SERVICE_ROWS(struct embed),
+    DV_LLM_VECTOR_ROWS(struct embed),
     { "dimensions", DV_INT, offsetof(struct embed, dimensions), .initial = "0", .min = 0, .max = DV_LLM_WIDTH_MAX,
       .help = "How many numbers a service's vectors have, which it must be told; minilm's have 384. `sink-vectors` and `search` with `url` must say the same." },
     { "task", DV_ENUM, offsetof(struct embed, task), .initial = "document", .values = "document|query",
@@ -85,7 +87,8 @@ static bool asks_service(const struct embed *embed)
 
 static int service_kind(const struct embed *embed)
 {
-    return dv_llm_service_kind(&embed->service, embed->kind - EMBEDDER_OPENAI);
+    bool by_statements = embed->kind == EMBEDDER_CORTEX && embed->service.api == API_SQL;
+    return by_statements ? (int)DV_LLM_CORTEX_SQL : dv_llm_service_kind(&embed->service, embed->kind - EMBEDDER_OPENAI);
 }
 
 static bool leaves(const struct dv_node *node)

@@ -33,6 +33,8 @@ static struct dv_llm_config config_of(const struct dv_llm_service *service, int 
                                    .url = service->url,
                                    .key = cortex ? NULL : service->key,
                                    .identity = dv_snowflake_server_config(NULL, &server).identity,
+                                   .role = service->role,
+                                   .warehouse = service->warehouse,
                                    .model = service->model,
                                    .ca = service->ca,
                                    .guarded = service->guarded,
@@ -43,10 +45,11 @@ static struct dv_llm_config config_of(const struct dv_llm_service *service, int 
 static dv_rc check_account(struct dv_node *node, const struct dv_llm_service *service, int kind, const char *option)
 {
     const struct dv_snowflake_server server = server_of(service);
-    bool named = service->account != NULL || service->user != NULL || service->passphrase != NULL || service->token != NULL;
+    bool named = service->account != NULL || service->user != NULL || service->passphrase != NULL || service->token != NULL ||
+                 service->role != NULL || service->warehouse != NULL;
     if (kind < DV_LLM_CORTEX && (named || service->api != 0 || service->guarded))
         return dv_refuse(node, option, "C237", NULL,
-                         "`account`, `user`, `passphrase`, `token`, `api` and `guardrails` are Cortex', and `%s` is another service",
+                         "`account` and what goes with it, `api` and `guardrails` are Cortex', and `%s` is another service",
                          option);
     if (kind < DV_LLM_CORTEX)
         return DV_OK;
@@ -54,6 +57,8 @@ static dv_rc check_account(struct dv_node *node, const struct dv_llm_service *se
         return dv_refuse(node, option, "C238", "as in account: myorg-account1", "Cortex needs the `account` that it is of");
     if (service->guarded && kind != DV_LLM_CORTEX_NATIVE)
         return dv_refuse(node, "guardrails", "C237", "say api: complete", "`guardrails` are of `api: complete` alone");
+    if ((service->role != NULL || service->warehouse != NULL) && kind != DV_LLM_CORTEX_SQL)
+        return dv_refuse(node, option, "C237", "say api: sql", "`role` and `warehouse` are of `api: sql` alone");
     return dv_snowflake_server_check(node, &server);
 }
 
@@ -78,7 +83,9 @@ dv_rc dv_llm_service_open(struct dv_node *node, struct dv_llm_service *service, 
     config.loop = dv_node_loop(node);
     config.deadlines = (struct dv_http_deadlines){ .first_byte_ms = longest, .idle_ms = longest, .total_ms = longest };
     struct dv_llm *llm = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *llm);
-    if (llm == NULL)
+    if (kind == DV_LLM_CORTEX_SQL)
+        config.snowflake = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *config.snowflake);
+    if (llm == NULL || (kind == DV_LLM_CORTEX_SQL && config.snowflake == NULL))
         return dv_fail(node, DV_E_MEMORY, "no memory for a language model's service");
     dv_rc rc = dv_llm_open(llm, &config, &error);
     if (dv_is_error(rc))

@@ -21,6 +21,7 @@ struct dv_llm_service {
     const char *model, *url, *key, *ca;
     const char *account, *user, *passphrase, *token; /* Cortex' */
     int token_kind;
+    const char *role, *warehouse; /* of Cortex' statements */
     int api;      /* of Cortex' interfaces, in the order of the operator's values */
     bool guarded; /* Cortex' guard looks at answers */
     int64_t tokens_per_day;
@@ -72,6 +73,21 @@ struct dv_llm_service {
             .initial = "false",                                                                                        \
             .help = "With `api: complete`: Cortex Guard looks at answers, which costs tokens, too; what it withholds " \
                     "is no answer."                                                                                    \
+    }
+
+/* And of one that asks for vectors. */
+#define DV_LLM_VECTOR_ROWS(state)                                                                                      \
+    { "api",                                                                                                           \
+      DV_ENUM,                                                                                                         \
+      offsetof(state, service.api),                                                                                    \
+      .initial = "rest",                                                                                               \
+      .values = "rest|sql",                                                                                            \
+      .help = "With cortex: rest, inference:embed; or sql, AI_EMBED in a statement, which needs a warehouse." },       \
+        { "role", DV_NAME, offsetof(state, service.role),                                                              \
+          .help = "With `api: sql`: role for statements; none: the user's own." },                                     \
+    {                                                                                                                  \
+        "warehouse", DV_NAME, offsetof(state, service.warehouse),                                                      \
+            .help = "With `api: sql`: warehouse for statements; none: the user's own."                                 \
     }
 
 /* The service of an operator, an enum dv_llm_kind: `which` of openai, gemini and cortex, in this order, and Cortex' interface. */

@@ -27,6 +27,8 @@ from test_query import QueryWorld, asked
 from world import ROOT, World, end
 
 CHAT, COMPLETE, EMBED = "/api/v2/cortex/v1/chat/completions", "/api/v2/cortex/inference:complete", "/api/v2/cortex/inference:embed"
+STATEMENTS = "/api/v2/statements"
+SQL = ", api: sql, warehouse: WH"
 CANARY = "Grünkohl-Käpt'n"  # stands in prompts, so in answers and errors, and never in a log
 PAT = "pat-0123456789-abcdefghij"
 BUSY, BROKE_OFF = "the model's service is busy or down", "the answer broke off"
@@ -230,19 +232,22 @@ def embedder(snow, more="", model="snowflake-arctic-embed-m", width=768):
     return f"embedder: cortex, model: {model}, dimensions: {width}, {options(snow, more)}"
 
 
-@pytest.mark.parametrize("model, width", [("snowflake-arctic-embed-m", 768), ("snowflake-arctic-embed-l-v2.0", 1024)])
-def test_vectors_are_made_and_searched(tmp_path, snow, datavault, model, width):
+@pytest.mark.parametrize("api, model, width", [("", "snowflake-arctic-embed-m", 768), ("", "snowflake-arctic-embed-l-v2.0", 1024), (SQL, "e5-base-v2", 768),
+                                               (SQL, "multilingual-e5-large", 1024)])
+def test_vectors_are_made_and_searched(tmp_path, snow, datavault, api, model, width):
     canaries = Canaries(13)
     with World(tmp_path / "w", datavault) as world:
         records = [canaries.healthcare(diagnosis="d") for _ in NOTES]
-        rows = index(world, embedder(snow, ", texts: 2", model, width), records + [{"patient_id": "p", "diagnosis": "d", "note": NOTES[2]}])
+        rows = index(world, embedder(snow, api + ", texts: 2", model, width), records + [{"patient_id": "p", "diagnosis": "d", "note": NOTES[2]}])
         assert {row[2] for row in rows} == {f"cortex:{model}:{width}"} and len(rows) == len(records) + 1
         assert all(len(vector) == width and math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for _, vector, _ in rows)
-        evidence = question(world, embedder(snow, ", task: query", model, width), NOTES[2])
+        evidence = question(world, embedder(snow, api + ", task: query", model, width), NOTES[2])
         assert not evidence["lexical"] and evidence["hits"][0]["text"] == NOTES[2] and evidence["hits"][0]["cosine"] > 0.999
-        assert {request.path for request in snow.requests} == {EMBED}
+        assert {request.path for request in snow.requests} == {STATEMENTS if api else EMBED}
         bodies = [json.loads(request.raw) for request in snow.requests]
-        assert max(len(body["text"]) for body in bodies) == 2 and sum(len(body["text"]) for body in bodies) == len(rows) + 1
+        texts = [json.loads(body["bindings"]["2"]["value"]) if api else body["text"] for body in bodies]
+        assert max(map(len, texts)) == 2 and sum(map(len, texts)) == len(rows) + 1
+        assert not api or {(body["bindings"]["1"]["value"], body["warehouse"]) for body in bodies} == {(model, "WH")}
         assert not canaries.find(snow.received()) and canaries.find(world.path("in.jsonl").read_bytes()), "and a control: they were there"
 
 
@@ -254,6 +259,31 @@ def test_one_text_that_it_will_not_have_costs_no_other(tmp_path, snow, datavault
         assert "[400]" in json.dumps(world.letters())
 
 
+def test_both_ways_give_the_same_vectors(asker, snow):
+    words = [{"op": "embed", "texts": ["a \"quick\"\nfox", "two ü", "three"], "dims": 768}]
+    rest, sql = (asker.run(words, kind=kind, model="e5-base-v2", warehouse="WH")[0] for kind in ("cortex", "cortex-sql"))
+    assert rest["rc"] == sql["rc"] == "DV_OK" and all(abs(norm - 1) < 1e-5 for norm in rest["norms"] + sql["norms"])
+    assert all(math.isclose(a, b, abs_tol=1e-6) for one, other in zip(rest["rows"][::2], sql["rows"][::2]) for a, b in zip(one, other))
+    assert rest["tokens_in"] > 0 and sql["tokens_in"] == 0  # a statement does not tell
+
+
+def test_statements_that_fail(tmp_path, snow, datavault):
+    """A statement that may have been executed goes out again under its id; a busy service is waited for; none costs a text."""
+    with World(tmp_path / "w", datavault) as world:
+        snow.script("POST /api/v2/statements", "lose", 429, 503, 401)
+        snow.switch_s, snow.run_s = 0.05, 0.2  # and it is not over at once
+        rows = index(world, embedder(snow, SQL + ", texts: 3"))
+        assert sorted(row[0] for row in rows) == sorted(NOTES)
+        sent = [(request.query, json.loads(request.raw)["bindings"]["2"]["value"]) for request in snow.requests if request.path == STATEMENTS]
+        assert len({texts for _, texts in sent}) == 2 and any("retry=true" in query for query, _ in sent)
+        assert len({query.split("&")[0] for query, _ in sent}) == 2 < len(sent)
+
+
+def test_a_statement_without_its_warehouse(asker):
+    answer = asker.run([{"op": "embed", "texts": ["one"], "dims": 768}], kind="cortex-sql", model="e5-base-v2", warehouse="NONE")[0]
+    assert answer["rc"] == "DV_E_CONFIG" and "warehouse" in answer["reason"]
+
+
 WRONG = [("embedder: cortex, model: e5-base-v2, dimensions: 768, user: U, key: 'env:K'", "C238"),
          ("embedder: cortex, model: e5-base-v2, dimensions: 1024, account: org-a, user: U, key: 'env:K'", "C227"),
          ("embedder: cortex, model: e5-base-v2, dimensions: 768, account: org-a, user: U", "C253"),
@@ -261,6 +291,8 @@ WRONG = [("embedder: cortex, model: e5-base-v2, dimensions: 768, user: U, key: '
          ("embedder: cortex, model: 'e5 base', dimensions: 768, account: org-a, token: 'env:K'", "C235"),
          ("embedder: cortex, model: e5-base-v2, dimensions: 768, account: 'my org', token: 'env:K'", "C250"),
          ("embedder: cortex, model: e5-base-v2, dimensions: 768, account: org-a, token: 'env:K', url: 'http://example.org'", "C251"),
+         ("embedder: cortex, model: e5-base-v2, dimensions: 768, account: org-a, token: 'env:K', warehouse: WH", "C237"),
+         ("embedder: openai, model: m, dimensions: 64, api: sql", "C237"),
          ("embedder: openai, model: m, dimensions: 64, account: org-a", "C237"), ("embedder: minilm, account: org-a", "C224")]
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * llm_ask.c - asks a language model's service what standard input says, a JSON object a line, and prints what came:
  *
- *   llm_ask kind=openai|gemini|cortex|cortex-native url=URL model=NAME [NAME=VALUE ...] < commands
+ *   llm_ask kind=openai|gemini|cortex|cortex-native|cortex-sql url=URL model=NAME [NAME=VALUE ...] < commands
  *
  *   {"op":"ask","prompt":"...","system":"...","schema":"...","max_tokens":9,"tenant":"t","stop_at":5}
  *   {"op":"embed","texts":["...","..."],"dims":64,"query":false}
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "connectors/llm.h"
+#include "connectors/snowflake.h"
 #include "engine/json.h"
 #include "engine/json_doc.h"
 #include "engine/memory.h"
@@ -348,17 +349,20 @@ static int choice(const char *word, const char *const *words, int count)
 
 static dv_rc open_llm(char **arguments, struct dv_error *error)
 {
-    static const char *const kinds[] = { "openai", "gemini", "cortex", "cortex-native" };
+    static const char *const kinds[] = { "openai", "gemini", "cortex", "cortex-native", "cortex-sql" };
+    static struct dv_snowflake snowflake;
     static const char *const proofs[] = { "keypair", "pat", "oauth" };
     asker.key_file = argument(arguments, "find");
     asker.close_after = number(arguments, "close_after");
     const struct dv_llm_config config = {
         .loop = &asker.loop.base,
-        .kind = (enum dv_llm_kind)choice(argument(arguments, "kind"), kinds, 4),
+        .kind = (enum dv_llm_kind)choice(argument(arguments, "kind"), kinds, 5),
         .identity = { .proof = (enum dv_snowflake_proof)choice(argument(arguments, "proof"), proofs, 3),
                       .account = argument(arguments, "account"),
                       .user = argument(arguments, "user"),
                       .secret = argument(arguments, "secret") },
+        .warehouse = argument(arguments, "warehouse"),
+        .snowflake = &snowflake,
         .guarded = argument(arguments, "guarded") != NULL,
         .url = argument(arguments, "url"),
         .key = argument(arguments, "key"),

@@ -34,6 +34,9 @@ MACROS = [
     "DV_SHORT(t, n) AS CASE WHEN length(t) <= n OR t IS NULL THEN t ELSE error('100078|22000|String ''' || t || ''' is too long and would be truncated') END",
     "DV_VECTOR(x) AS CASE WHEN typeof(x) LIKE '%[%]' THEN x ELSE error('002023|22000|Expression type does not match column data type, "
     "expecting VECTOR') END",
+    # an array's elements by their numbers from 0, an object's by their keys
+    "DV_FLATTEN(x) AS TABLE SELECT CASE WHEN fullkey[2] <> '[' THEN key END AS KEY, value AS VALUE, CASE WHEN fullkey[2] = '[' THEN key::BIGINT END AS INDEX, "
+    "path AS PATH FROM json_each(x)",
     # the embedding of fakes.py, word for word
     "DV_WORDS(t) AS list_concat(list_filter(string_split_regex(lower(t), '[^[:alnum:]]+'), lambda w: w <> ''), [''])",
     "DV_BUCKETS(t, m, n) AS list_transform(range(n), lambda i: len(list_filter(DV_WORDS(t), lambda w: "
@@ -214,9 +217,7 @@ class Rewriter:
         subject = explode.this.expression if isinstance(explode.this, exp.Kwarg) else explode.this
         alias = node.args.get("alias")
         name = alias.this if alias and alias.this else exp.to_identifier("_FLATTENED")
-        source = call("json_each", subject)
-        return exp.Table(this=source, alias=exp.TableAlias(this=name, columns=[exp.to_identifier(column) for column in (
-            "KEY", "VALUE", "KIND", "ATOM", "INDEX", "PARENT", "PATH", "THIS")]))
+        return exp.Table(this=call("DV_FLATTEN", subject), alias=exp.TableAlias(this=name))
 
     def cast(self, node):
         kind = node.to
