@@ -204,7 +204,7 @@ static void chat_at_end(struct dv_llm_talk *talk)
 static void note_guard(struct dv_llm_talk *talk, const char *text, size_t length)
 {
     const size_t left = sizeof withheld - 1 - talk->guarded;
-    if (talk->guarded == talk->out_bytes && length <= left && memcmp(withheld + talk->guarded, text, length) == 0)
+    if (length <= left && memcmp(withheld + talk->guarded, text, length) == 0)
         talk->guarded += length;
 }
 

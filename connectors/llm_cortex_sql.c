@@ -114,7 +114,6 @@ static void on_end(struct dv_snowflake_statement *statement)
 void dv_llm_sql_run(struct dv_llm_talk *talk, uint32_t total_ms)
 {
     const char *model = talk->llm->config.model;
-    talk->texts_done = 0;
     talk->binds[0] = (struct dv_snowflake_bind){ .value = { model, strlen(model) } };
     talk->binds[1] = (struct dv_snowflake_bind){ .value = { talk->body.bytes, talk->body.used } };
     talk->statement = (struct dv_snowflake_statement){ .sql = statement_text,

@@ -4,6 +4,7 @@
  *
  * shows: SNO-5 SNO-6 RAG-6 VEC-2 */
 #include <math.h>
+#include <openssl/pem.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,6 +236,44 @@ static void a_refused_token_is_read_anew(void **state)
     assert_int_equal(script->asked, 3);
 }
 
+static void put_key(void)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    BIO *bio = BIO_new(BIO_s_mem());
+    char text[4096] = { 0 };
+    assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_true(BIO_read(bio, text, sizeof text - 1) > 0);
+    assert_int_equal(setenv("LLM_TEST_PEM", text, 1), 0);
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+}
+
+/* A token that is signed is shown for the better part of an hour, whatever becomes of the key; a refused one is not shown again. */
+static void a_refused_token_is_signed_anew(void **state)
+{
+    struct script *script = *state;
+    struct answer answer = { 0 };
+    struct dv_llm_config config = config_of(DV_LLM_CORTEX);
+    char first[sizeof script->headers];
+    config.identity = (struct dv_snowflake_identity){ .account = "a", .user = "u", .secret = "env:LLM_TEST_PEM" };
+    put_key();
+    script_open(script, &config);
+    put_key();
+    script_reply(script, 200, CHUNK("a") STOP("stop"));
+    script_ask(script, &answer, "one");
+    memcpy(first, script->headers, sizeof first);
+    assert_non_null(strstr(first, "Token-Type: KEYPAIR_JWT\n"));
+    script_ask(script, &answer, "two");
+    assert_string_equal(script->headers, first);
+    script->reply_count = script->next = 0;
+    script_reply(script, 401, "");
+    script_reply(script, 200, CHUNK("a") STOP("stop"));
+    script_ask(script, &answer, "three");
+    expect(&answer, DV_OK, DV_LLM_COMPLETE, "a");
+    assert_string_not_equal(script->headers, first);
+    assert_int_equal(script->asked, 4);
+}
+
 static void a_budget_that_is_used_up_closes_the_door(void **state)
 {
     struct script *script = *state;
@@ -396,10 +435,11 @@ static void wrong_vectors_are_refused(void **state)
 
 /* ---- vectors by a statement ---- */
 
-#define RESULT(rows)                                                                                                   \
-    "{\"code\":\"090001\",\"sqlState\":\"00000\",\"statementHandle\":\"h-1\",\"resultSetMetaData\":{\"numRows\":2,\"format\":\"jsonv2\"," \
-    "\"rowType\":[{\"name\":\"INDEX\",\"type\":\"FIXED\"},{\"name\":\"V\",\"type\":\"VECTOR\"}],\"partitionInfo\":[{\"rowCount\":2}]},\"data\":["    \
-    rows "]}"
+#define RESULT_OF(count, rows)                                                                                         \
+    "{\"code\":\"090001\",\"sqlState\":\"00000\",\"statementHandle\":\"h-1\",\"resultSetMetaData\":{\"numRows\":" count ",\"format\":\"jsonv2\"," \
+    "\"rowType\":[{\"name\":\"INDEX\",\"type\":\"FIXED\"},{\"name\":\"V\",\"type\":\"VECTOR\"}],\"partitionInfo\":[{\"rowCount\":" count "}]},"     \
+    "\"data\":[" rows "]}"
+#define RESULT(rows) RESULT_OF("2", rows)
 #define GOOD RESULT("[\"0\",\"[1.0,0.0]\"],[\"1\",\"[3,-4]\"]")
 
 static void open_sql(struct script *script, struct dv_snowflake *snowflake)
@@ -444,6 +484,8 @@ static void rows_that_are_no_vectors_are_refused(void **state)
         { RESULT("[\"0\",\"[1,0]\"],[\"1\",\"[1,0,0]\"]"), true },  { RESULT("[\"0\",\"[1,0]\"],[\"1\",\"[1,\"]"), false },
         { RESULT("[\"0\",\"[1,0]\"],[\"x\",\"[1,0]\"]"), false },   { RESULT("[\"0\",\"[1,0]\"],[\"1\",\"[0,0]\"]"), false },
         { RESULT("[\"0\",\"[1,0]\"],[\"1\",\"\"]"), false },        { RESULT("[\"0\",\"[1,0]\"],[\"0001\",\"[1,0]\"]"), false },
+        { RESULT_OF("1", "[\"0\",\"[1,0]\"]"), false },
+        { RESULT_OF("3", "[\"0\",\"[1,0]\"],[\"1\",\"[1,0]\"],[\"2\",\"[1,0]\"]"), false },
     };
     static struct dv_snowflake snowflake;
     struct script *script = *state;
@@ -455,7 +497,13 @@ static void rows_that_are_no_vectors_are_refused(void **state)
         embed(script, &vectors, 2);
         if (vectors.embedding.rc != DV_E_DATA || vectors.embedding.other_width != wrong[i].other_width)
             fail_msg("%zu: %s, %s", i, dv_rc_name(vectors.embedding.rc), vectors.embedding.reason);
+        assert_int_equal(script->asked, i + 1); /* it is not asked for the rest */
     }
+    struct vectors vectors;
+    script->reply_count = script->next = 0;
+    script_reply(script, 200, RESULT("[\"0\",null],[\"9\",\"[1,0]\"]"));
+    embed(script, &vectors, 2);
+    assert_string_equal(vectors.embedding.reason, "the service gave a text no vector"); /* what was wrong first */
 }
 
 static void statements_end_in_many_ways(void **state)
@@ -536,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(is_asked_in_its_own_words, setup, teardown),
         cmocka_unit_test_setup_teardown(judges_by_the_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_token_is_read_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_token_is_signed_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(a_budget_that_is_used_up_closes_the_door, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_of_the_day_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_frames_of_a_megabyte, setup, teardown),
