@@ -142,6 +142,17 @@ def test_the_tokens_of_the_day_are_counted(asker, snow):
     assert [answer["rc"] for answer in found[:2]] == ["DV_OK", "DV_E_LIMIT"] and len(snow.requests) == 1
 
 
+@pytest.mark.parametrize("kind", [*BOTH, "cortex-sql"])
+def test_memory_that_fails_ends_a_request_and_nothing_else(asker, kind):
+    """The n-th allocation fails, ours or libcurl's: the request ends, if only at its deadline, and the next one has its answer."""
+    one = {"op": "embed", "texts": ["why", "then"], "dims": 768} if kind == "cortex-sql" else {"op": "ask", "prompt": "then"}
+    commands = [command for nth in range(1, 61) for command in ({**one, "fail_at": nth}, one)]
+    found = asker.run(commands, kind=kind, model="e5-base-v2" if kind == "cortex-sql" else "gemini-3-pro", warehouse="WH", keeps_none=1)[:-1]
+    assert {answer["rc"] for answer in found[1::2]} == {"DV_OK"}
+    failed = [answer["rc"] for answer in found[::2] if answer["rc"] != "DV_OK"]
+    assert set(failed) == {"DV_E_MEMORY"}, failed
+
+
 # ---- in graphs ----
 
 def options(snow, more="", proof="keypair"):
