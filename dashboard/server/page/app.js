@@ -436,6 +436,41 @@ function drawInsights(rows, past) {
   return list;
 }
 
+/* ---- statistics of the warehouse: a snapshot in the order that its statement gives it, and the first figure as a bar, too ---- */
+
+const STATISTICS_SHOWN = 24, figure = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+
+/* Whether all that comes to a node was read there. */
+function isOfWarehouse(name) {
+  const seen = new Set([name]);
+  for (const one of seen) for (const link of state.graph?.links ?? []) if (link.to === one) seen.add(link.from);
+  const sources = (state.graph?.nodes ?? []).filter((node) => seen.has(node.name) && node.op === "source");
+  return sources.length > 0 && sources.every((node) => node.from === "snowflake");
+}
+
+function statistic(key, value) {
+  if (typeof value !== "number") return String(value ?? "–").replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:00)?/, "$1 $2");
+  return /_ms$/.test(key) ? new Date(value).toLocaleString() : figure.format(value);
+}
+
+function drawStatistics(rows) {
+  const keys = [...new Set(rows.flatMap(Object.keys))], isFigure = (key) => rows.some((row) => typeof row[key] === "number");
+  const measure = keys.find((key) => !/_ms$/.test(key) && isFigure(key));
+  const most = Math.max(...rows.map((row) => Number(row[measure]) || 0), 0);
+  const table = html("table", "statistics"), head = table.createTHead().insertRow(), body = table.createTBody();
+  for (const key of keys) head.append(html("th", isFigure(key) ? "figures" : "", key.replaceAll("_", " ")));
+  for (const row of rows.slice(0, STATISTICS_SHOWN)) {
+    const line = body.insertRow();
+    for (const key of keys) {
+      const cell = html("td", key === measure ? "figures measure" : isFigure(key) ? "figures" : "", statistic(key, row[key]));
+      if (key === measure && most > 0) cell.style.setProperty("--part", Math.max(0, (Number(row[key]) || 0) / most) * 100 + "%");
+      line.append(cell);
+    }
+  }
+  if (rows.length > STATISTICS_SHOWN) table.createCaption().textContent = `${rows.length - STATISTICS_SHOWN} more rows are not shown`;
+  return table;
+}
+
 const PAST_SHOWN = 5;
 const clock = (ms) => new Date(ms).toLocaleTimeString();
 
@@ -445,14 +480,13 @@ function showTrend(node, data) {
   const first = data.rows[0] ?? {};
   const start = data.window?.start_ms ?? first.window_start_ms ?? data.window;
   const end = data.window?.end_ms ?? first.window_end_ms;
-  byId("window").textContent = [start, end].filter(Number.isFinite).map(clock).join(" – ");
+  if (!isOfWarehouse(node)) byId("window").textContent = [start, end].filter(Number.isFinite).map(clock).join(" – ");
   const trends = [...state.trends].sort(([, one], [, other]) => (other.sentences.length > 0) - (one.sentences.length > 0));
   byId("trends").replaceChildren(...trends.map(([name, trend]) => {
     const box = html("div", "trend");
-    if (trend.sentences.length) {
-      box.append(html("h3", "", name), drawInsights(trend.sentences, trend.past));
-      return box;
-    }
+    if (trend.sentences.length) box.append(html("h3", "", name), drawInsights(trend.sentences, trend.past));
+    else if (isOfWarehouse(name)) box.append(html("h3", "", `${name} · the warehouse at ${clock(trend.window)}`), drawStatistics(trend.rows));
+    if (box.childElementCount) return box;
     const rows = rowsOf(trend);
     box.append(html("h3", "", rows.label ? `${name} · top ${rows.label}` : name));
     box.append(rows.shown.length || rows.hidden ? drawBars(rows) : html("p", "empty", "Nobody in this window."));

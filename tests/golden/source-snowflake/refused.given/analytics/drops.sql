@@ -1,0 +1,2 @@
+-- Drops.
+SELECT 1 ->> DROP TABLE T

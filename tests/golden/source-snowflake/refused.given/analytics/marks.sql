@@ -1,0 +1,2 @@
+-- Wants a value.
+SELECT * FROM T WHERE A = ?
