@@ -181,6 +181,8 @@ def test_values_are_texts(caller):
     assert kinds == [("N", "FIXED"), ("F", "REAL"), ("B", "BOOLEAN"), ("D", "DATE"), ("TS", "TIMESTAMP_NTZ"), ("T", "TIME"), ("X", "BINARY"), ("V", "VARIANT"),
                      ("W", "VECTOR"), ("Z", "FIXED"), ("S", "TEXT")]
     assert caller.sql("SELECT NULL", query="nullable=false").json["data"] == [["null"]]
+    early = caller.sql("SELECT '1969-12-31 23:59:59.5'::TIMESTAMP_NTZ AS A, '1900-01-01'::DATE AS B, 'NaN'::FLOAT AS C, 1 -- one\n")
+    assert early.json["data"] == [["-0.500000000", "-25567", "NaN", "1"]] and early.json["resultSetMetaData"]["rowType"][3]["name"] == "1"
 
 
 @pytest.mark.parametrize("kind,value,column,shown", [

@@ -32,7 +32,7 @@ MACROS = [
     "WHEN k LIKE 'TIMESTAMP%' THEN '100035|22007|Timestamp ''' || t || ''' is not recognized' "
     "ELSE '100038|22018|Numeric value ''' || t || ''' is not recognized' END)",
     "DV_SHORT(t, n) AS CASE WHEN length(t) <= n OR t IS NULL THEN t ELSE error('100078|22000|String ''' || t || ''' is too long and would be truncated') END",
-    "DV_VECTOR(x) AS CASE WHEN typeof(x) LIKE '%[%]' THEN x ELSE error('002023|22000|Expression type does not match column data type, "
+    "DV_VECTOR(x) AS CASE WHEN x IS NULL OR typeof(x) LIKE '%[%]' THEN x ELSE error('002023|22000|Expression type does not match column data type, "
     "expecting VECTOR') END",
     # an array's elements by their numbers from 0, an object's by their keys
     "DV_FLATTEN(x) AS TABLE SELECT CASE WHEN fullkey[2] <> '[' THEN key END AS KEY, value AS VALUE, CASE WHEN fullkey[2] = '[' THEN key::BIGINT END AS INDEX, "

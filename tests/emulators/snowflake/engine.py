@@ -18,7 +18,8 @@ from .refused import SqlError
 
 RENDER = {"BOOLEAN": "{0}::VARCHAR", "DATE": "date_diff('day', DATE '1970-01-01', {0})::VARCHAR",
           "BLOB": "hex({0})", "TIME": "printf('%d.%09d', epoch_ns({0}) // 1000000000, epoch_ns({0}) % 1000000000)"}
-STAMP = "printf('%d.%09d', epoch_ns({0}) // 1000000000, epoch_ns({0}) % 1000000000)"
+STAMP = "(epoch_ns({0})::DECIMAL(20,0) * 0.000000001::DECIMAL(10,9))::DECIMAL(29,9)::VARCHAR"  # a number: before 1970 a negative one
+REAL = "CASE WHEN isnan({0}) THEN 'NaN' ELSE {0}::VARCHAR END"
 COUNTED = {"INSERT": ("inserted",), "UPDATE": ("updated",), "DELETE": ("deleted",)}
 TEXT_BIND_MAX = 16777216
 
@@ -193,7 +194,7 @@ def names_of(tree, described):
     names = []
     for part in parts:
         held = part.args.get("alias") or (part.this if isinstance(part, exp.Column) else None)
-        names.append((held.name if held.args.get("quoted") else held.name.upper()) if isinstance(held, exp.Identifier) else part.sql("snowflake").upper())
+        names.append((held.name if held.args.get("quoted") else held.name.upper()) if isinstance(held, exp.Identifier) else part.sql("snowflake", comments=False).upper())
     return [re.sub(r"DV_BIND\(\d+\)", "?", name) for name in names]
 
 
@@ -209,6 +210,8 @@ def render(kind):
         return STAMP
     if re.search(r"\[\d+\]$", kind):
         return "replace({0}::VARCHAR, ' ', '')"
+    if kind in ("DOUBLE", "FLOAT"):
+        return REAL
     return RENDER.get(kind, "{0}::VARCHAR")
 
 
