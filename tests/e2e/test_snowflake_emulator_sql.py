@@ -246,15 +246,15 @@ def test_merge(snow, caller):
 
 
 @pytest.mark.parametrize("column,value,code,state", [
-    ("N", "abc", "100071", "22000"), ("N", [1], "100071", "22000"), ("P", "1e99", "100071", "22000"), ("F", "x", "100071", "22000"), ("B", "maybe", "100071", "22000"),
+    ("N", "abc", "100071", "22000"), ("N", [1], "100071", "22000"), ("P", "1e99", "100046", "22003"), ("P", 123456789, "100046", "22003"), ("F", "x", "100071", "22000"), ("B", "maybe", "100071", "22000"),
     ("T", "when", "100071", "22000"), ("D", "2026-13-01", "100071", "22000"), ("S", "x" * 21, "100078", "22000")])
 def test_values_that_do_not_fit(caller, column, value, code, state):
     """From a VARIANT, with a cast or without; from a text they have numbers of their own."""
     for form in ("value:x", f"value:x::{dict(zip('N P S B F T D'.split(), ['NUMBER', 'NUMBER(10,2)', 'VARCHAR', 'BOOLEAN', 'FLOAT', 'TIMESTAMP_NTZ', 'DATE']))[column]}"):
         refused(caller.sql(f"INSERT INTO WIDE (DV_ID, {column}) SELECT 'a', {form} FROM TABLE(FLATTEN(PARSE_JSON(?)))", json.dumps([{"x": value}])), code, state)
-    if isinstance(value, str) and code == "100071":
-        own = {"N": ("100038", "22018"), "P": ("100038", "22018"), "F": ("100038", "22018"), "B": ("100037", "22018"), "T": ("100035", "22007"), "D": ("100040", "22007")}
-        refused(caller.sql(f"INSERT INTO WIDE (DV_ID, {column}) SELECT 'a', ?", value), *own[column], "is not recognized")
+    if isinstance(value, str) and code != "100078":
+        own = {"N": ("100038", "22018"), "P": ("100039", "22003"), "F": ("100038", "22018"), "B": ("100037", "22018"), "T": ("100035", "22007"), "D": ("100040", "22007")}
+        refused(caller.sql(f"INSERT INTO WIDE (DV_ID, {column}) SELECT 'a', ?", value), *own[column], "is out of range" if column == "P" else "is not recognized")
 
 
 def test_values_that_fit(snow, caller):

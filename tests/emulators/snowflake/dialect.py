@@ -25,7 +25,9 @@ MACROS = [
     "DV_KIND(x) AS CASE coalesce(json_type(DV_JSON(x)), 'NULL') WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER' WHEN 'NULL' THEN 'NULL_VALUE' "
     "ELSE json_type(DV_JSON(x)) END",
     # what is said of a value x, as text t, that does not become a FIXED, a REAL, ...
-    "DV_FAILED(x, t, k) AS error(CASE WHEN typeof(x) = 'JSON' THEN '100071|22000|Failed to cast variant value ' || x::VARCHAR || ' to ' || k "
+    "DV_FAILED(x, t, k) AS error(CASE WHEN k = 'FIXED' AND TRY_CAST(t AS DOUBLE) IS NOT NULL THEN CASE WHEN typeof(x) = 'JSON' "
+    "THEN '100046|22003|Number out of representable range: type FIXED, value ' || t ELSE '100039|22003|Numeric value ''' || t || ''' is out of range' END "
+    "WHEN typeof(x) = 'JSON' THEN '100071|22000|Failed to cast variant value ' || x::VARCHAR || ' to ' || k "
     "WHEN k = 'BOOLEAN' THEN '100037|22018|Boolean value ''' || t || ''' is not recognized' "
     "WHEN k = 'DATE' THEN '100040|22007|Date ''' || t || ''' is not recognized' "
     "WHEN k = 'TIME' THEN '100108|22007|Time ''' || t || ''' is not recognized' "

@@ -10,7 +10,7 @@ from .brought import exp
 from .dialect import number_of_bind
 from .refused import SqlError
 
-OF_A_ROW = {"100035", "100037", "100038", "100040", "100071", "100072", "100078"}
+OF_A_ROW = {"100035", "100037", "100038", "100039", "100040", "100046", "100071", "100072", "100078"}
 
 
 def logs(relation):
