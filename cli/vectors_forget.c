@@ -226,12 +226,13 @@ static int conclude(const struct forget *forget)
 static int end(struct forget *forget, dv_rc rc)
 {
     const struct dv_error *first = forget->error;
-    struct dv_error late = { 0 };
+    struct dv_error late = { 0 }, ignored = { 0 };
     int code = DV_EXIT_OK;
     forget->error = &late;
     dv_rc removed = forget->broken ? DV_OK : remove_them(forget);
-    if (!forget->broken && removed == DV_OK) /* nobody may have been found, and an earlier time has left something in a log */
-        removed = dv_vectors_talks_drop(forget->cli, false, &late);
+    dv_rc cut = dv_vectors_talks_cut(forget->cli, removed == DV_OK ? &late : &ignored);
+    if (removed == DV_OK)
+        removed = cut;
     if (forget->shows && forget->named > 0)
         (void)fprintf(stderr, "\r\033[K");
     if (forget->broken ? removed_of(forget) + dv_vectors_talks_dropped(forget->cli) > 0 : rc == DV_OK || forget->named > 0)

@@ -154,28 +154,47 @@ static void on_answer(struct dv_conversations_request *request)
     *(bool *)request->data = true;
 }
 
-/* Who reads the file keeps its log: told at the end, as what is to be done is to do it again. */
-static dv_rc drop_at(struct dv_vectors_cli *cli, struct dv_vectors_talk *talk, bool open_too, struct dv_error *error)
+static dv_rc ask(struct dv_vectors_cli *cli, struct dv_vectors_talk *talk, struct dv_conversations_request *request, struct dv_error *error)
 {
     bool done = false;
-    struct dv_conversations_request request = { .kind = DV_CONVERSATIONS_FORGET, .ids = (const uint8_t(*)[DV_STORE_ID_BYTES])cli->talks.ids,
-                                                .id_count = cli->talks.noted, .open_too = open_too, .callback = on_answer, .data = &done };
-    dv_conversations_request(&talk->store, &request);
+    request->callback = on_answer;
+    request->data = &done;
+    dv_conversations_request(&talk->store, request);
     while (!done)
         (void)uv_run(&cli->uv, UV_RUN_ONCE);
-    talk->dropped += request.total;
-    talk->remains = request.rc != DV_OK && request.file_is_well;
-    if (request.rc == DV_OK || talk->remains)
+    if (request->rc == DV_OK || request->file_is_well)
         return DV_OK;
-    return dv_error_set(error, request.rc, "%s: %s", talk->path, request.reason != NULL ? request.reason : dv_rc_text(request.rc));
+    talk->failed = true;
+    return dv_error_set(error, request->rc, "%s: %s", talk->path, request->reason != NULL ? request->reason : dv_rc_text(request->rc));
 }
 
 dv_rc dv_vectors_talks_drop(struct dv_vectors_cli *cli, bool open_too, struct dv_error *error)
 {
-    sort_once(&cli->talks);
-    for (uint32_t i = 0; i < cli->talks.count; i++)
-        if (cli->talks.at[i].opened)
-            DV_TRY(drop_at(cli, &cli->talks.at[i], open_too, error));
+    struct dv_vectors_talks *talks = &cli->talks;
+    sort_once(talks);
+    for (uint32_t i = 0; i < talks->count; i++) {
+        struct dv_conversations_request request = { .kind = DV_CONVERSATIONS_FORGET, .ids = (const uint8_t(*)[DV_STORE_ID_BYTES])talks->ids,
+                                                    .id_count = talks->noted, .open_too = open_too };
+        if (!talks->at[i].opened)
+            continue;
+        dv_rc rc = ask(cli, &talks->at[i], &request, error);
+        talks->at[i].dropped += request.total; /* before it failed, too */
+        DV_TRY(rc);
+    }
+    return DV_OK;
+}
+
+/* Who reads a file keeps its log: that is told at the end, as what is to be done is to do it again. */
+dv_rc dv_vectors_talks_cut(struct dv_vectors_cli *cli, struct dv_error *error)
+{
+    for (uint32_t i = 0; i < cli->talks.count; i++) {
+        struct dv_vectors_talk *talk = &cli->talks.at[i];
+        struct dv_conversations_request request = { .kind = DV_CONVERSATIONS_CUT };
+        if (!talk->opened || talk->failed)
+            continue;
+        DV_TRY(ask(cli, talk, &request, error));
+        talk->remains = request.rc != DV_OK;
+    }
     return DV_OK;
 }
 

@@ -19,6 +19,7 @@ struct dv_vectors_talk {
     const char *path;
     struct dv_conversations store;
     bool opened;  /* false: there is no such file, and so no turn */
+    bool failed;  /* it did not answer, and is not asked again */
     bool remains; /* bytes of turns are still in its log */
     uint64_t dropped;
 };
@@ -41,9 +42,11 @@ DV_CHECKED dv_rc dv_vectors_talks_note(struct dv_vectors_cli *cli, const struct 
 /* So many are noted that they had better be dropped. */
 bool dv_vectors_talks_full(const struct dv_vectors_cli *cli);
 
-/* Drops the turns that cite one that is noted; `open_too`: and those whose answers are under way. With none noted, what is in the logs of
- * what was dropped earlier still goes. */
+/* Drops the turns that cite one that is noted; `open_too`: and those whose answers are under way. */
 DV_CHECKED dv_rc dv_vectors_talks_drop(struct dv_vectors_cli *cli, bool open_too, struct dv_error *error);
+
+/* What the logs have of turns that were dropped, now or earlier, goes too. */
+DV_CHECKED dv_rc dv_vectors_talks_cut(struct dv_vectors_cli *cli, struct dv_error *error);
 
 /* How many were dropped. */
 uint64_t dv_vectors_talks_dropped(const struct dv_vectors_cli *cli);

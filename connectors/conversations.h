@@ -103,7 +103,9 @@ enum dv_conversations_kind {
     DV_CONVERSATIONS_ANSWER, /* lines[0 .. count-1] of answers to questions that are kept; others are passed over. `total`: kept */
     DV_CONVERSATIONS_ERASE,  /* `id`, or all of the asker's: for good; `total`: how many. DV_E_MISSING if `id` is none of his */
     DV_CONVERSATIONS_SWEEP,  /* what has lapsed goes; `total`: conversations that did */
-    DV_CONVERSATIONS_FORGET, /* the tenant's turns whose answers cite one of `ids`, whoever asked, for good; `total`: how many */
+    DV_CONVERSATIONS_FORGET, /* the tenant's turns whose answers cite one of `ids`, whoever asked; `total`: how many. What the log has of them
+                              * goes with DV_CONVERSATIONS_CUT */
+    DV_CONVERSATIONS_CUT,    /* what was erased, now or earlier, goes from the log, too */
 };
 
 struct dv_conversations_request;
@@ -121,7 +123,7 @@ struct dv_conversations_request {
     struct dv_turn_question *questions;
     const struct dv_turn_line *lines;
     uint32_t count;
-    const uint8_t (*ids)[DV_STORE_ID_BYTES]; /* FORGET: of records, sorted, each once; none: only what is in the log still goes */
+    const uint8_t (*ids)[DV_STORE_ID_BYTES]; /* FORGET: of records, sorted, each once */
     uint32_t id_count;
     dv_conversations_callback callback;
     void *data;

@@ -445,7 +445,7 @@ void dv_conversations_work(struct dv_conversations *store, struct dv_conversatio
     static dv_rc (*const works[])(struct dv_conversations *store, struct dv_conversations_request *request) = {
         [DV_CONVERSATIONS_MAKE] = make, [DV_CONVERSATIONS_KNOW] = know,     [DV_CONVERSATIONS_LIST] = list,   [DV_CONVERSATIONS_SHOW] = show,
         [DV_CONVERSATIONS_ASK] = ask,   [DV_CONVERSATIONS_ANSWER] = answer, [DV_CONVERSATIONS_ERASE] = erase, [DV_CONVERSATIONS_SWEEP] = sweep,
-        [DV_CONVERSATIONS_FORGET] = dv_conversations_forget,
+        [DV_CONVERSATIONS_FORGET] = dv_conversations_forget, [DV_CONVERSATIONS_CUT] = dv_talk_wipe_log,
     };
     request->reason = NULL;
     request->total = 0;
