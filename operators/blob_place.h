@@ -31,7 +31,7 @@ struct dv_blob_place {
 #define DV_BLOB_PLACE_ROWS(state)                                                                                       \
     { "path", DV_STR, offsetof(state, place.path),                                                                      \
       .help = "SQLite file of sealed records, as of a sink-store. Either this or `url`." },                             \
-        DV_PG_ROWS(state, place.server, 0, "PostgreSQL server of a sink-pg", "only SELECT is needed.", " Only with `url`.")
+        DV_PG_ROWS(offsetof(state, place.server), 0, "PostgreSQL server of a sink-pg", "only SELECT is needed.", " Only with `url`.")
 
 struct dv_blob_search;
 

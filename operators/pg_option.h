@@ -24,32 +24,28 @@ struct dv_pg_server {
     int64_t timeout_ms;
 };
 
-/* Rows of an option table whose state has the type above at `at`: a member's name, or a path to one. `url_flags`: whether there must be a
+/* Rows of an option table whose state has the type above at the offset `at`. `url_flags`: whether there must be a
  * server, which is `what`; `of_table` ends what is said of the table, `only` what is said of each row beside the url. */
-#define DV_PG_ROWS(state, at, url_flags, what, of_table, only)                                                         \
-    { "url", DV_STR, offsetof(state, at.url), .flags = (url_flags),                                                    \
+#define DV_PG_ROWS(at, url_flags, what, of_table, only)                                                                \
+    { "url", DV_STR, (at) + offsetof(struct dv_pg_server, url), .flags = (url_flags),                                  \
       .help = what ", as postgresql://user@host:5432/database, or a secret's reference to it; TLS is verified "        \
                    "(sslmode=verify-full) unless the host is this machine or the URL says otherwise." },               \
-        { "password", DV_SECRET, offsetof(state, at.password),                                                         \
+        { "password", DV_SECRET, (at) + offsetof(struct dv_pg_server, password),                                       \
           .help = "Password; none: the URL's, or no password." only },                                                 \
-        { "schema", DV_NAME, offsetof(state, at.schema), .initial = "datavault",                                       \
+        { "schema", DV_NAME, (at) + offsetof(struct dv_pg_server, schema), .initial = "datavault",                     \
           .help = "Schema of the table." only },                                                                       \
-        { "table", DV_NAME, offsetof(state, at.table), .initial = "encrypted_blobs",                                   \
+        { "table", DV_NAME, (at) + offsetof(struct dv_pg_server, table), .initial = "encrypted_blobs",                 \
           .help = "Table of sealed records; " of_table only },                                                         \
-        { "connect_timeout",                                                                                           \
-          DV_DURATION,                                                                                                 \
-          offsetof(state, at.connect_timeout_ms),                                                                      \
-          .initial = "5s",                                                                                             \
-          .min = 100,                                                                                                  \
-          .max = 60000,                                                                                                \
-          .help = "How long one try to connect may take." only },                                                      \
+        { "connect_timeout", DV_DURATION,  (at) + offsetof(struct dv_pg_server, connect_timeout_ms), .initial = "5s",  \
+          .min = 100,        .max = 60000, .help = "How long one try to connect may take." only },                     \
     {                                                                                                                  \
-        "timeout", DV_DURATION, offsetof(state, at.timeout_ms),                                                        \
+        "timeout", DV_DURATION, (at) + offsetof(struct dv_pg_server, timeout_ms),                                      \
             .initial = "10s", .min = 100, .max = 600000, .help = "How long a statement may take, on both sides." only  \
     }
 
 /* The same of a member `server`, for an operator that must have one. */
-#define DV_PG_SERVER_ROWS(state) DV_PG_ROWS(state, server, DV_REQUIRED, "Server", "`datavault migrate` makes it.", "")
+#define DV_PG_SERVER_ROWS(state)                                                                                       \
+    DV_PG_ROWS(offsetof(state, server), DV_REQUIRED, "Server", "`datavault migrate` makes it.", "")
 
 /* The connector's configuration of these options, for this node; texts are the node's. */
 struct dv_pg_config dv_pg_server_config(const struct dv_node *node, const struct dv_pg_server *server);
