@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "connectors/llm.h"
+#include "connectors/snowflake.h"
 #include "connectors/sse_read.h"
 #include "engine/json.h"
 #include "engine/memory.h"
@@ -194,19 +195,22 @@ static void talk(const uint8_t *data, size_t size, enum dv_llm_kind kind, uint8_
         .base.ops = &script_ops, .data = data, .size = size, .piece = 1 + plan % 7u, .status = statuses[plan % PLANS]
     };
     static struct dv_llm llm; /* too large for the stack */
+    static struct dv_snowflake snowflake;
     const struct dv_llm_config config = { .loop = &loop.base,
                                           .kind = kind,
                                           .url = "http://127.0.0.1",
                                           .model = "m",
                                           .identity = { .proof = DV_SNOWFLAKE_PAT, .account = "o-a", .secret = "env:FUZZ_TOKEN" },
                                           .guarded = true,
+                                          .snowflake = &snowflake,
                                           .tokens_per_day = 1000000,
                                           .http = &script.base };
     dv_loop_sim_init(&loop);
     dv_timer_init(&loop.base, &script.timer, script_answers, &script);
     dv_rc rc = dv_llm_open(&llm, &config, NULL);
     DV_ASSERT(rc == DV_OK);
-    ask(&llm, &loop, plan % 5);
+    if (kind != DV_LLM_CORTEX_SQL)
+        ask(&llm, &loop, plan % 5);
     embed(&llm, &loop);
     dv_llm_close(&llm);
 }
@@ -223,5 +227,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     talk(data + 1, size - 1, DV_LLM_GEMINI, plan);
     talk(data + 1, size - 1, DV_LLM_CORTEX, plan);
     talk(data + 1, size - 1, DV_LLM_CORTEX_NATIVE, plan);
+    talk(data + 1, size - 1, DV_LLM_CORTEX_SQL, plan);
     return 0;
 }
