@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/load.h"
 #include "cli/spending.h"
 #include "engine/proof.h"
@@ -10,6 +11,7 @@
 /* What is asked of each file. */
 struct asked {
     bool json;
+    bool connect;
     const char *certificate; /* a file to compare with, or NULL */
 };
 
@@ -135,6 +137,8 @@ static int check_file(const char *path, const struct asked *asked)
         code = compare(&loaded, path, asked->certificate);
     else
         code = show(&loaded, path, asked->json);
+    if (code == DV_EXIT_OK && asked->connect)
+        code = dv_connect_check(loaded.graph);
     dv_loaded_free(&loaded);
     return code;
 }
@@ -143,6 +147,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
 {
     static const struct option options[] = { { "json", no_argument, NULL, 'j' },
                                              { "certificate", required_argument, NULL, 'c' },
+                                             { "connect", no_argument, NULL, 'o' },
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     struct asked asked = { 0 };
@@ -151,6 +156,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
         if (option == -2)
             return code;
         asked.json = asked.json || option == 'j';
+        asked.connect = asked.connect || option == 'o';
         asked.certificate = option == 'c' ? optarg : asked.certificate;
     }
     if (optind >= argc)
@@ -170,14 +176,17 @@ const struct dv_command dv_command_check = {
     .help = "examples:\n"
             "  datavault check conf/demo.yaml\n"
             "  datavault check --json conf/demo.yaml > demo.cert\n"
-            "  datavault check --certificate demo.cert conf/demo.yaml\n\n"
-            "usage: datavault check [--json] FILE.yaml...\n"
-            "       datavault check --certificate CERT FILE.yaml\n\n"
+            "  datavault check --certificate demo.cert conf/demo.yaml\n"
+            "  datavault check --connect conf/snowflake.yaml\n\n"
+            "usage: datavault check [--json] [--connect] FILE.yaml...\n"
+            "       datavault check [--connect] --certificate CERT FILE.yaml\n\n"
             "  --json              the proof as a certificate: one JSON object a file, always the same bytes\n"
-            "  --certificate CERT  proves again and compares with what was certified\n\n"
+            "  --certificate CERT  proves again and compares with what was certified\n"
+            "  --connect           then asks each sink-snowflake's account whether its table takes the records\n\n"
             "Follows the labels of every field through the graph to each exit and prints the proof: exit, field, label\n"
             "and the rule that allows it; and the most memory the graph can use. A leak is shown with its path and a mend.\n"
             "`(split: age)` is what it tells about a record that the condition of `split` sent it there.\n\n"
-            "exit codes: 0 proved, 3 the file is wrong, 4 personal data would leak, or it is not what was certified\n",
+            "exit codes: 0 proved, 3 the file or, with --connect, what it names is wrong, 4 personal data would leak, or it is not\n"
+            "what was certified, 5 a service does not answer\n",
     .run = run,
 };

@@ -95,6 +95,7 @@ struct dv_snowflake {
     struct dv_snowflake_talk *first; /* in the order they were run */
     uint32_t count;
     bool opened;
+    bool skewed; /* as the last answer told it */
 };
 
 /* Opens a connector; nothing is connected yet, but a token is signed once. DV_E_CONFIG and what dv_secret_read() says, with
@@ -118,6 +119,9 @@ void dv_snowflake_close(struct dv_snowflake *snowflake);
 
 /* Why nothing gets through now, a literal; or NULL. */
 const char *dv_snowflake_waits(const struct dv_snowflake *snowflake);
+
+/* Whether this machine's clock and Snowflake's are so far apart that keys, which are signed with the time, may not count. */
+bool dv_snowflake_is_skewed(const struct dv_snowflake *snowflake);
 
 /* The circuit breaker of the account. */
 const struct dv_breaker *dv_snowflake_breaker(const struct dv_snowflake *snowflake);

@@ -104,12 +104,19 @@ static bool is_skewed(const struct dv_snowflake_call *call)
            call->snowflake->token.identity.proof == DV_SNOWFLAKE_KEYPAIR;
 }
 
+bool dv_snowflake_is_skewed(const struct dv_snowflake *snowflake)
+{
+    return snowflake->skewed;
+}
+
 static void begin(struct dv_snowflake_call *call);
 
 static void on_end(struct dv_http_request *request)
 {
     struct dv_snowflake_call *call = request->data;
     call->verdict = judge(call);
+    if (request->date_s != 0)
+        call->snowflake->skewed = is_skewed(call);
     if (call->verdict.action != DV_SNOWFLAKE_RENEW || call->scoped != NULL) {
         finish(call);
         return;

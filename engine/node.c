@@ -157,6 +157,12 @@ void dv_want(struct dv_node *node)
     dv_graph_wake(node->graph);
 }
 
+void dv_halt(struct dv_node *node, dv_rc rc)
+{
+    DV_ASSERT(!node->in_process && dv_is_error(rc));
+    dv_graph_fail(node->graph, node, rc);
+}
+
 static bool may_send(const struct dv_node *source)
 {
     return !source->ended && !source->stopping && !source->graph->pauses;

@@ -183,6 +183,10 @@ void dv_reject_raw(struct dv_node *node, struct dv_batch *batch, const char *raw
 /* Ends a HOLD with the answers of process(). */
 void dv_finish(struct dv_node *node, struct dv_batch *batch, dv_rc answer);
 
+/* Ends the run with an error that is no batch's: what a node finds out between two, and no later one would mend. From the loop, not
+ * inside process(); the batches that the node holds it must finish as well. */
+void dv_halt(struct dv_node *node, dv_rc rc);
+
 /* Sends `batch` to output number `output`; takes over the caller's reference. Only inside process(). */
 void dv_emit(struct dv_node *node, uint32_t output, struct dv_batch *batch);
 

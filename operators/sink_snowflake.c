@@ -4,11 +4,16 @@
 
 #include <strings.h>
 
+#include "engine/graph.h"
+#include "engine/log.h"
 #include "engine/operator.h"
 #include "operators/exit_guard.h"
 #include "operators/sink_snowflake_keep.h"
+#include "operators/sink_snowflake_preflight.h"
 #include "operators/sink_snowflake_sql.h"
 #include "operators/sink_snowflake_unit.h"
+
+extern const struct dv_operator dv_operator_sink_snowflake;
 
 /* The sink's state. */
 struct sink_snowflake {
@@ -17,6 +22,11 @@ struct sink_snowflake {
     const struct dv_schema *columns;
     struct dv_snow_stream *stream; /* of mode streaming; NULL: not open */
     struct dv_snow_sql *sql;       /* of mode sql */
+    struct dv_snow_preflight preflight;
+    struct dv_batch *early[DV_SNOW_HELD_MAX]; /* that came before it was over */
+    uint32_t early_count;
+    bool ready; /* the mode is open */
+    dv_rc rc;   /* why nothing is taken; DV_OK: it is */
 };
 
 static const struct dv_option options[] = {
@@ -60,12 +70,32 @@ static dv_rc check_mode(struct dv_node *node, const struct dv_snow_options *give
                                                             "'%s' needs a `warehouse`: it is what carries out statements", dv_node_name(node));
 }
 
+static dv_rc check_names(struct dv_node *node, const struct dv_schema *in)
+{
+    for (uint32_t i = 0; i < in->column_count; i++) {
+        const char *name = in->columns[i].name;
+        if (strcasecmp(name, "DV_ID") == 0 || strcasecmp(name, "DV_UNIT") == 0)
+            return dv_refuse(node, NULL, "C252", "rename it", "column '%s' is one of the sink's own", name);
+        for (uint32_t other = 0; other < i; other++)
+            if (strcasecmp(name, in->columns[other].name) == 0)
+                return dv_refuse(node, NULL, "C255", "keep one of them back, as with `project`",
+                                 "columns '%s' and '%s' would be one: Snowflake matches names whatever their case",
+                                 in->columns[other].name, name);
+    }
+    return DV_OK;
+}
+
+const struct dv_snow_options *dv_sink_snowflake_options(const struct dv_node *node)
+{
+    const struct sink_snowflake *sink = dv_state(node);
+    DV_ASSERT(dv_node_operator(node) == &dv_operator_sink_snowflake);
+    return &sink->options;
+}
+
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct sink_snowflake *sink = dv_state(node);
-    for (uint32_t i = 0; i < shape->in->column_count; i++)
-        if (strcasecmp(shape->in->columns[i].name, "DV_ID") == 0 || strcasecmp(shape->in->columns[i].name, "DV_UNIT") == 0)
-            return dv_refuse(node, NULL, "C252", "rename it", "column '%s' is one of the sink's own", shape->in->columns[i].name);
+    DV_TRY(check_names(node, shape->in));
     DV_TRY(dv_snowflake_server_check(node, &sink->options.snowflake));
     if (sink->options.mode == DV_SNOW_SQL && shape->in->extra >= 0)
         return dv_refuse(node, NULL, "C259", "put `project` before it", "fields that no schema names have no column in the table");
@@ -73,18 +103,84 @@ static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
     return check_mode(node, &sink->options);
 }
 
+static dv_rc take(struct sink_snowflake *sink, struct dv_batch *batch)
+{
+    return sink->sql != NULL ? dv_snow_sql_take(sink->sql, batch) : dv_snow_stream_take(sink->stream, batch);
+}
+
+/* ---- before the first row ---- */
+
+/* What failed has its text already, and every batch that is held has it, too. */
+static void refuse_all(struct dv_node *node, dv_rc rc)
+{
+    struct sink_snowflake *sink = dv_state(node);
+    uint32_t count = sink->early_count;
+    sink->rc = rc;
+    sink->early_count = 0;
+    dv_log(DV_LOG_ERROR, "snowflake.refused", DV_LOG_NAMED("node", dv_node_name(node)), DV_LOG_REASON("why", rc));
+    dv_halt(node, rc);
+    for (uint32_t i = 0; i < count; i++)
+        dv_finish(node, sink->early[i], rc);
+}
+
+static void take_early(struct dv_node *node)
+{
+    struct sink_snowflake *sink = dv_state(node);
+    uint32_t count = sink->early_count;
+    sink->early_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        dv_rc rc = take(sink, sink->early[i]);
+        if (rc != DV_HOLD)
+            dv_finish(node, sink->early[i], rc);
+    }
+}
+
+static dv_rc open_mode(struct dv_node *node)
+{
+    struct sink_snowflake *sink = dv_state(node);
+    if (sink->options.mode == DV_SNOW_SQL)
+        return dv_snow_sql_open(node, &sink->options, sink->columns, &sink->snowflake, &sink->sql);
+    return dv_snow_stream_open(node, &sink->options, &sink->snowflake, &sink->stream);
+}
+
+static void on_preflight(struct dv_snow_preflight *preflight)
+{
+    struct dv_node *node = preflight->data;
+    struct sink_snowflake *sink = dv_state(node);
+    dv_rc rc = preflight->rc;
+    if (rc == DV_OK)
+        rc = open_mode(node);
+    else
+        rc = dv_fail(node, rc, "Snowflake: %s", preflight->error.text);
+    dv_snow_preflight_close(preflight);
+    sink->ready = rc == DV_OK;
+    if (rc == DV_OK)
+        take_early(node);
+    else
+        refuse_all(node, rc);
+}
+
 static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 {
     struct sink_snowflake *sink = dv_state(node);
-    return sink->sql != NULL ? dv_snow_sql_take(sink->sql, batch) : dv_snow_stream_take(sink->stream, batch);
+    if (sink->rc != DV_OK)
+        return sink->rc;
+    if (sink->ready)
+        return take(sink, batch);
+    DV_ASSERT(sink->early_count < DV_SNOW_HELD_MAX);
+    sink->early[sink->early_count++] = batch;
+    return DV_HOLD;
 }
 
 static const char *waits(struct dv_node *node)
 {
     const struct sink_snowflake *sink = dv_state(node);
-    if (sink->sql != NULL)
-        return dv_snow_sql_waits(sink->sql);
-    return sink->stream != NULL ? dv_snow_stream_waits(sink->stream) : NULL;
+    const char *waits = dv_snowflake_waits(&sink->snowflake);
+    if (sink->rc != DV_OK)
+        return dv_rc_text(sink->rc);
+    if (!sink->ready)
+        return waits != NULL ? waits : "the table is being looked at";
+    return sink->sql != NULL ? dv_snow_sql_waits(sink->sql) : dv_snow_stream_waits(sink->stream);
 }
 
 static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
@@ -102,6 +198,7 @@ static void close_node(struct dv_node *node)
         dv_snow_sql_close(sink->sql);
     sink->stream = NULL;
     sink->sql = NULL;
+    dv_snow_preflight_close(&sink->preflight);
     dv_snowflake_close(&sink->snowflake);
 }
 
@@ -113,11 +210,10 @@ static dv_rc open_node(struct dv_node *node)
     dv_rc rc = dv_snowflake_open(&sink->snowflake, &config, &error);
     if (rc != DV_OK)
         return dv_fail(node, rc, "Snowflake: %s", error.text);
-    rc = sink->options.mode == DV_SNOW_SQL ? dv_snow_sql_open(node, &sink->options, sink->columns, &sink->snowflake, &sink->sql)
-                                           : dv_snow_stream_open(node, &sink->options, &sink->snowflake, &sink->stream);
-    if (rc != DV_OK)
-        close_node(node);
-    return rc;
+    sink->preflight = (struct dv_snow_preflight){ .options = &sink->options, .schema = sink->columns, .on_end = on_preflight,
+                                                  .data = node };
+    dv_snow_preflight_start(&sink->preflight, &sink->snowflake);
+    return DV_OK;
 }
 
 const struct dv_operator dv_operator_sink_snowflake = {

@@ -20,6 +20,13 @@ struct dv_snow_options {
     int64_t linger_ms, rows, requests; /* of mode sql */
 };
 
+/* The options of a node of this kind, for commands. */
+const struct dv_snow_options *dv_sink_snowflake_options(const struct dv_node *node);
+
+/* sink_snowflake_look.c: the preflight of a node, without a run. Blocks. DV_OK; DV_E_CONFIG: what is wrong; DV_E_DEPENDENCY: it cannot be
+ * told now; and what opening an account says. */
+DV_CHECKED dv_rc dv_sink_snowflake_look(const struct dv_node *node, struct dv_error *error);
+
 /* sink_snowflake_stream.c: opens a stream over an account; *ret is in the node's arena, and to be closed, also after an error
  * unless it is still NULL. Close it before the account. */
 DV_CHECKED dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *options,
