@@ -168,7 +168,7 @@ static void on_row(struct dv_snowflake_statement *statement, const struct dv_sno
         if (count > SHOWN_NAME && is_text(&cells[SHOWN_NAME], table->pipe)) {
             table->seen = true;
             table->unsound =
-                count > SHOWN_INVALID && cells[SHOWN_INVALID].at != NULL && cells[SHOWN_INVALID].length > 0;
+                table->invalid < count && cells[table->invalid].at != NULL && cells[table->invalid].length > 0;
         }
         break;
     }

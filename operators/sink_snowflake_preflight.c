@@ -70,10 +70,29 @@ static bool is_extra(const struct dv_schema *schema, uint32_t column)
     return (int32_t)column == schema->extra && schema->columns[column].type == DV_TYPE_JSON;
 }
 
-/* A pipe of its own reads members as it likes: only what the sink asks the table for must be there. */
-dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const struct dv_schema *schema, bool piped,
-                              struct dv_error *error)
+/* A channel matches names whatever their case; a statement names columns as they are, in capitals. */
+static dv_rc judge_capitals(const struct dv_snowflake_table *table, const struct dv_schema *schema,
+                            struct dv_error *error)
 {
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct dv_snowflake_table_column *column = dv_snowflake_table_find(table, schema->columns[i].name);
+        for (const char *at = column != NULL ? column->name : ""; *at != '\0'; at++)
+            if (*at >= 'a' && *at <= 'z')
+                return dv_error_set(
+                    error, DV_E_CONFIG,
+                    "column \"%s\" of table %s.%s.%s must be in capitals for statements: ALTER TABLE … RENAME COLUMN",
+                    column->name, table->database, table->schema, table->name);
+    }
+    return DV_OK;
+}
+
+/* A pipe of its own reads members as it likes: only what the sink asks the table for must be there. */
+dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const struct dv_schema *schema,
+                              const struct dv_snow_options *options, struct dv_error *error)
+{
+    const bool piped = options->pipe != NULL;
+    if (options->mode == DV_SNOW_SQL)
+        DV_TRY(judge_capitals(table, schema, error));
     for (uint32_t i = 0; i < OWN_COUNT; i++)
         DV_TRY(judge_column(table, own[i].name, own[i].type, error));
     for (uint32_t i = 0; i < schema->column_count && !piped; i++)
@@ -90,6 +109,12 @@ static void end(struct dv_snow_preflight *preflight, dv_rc rc)
     preflight->on_end(preflight);
 }
 
+/* Only what somebody can mend in the file or the account is a fault of the configuration; no record is at fault here. */
+static dv_rc kind_of(dv_rc rc)
+{
+    return rc == DV_E_DATA || rc == DV_E_LIMIT ? DV_E_FAILED : rc;
+}
+
 static void on_look(struct dv_snowflake_table *table)
 {
     struct dv_snow_preflight *preflight = table->data;
@@ -99,10 +124,10 @@ static void on_look(struct dv_snowflake_table *table)
         return;
     }
     preflight->error = table->error;
-    dv_rc rc = table->rc;
+    dv_rc rc = kind_of(table->rc);
     if (rc == DV_OK)
-        rc = dv_snow_preflight_judge(table, preflight->schema, preflight->options->pipe != NULL, &preflight->error);
-    end(preflight, heals || rc == DV_OK ? rc : DV_E_CONFIG);
+        rc = dv_snow_preflight_judge(table, preflight->schema, preflight->options, &preflight->error);
+    end(preflight, rc);
 }
 
 static struct dv_snowflake_table *make_table(struct dv_snow_preflight *preflight)

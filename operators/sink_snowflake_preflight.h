@@ -37,8 +37,8 @@ void dv_snow_preflight_start(struct dv_snow_preflight *preflight, struct dv_snow
 /* Before the account is closed; accepts a zeroed one. */
 void dv_snow_preflight_close(struct dv_snow_preflight *preflight);
 
-/* Whether the columns that were found take the records; the error is the preflight's, too. For tests. */
+/* Whether the columns that were found take the records. DV_E_CONFIG with a text. */
 DV_CHECKED dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const struct dv_schema *schema,
-                                         bool piped, struct dv_error *error);
+                                         const struct dv_snow_options *options, struct dv_error *error);
 
 #endif

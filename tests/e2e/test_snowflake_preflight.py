@@ -104,6 +104,7 @@ def test_a_sound_table_is_told_and_filled(world, snow):
     ({"database": "NO_DB"}, "there is no such database: NO_DB"),
     ({"schema": "NO_SCHEMA"}, "there is no such schema: DV.NO_SCHEMA"),
     ({"table": "NO_TABLE"}, "there is no such table: DV.PUBLIC.NO_TABLE"),
+    ({"table": "t"}, "there is no such table: DV.PUBLIC.t"),
     ({"warehouse": "NO_WH"}, "there is no such warehouse: NO_WH"),
     ({"pipe": "NO_PIPE"}, "there is no such pipe: DV.PUBLIC.NO_PIPE"),
 ])
@@ -127,6 +128,13 @@ def test_an_account_that_is_not_there_is_told(world, snow):
 def test_a_wrong_clock_is_told(world, snow, skew_s):
     snow.clock_skew_s = skew_s
     is_refused(world, snow, "more than five minutes apart")
+
+
+def test_a_pipe_that_takes_and_discards_is_told(world, snow):
+    snow.query("CREATE OR REPLACE PIPE P AS COPY INTO T FROM (SELECT $1:DV_ID, $1:DV_UNIT, $1:n, $1:ward FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING')))")
+    write_graph(world, snow, pipe="P")
+    snow.invalid_pipes = {"P": "ERR_PIPE_INVALID"}
+    is_refused(world, snow, "pipe P is not sound")
 
 
 def test_the_table_s_own_pipe_tells_it_when_the_channel_opens(world, snow):
@@ -154,10 +162,23 @@ def test_a_table_that_does_not_take_the_records_is_told(world, snow, columns, re
     assert rows(snow) == [] if "N NUMBER" in columns else True
 
 
+def test_statements_name_columns_in_capitals(world, snow):
+    snow.query('CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR, N NUMBER, "ward" VARCHAR)')
+    write_graph(world, snow, mode="sql", journal=None, channel=None)
+    is_refused(world, snow, 'column "ward" of table DV.PUBLIC.T must be in capitals')
+
+
 def test_a_table_with_more_than_is_needed_is_taken(world, snow):
     snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS.replace('WARD VARCHAR', 'WARD VARIANT')}, MORE VARCHAR, PLACE VARCHAR NOT NULL DEFAULT 'x')")
     done = world.run("check", "--connect", "graph.yaml")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_pipe_of_one_s_own_may_have_other_columns(world, snow):
+    snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR, DV_UNIT VARCHAR, N NUMBER)")
+    snow.query("CREATE OR REPLACE PIPE P AS COPY INTO T FROM (SELECT $1:DV_ID, $1:DV_UNIT, $1:n FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING')))")
+    write_graph(world, snow, pipe="P")
+    assert world.run("run", "--once", "graph.yaml").returncode == 0 and rows(snow) == list(range(1, 301))
 
 
 def test_columns_of_one_name_are_refused_before_anything_is_asked(world, snow):

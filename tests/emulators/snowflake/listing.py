@@ -189,7 +189,8 @@ class Listing:
     def pipes(self, scope, session):
         """Named pipes; the default pipe of a table is in the views of pipes, whether SHOW has it is not confirmed: it has not."""
         database, schema = self.inside(scope, session)
-        return [[stamp(self.born_s), place[2], *place[:2], pipe.text, "ACCOUNTADMIN", None, "", None, None, None, "ROLE", "", None, "STREAMING"]
+        return [[stamp(self.born_s), place[2], *place[:2], pipe.text, "ACCOUNTADMIN", None, "", None, None, None, "ROLE",
+                 self.world.invalid_pipes.get(place[2]), None, "STREAMING"]
                 for place, pipe in sorted(self.world.streaming.channels.pipes.items())
                 if database in (None, place[0]) and schema in (None, place[1]) and self.world.accounts.any(session.role, "PIPE", ".".join(place))]
 
