@@ -2,7 +2,6 @@
  * snowflake_type.c - types by families; synonyms are Snowflake's own. */
 #include "connectors/snowflake_type.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +48,13 @@ static struct read read_type(const char *text)
 /* Blanks do not count: VECTOR(FLOAT, 384). */
 static bool same_text(const char *one, const char *other)
 {
-    for (;; one++, other++) {
-        one += strspn(one, " ");
-        other += strspn(other, " ");
-        if (toupper((unsigned char)*one) != toupper((unsigned char)*other))
-            return false;
-        if (*one == '\0')
-            return true;
+    one += strspn(one, " ");
+    other += strspn(other, " ");
+    while (*one != '\0' && strncasecmp(one, other, 1) == 0) {
+        one += 1 + strspn(one + 1, " ");
+        other += 1 + strspn(other + 1, " ");
     }
+    return *one == *other;
 }
 
 const char *dv_snowflake_type_of(enum dv_type type)
