@@ -155,9 +155,9 @@ def memory_for(world, snow, rows):
 
 
 def test_rows_are_not_in_memory_all_at_once(world, snow):
-    """Of 100,000 rows, which are 100,000 kB, each partition has 2,000."""
+    """Of 60,000 rows, which are 60,000 kB, each partition has 2,000."""
     snow.partition_rows = 2000
-    few, many = memory_for(world, snow, 8000), memory_for(world, snow, 100000)
+    few, many = memory_for(world, snow, 8000), memory_for(world, snow, 60000)
     assert many - few < 20000, f"{few} kB, {many} kB"
 
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_snowflake.c - whatever Snowflake answers, packed or not, is read within its bytes; what gets out has its form. Whatever texts
- * are sent, as many come out of the array that holds them. */
+ * are sent, as many come out of the array that holds them; a row is one line; and a statement is read to its end. */
 #include <stdint.h>
 #include <string.h>
 
 #include "connectors/snowflake_array.h"
 #include "connectors/snowflake_internal.h"
+#include "connectors/snowflake_sql.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 
@@ -52,17 +53,40 @@ static void read_state(struct dv_snowflake_answer *answer, dv_doc_at at)
     DV_ASSERT(state.found && state.code[0] != '\0' && state.errors < UINT64_C(1) << 54);
 }
 
+static void on_columns(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns, uint32_t count)
+{
+    const struct dv_snowflake_talk *talk = statement->data;
+    DV_ASSERT(columns == talk->columns && count == talk->cell_count);
+}
+
+/* One line, whatever its values are. */
+static void write_row(const struct dv_snowflake_talk *talk, const struct dv_snowflake_text *cells, uint32_t count)
+{
+    struct dv_snowflake_writer writer = { 0 };
+    DV_ASSERT(dv_snowflake_writer_row(&writer, talk->columns, cells, count, true) == DV_OK);
+    DV_ASSERT(writer.row.bytes[0] == '{' && writer.row.bytes[writer.row.used - 1] == '}');
+    for (size_t i = 0; i < writer.row.used; i++)
+        DV_ASSERT((unsigned char)writer.row.bytes[i] >= ' ');
+    dv_snowflake_writer_free(&writer);
+}
+
 static void on_row(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
 {
     const struct dv_snowflake_talk *talk = statement->data;
+    char room[DV_SNOWFLAKE_VALUE_MAX];
     DV_ASSERT(count == talk->cell_count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         DV_ASSERT(cells[i].at != NULL || cells[i].length == 0);
+        struct dv_snowflake_text text = dv_snowflake_value_text(talk->columns[i].kind, cells[i], room);
+        DV_ASSERT(text.at == cells[i].at || (text.at == room && strlen(room) == text.length));
+    }
+    if (statement->rows <= 4)
+        write_row(talk, cells, count);
 }
 
 static void read_result(struct dv_snowflake_answer *answer)
 {
-    struct dv_snowflake_statement statement = { .on_row = on_row };
+    struct dv_snowflake_statement statement = { .on_columns = on_columns, .on_row = on_row };
     struct dv_snowflake_talk talk = { .statement = &statement, .call.answer = *answer };
     const char *reason = NULL;
     statement.data = &talk;
@@ -72,6 +96,7 @@ static void read_result(struct dv_snowflake_answer *answer)
     DV_ASSERT(rc == DV_OK || reason != NULL);
     check_printable(talk.handle, DV_SNOWFLAKE_HANDLE_MAX);
     dv_memory_free(talk.cells);
+    dv_memory_free(talk.columns);
     *answer = talk.call.answer;
 }
 
@@ -113,6 +138,17 @@ static void send_texts(const char *text, size_t length)
     dv_snowflake_array_free(&array);
 }
 
+static void read_statement(const char *text, size_t length)
+{
+    char *sql = dv_memory_zeroed(1, length + 1);
+    uint32_t marks = 0;
+    DV_ASSERT(sql != NULL);
+    memcpy(sql, text, length);
+    const char *fault = dv_snowflake_sql_fault(sql, &marks);
+    DV_ASSERT(marks <= length && (fault != NULL || strlen(sql) >= strlen("SHOW")));
+    dv_memory_free(sql);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned statuses[] = { 200, 202, 400, 401, 404, 409, 413, 422, 429, 500, 503, 0 };
@@ -132,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_result(&answer);
     }
     dv_snowflake_answer_free(&answer);
+    read_statement(body, size - 1);
     send_texts(body, size - 1 < 64 * 1024 ? size - 1 : 64 * 1024);
     return 0;
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "engine/memory.h"
 #include "tests/unit/snowflake_script.h"
 
 static size_t gzip(const char *text, char *out, size_t size)
@@ -195,6 +196,30 @@ static void tells_columns_of_no_rows_and_of_none(void **state)
     assert_string_equal(none.text, "column ;kind 0;column ;kind 0;end ;");
 }
 
+/* Whatever allocation fails, the statement ends, with its columns or without. */
+static void survives_want_of_memory(void **state)
+{
+    struct snow_script *script = *state;
+    bool whole = false;
+    snow_open_default(script);
+    for (uint64_t nth = 1; !whole; nth++) {
+        struct told told = { .statement = { .sql = "SELECT 1", .on_columns = on_columns, .on_row = on_told_row, .on_end = on_told_end } };
+        told.statement.data = &told;
+        snow_open_again(script);
+        snow_reply(script, NULL, 200, "{\"resultSetMetaData\":{\"numRows\":1," TYPES "},\"data\":[[\"1\",null]]}")->times = -1;
+        dv_memory_fail_at(nth);
+        dv_rc rc = dv_snowflake_run(&script->snowflake, &told.statement);
+        if (rc == DV_OK)
+            snow_run(script);
+        dv_memory_fail_at(0);
+        assert_true(rc == DV_OK || rc == DV_E_MEMORY);
+        assert_true(rc != DV_OK || strstr(told.text, "end ") != NULL);
+        assert_true(told.statement.rc == DV_OK || told.statement.rc == DV_E_MEMORY || told.statement.rc == DV_E_CONFIG);
+        whole = nth > 40 && rc == DV_OK && told.statement.rc == DV_OK;
+        assert_true(nth < 200);
+    }
+}
+
 /* Only to whom asks for it, and only of a failure. */
 static void tells_the_server_s_words_to_whom_asks(void **state)
 {
@@ -218,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tells_no_text_of_the_server, snow_setup, snow_teardown),
         cmocka_unit_test_setup_teardown(tells_columns_before_rows, snow_setup, snow_teardown),
         cmocka_unit_test_setup_teardown(tells_columns_of_no_rows_and_of_none, snow_setup, snow_teardown),
+        cmocka_unit_test_setup_teardown(survives_want_of_memory, snow_setup, snow_teardown),
         cmocka_unit_test_setup_teardown(tells_the_server_s_words_to_whom_asks, snow_setup, snow_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
