@@ -114,6 +114,10 @@ struct dv_vectors {
 /* What is kept of a row's text: whole characters, at most DV_VECTORS_TEXT_MAX bytes. */
 struct dv_store_bytes dv_vectors_kept_text(const struct dv_vectors_row *row);
 
+/* The first row of a put that has a vector, or NULL; and why the put does not fit a table of this width, a literal, or NULL. */
+const struct dv_vectors_row *dv_vectors_first_embedded(const struct dv_vectors_request *put);
+const char *dv_vectors_put_fault(const struct dv_vectors_request *put, uint32_t width);
+
 #define DV_VECTORS_OTHER_MODEL "the vectors there are of another model: embed with that one, or name another place and embed all again"
 
 #define DV_VECTORS_OTHER_WIDTH "the vectors are not as wide as those of the table: give `dimensions` of the embedder, and migrate a table for them"

@@ -91,6 +91,29 @@ struct dv_store_bytes dv_vectors_kept_text(const struct dv_vectors_row *row)
     return text;
 }
 
+const struct dv_vectors_row *dv_vectors_first_embedded(const struct dv_vectors_request *put)
+{
+    for (uint32_t i = 0; i < put->count; i++)
+        if (put->rows[i].vector.at != NULL)
+            return &put->rows[i];
+    return NULL;
+}
+
+const char *dv_vectors_put_fault(const struct dv_vectors_request *put, uint32_t width)
+{
+    const struct dv_vectors_row *first = dv_vectors_first_embedded(put);
+    for (uint32_t i = 0; first != NULL && i < put->count; i++) {
+        const struct dv_vectors_row *row = &put->rows[i];
+        if (row->vector.at == NULL)
+            continue;
+        if (row->vector.length != width * sizeof(float))
+            return DV_VECTORS_OTHER_WIDTH;
+        if (row->model.length != first->model.length || memcmp(row->model.at, first->model.at, row->model.length) != 0)
+            return DV_VECTORS_OTHER_MODEL;
+    }
+    return NULL;
+}
+
 /* ---- making room ---- */
 
 /* A longer copy of an array of `count` elements; NULL: no memory, and the old one is as it was. */
