@@ -15,9 +15,12 @@ enum { LINE_BYTES = 2048 };
 
 const char *dv_vectors_cli_place(const struct dv_vectors_at *at, char text[DV_VECTORS_PLACE_TEXT])
 {
-    if (at->place->path != NULL)
-        return at->place->path;
-    (void)snprintf(text, DV_VECTORS_PLACE_TEXT, "%s.%s", at->place->server.schema, at->place->server.table);
+    const struct dv_vectors_place *place = at->place;
+    bool is_account = place->snowflake.account != NULL;
+    if (place->path != NULL)
+        return place->path;
+    (void)snprintf(text, DV_VECTORS_PLACE_TEXT, "%s%s%s.%s", is_account ? place->snowflake.database : "", is_account ? "." : "",
+                   place->server.schema, place->server.table);
     return text;
 }
 
@@ -30,9 +33,10 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_place(const struct dv_vectors_place *a, const struct dv_vectors_place *b)
 {
-    bool server = same_text(a->server.url, b->server.url) && same_text(a->server.schema, b->server.schema) &&
-                  same_text(a->server.table, b->server.table);
-    return same_text(a->path, b->path) && (a->path != NULL || server);
+    bool table = same_text(a->server.schema, b->server.schema) && same_text(a->server.table, b->server.table);
+    bool server = same_text(a->server.url, b->server.url) && same_text(a->snowflake.account, b->snowflake.account) &&
+                  same_text(a->snowflake.url, b->snowflake.url) && same_text(a->snowflake.database, b->snowflake.database);
+    return same_text(a->path, b->path) && (a->path != NULL || (server && table));
 }
 
 /* Each once, however many nodes keep there. */
@@ -239,6 +243,7 @@ const struct dv_command dv_command_vectors = {
             "  --record ID      forgets the text of this record, and nothing is read\n"
             "  --conversations FILE   the file of a `conversation` of another graph, which asks the same texts\n\n"
             "A vector comes again as long as the sealed record is read again: delete that, or destroy its key, first. On a PostgreSQL\n"
-            "server the bytes go with the next VACUUM. Exit code 1: something is still on the disk; it is safe to do it again.\n",
+            "server the bytes go with the next VACUUM, in Snowflake with Time Travel and Fail-safe. Exit code 1: something is still on\n"
+            "the disk; it is safe to do it again.\n",
     .run = run,
 };

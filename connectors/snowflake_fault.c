@@ -53,6 +53,8 @@ static const struct rule {
     { "000709", { DV_SNOWFLAKE_STOP, DV_E_FAILED, "Snowflake does not know the statement any more" } },
     { "000904", { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "the table has no such column" } },
     { "001003", { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "the statement is not one that Snowflake can compile" } },
+    { "001044",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "a function cannot be given values of these types: is the table of another kind?" } },
     { "001795", { DV_SNOWFLAKE_STOP, DV_E_LIMIT, "the statement's list is too long" } },
     { "002003",
       { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "what the statement names does not exist, or the role may not use it" } },

@@ -158,6 +158,8 @@ static void on_end(struct dv_snowflake_statement *statement)
     bool told = statement->on_row == NULL || work->answered;
     if (statement->rc != DV_OK)
         fail(work, statement->rc == DV_E_MEMORY ? DV_E_DEPENDENCY : statement->rc, reason_of(work));
+    else if (work->starved)
+        fail(work, DV_E_DEPENDENCY, NO_MEMORY);
     else if (work->spoilt || !told)
         fail(work, DV_E_FAILED, "Snowflake's answer is not what was asked for");
     else if (goes_on(work))
@@ -184,7 +186,7 @@ static void ask(struct dv_vectors_snowflake_work *work)
 {
     work->statement = (struct dv_snowflake_statement){ 0 };
     work->sql[0] = '\0';
-    work->answered = work->spoilt = false;
+    work->answered = work->spoilt = work->starved = false;
     work->told[0] = work->told[1] = 0;
     dv_arena_reset(&work->arena);
     dv_rc rc = dv_vectors_snowflake_make(work);

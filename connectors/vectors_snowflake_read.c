@@ -50,12 +50,13 @@ static bool read_rank(struct dv_snowflake_text cell, uint32_t *ret)
     return is;
 }
 
-static bool read_text(struct dv_arena *arena, struct dv_snowflake_text cell, struct dv_store_bytes *ret)
+static bool read_text(struct dv_vectors_snowflake_work *work, struct dv_snowflake_text cell, struct dv_store_bytes *ret)
 {
     *ret = (struct dv_store_bytes){ 0 };
     if (cell.at == NULL)
         return true;
-    *ret = (struct dv_store_bytes){ dv_arena_copy(arena, cell.at, cell.length), cell.length };
+    *ret = (struct dv_store_bytes){ dv_arena_copy(&work->arena, cell.at, cell.length), cell.length };
+    work->starved = work->starved || ret->at == NULL;
     return ret->at != NULL;
 }
 
@@ -66,12 +67,13 @@ static int digit_of(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool read_hex(struct dv_arena *arena, struct dv_snowflake_text cell, struct dv_store_bytes *ret)
+static bool read_hex(struct dv_vectors_snowflake_work *work, struct dv_snowflake_text cell, struct dv_store_bytes *ret)
 {
     *ret = (struct dv_store_bytes){ 0 };
     if (cell.at == NULL)
         return true;
-    char *bytes = dv_arena_text(arena, cell.length / 2 + 1);
+    char *bytes = dv_arena_text(&work->arena, cell.length / 2 + 1);
+    work->starved = work->starved || bytes == NULL;
     bool sound = bytes != NULL && cell.length % 2 == 0;
     for (size_t i = 0; sound && i < cell.length; i += 2) {
         int high = digit_of(cell.at[i]), low = digit_of(cell.at[i + 1]);
@@ -108,10 +110,10 @@ static bool read_found(struct dv_vectors_snowflake_work *work, const struct dv_s
     int64_t subjects = 0;
     *found = (struct dv_vectors_snowflake_found){ .hit = { .row = { .tenant = work->request->query.tenant } } };
     hit->compared = cells[COL_COSINE].at != NULL;
-    bool sound = dv_id_parse(cells[COL_ID].at, cells[COL_ID].length, row->id) && read_text(&work->arena, cells[COL_SCHEMA], &row->schema) &&
-                 read_int(cells[COL_CREATED], &row->created_ms) && read_text(&work->arena, cells[COL_BODY], &row->text) &&
-                 read_hex(&work->arena, cells[COL_SUBJECT], &row->subject_ref) && read_int(cells[COL_SUBJECTS], &subjects) &&
-                 read_hex(&work->arena, cells[COL_HASH], &row->hash) && (!hit->compared || read_float(cells[COL_COSINE], &hit->cosine)) &&
+    bool sound = dv_id_parse(cells[COL_ID].at, cells[COL_ID].length, row->id) && read_text(work, cells[COL_SCHEMA], &row->schema) &&
+                 read_int(cells[COL_CREATED], &row->created_ms) && read_text(work, cells[COL_BODY], &row->text) &&
+                 read_hex(work, cells[COL_SUBJECT], &row->subject_ref) && read_int(cells[COL_SUBJECTS], &subjects) &&
+                 read_hex(work, cells[COL_HASH], &row->hash) && (!hit->compared || read_float(cells[COL_COSINE], &hit->cosine)) &&
                  read_rank(cells[COL_NEAR], &found->near_rank) && read_rank(cells[COL_SAID], &found->word_rank);
     row->subjects = (uint32_t)subjects;
     return sound && subjects >= 0 && subjects <= UINT32_MAX;

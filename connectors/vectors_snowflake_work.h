@@ -42,7 +42,7 @@ struct dv_vectors_snowflake_work {
     char numbers[DV_VECTORS_SNOWFLAKE_BINDS][DV_VECTORS_SNOWFLAKE_NUMBER];
     char sql[DV_VECTORS_SNOWFLAKE_SQL];
     struct dv_arena arena; /* texts of binds and of rows */
-    bool answered, spoilt; /* a row came; one could not be read */
+    bool answered, spoilt, starved; /* a row came; one could not be read; for want of memory */
     int64_t told[2];       /* numbers of the last row */
     uint32_t found_count;
     struct dv_vectors_snowflake_found found[DV_VECTORS_SNOWFLAKE_ROWS];

@@ -7,6 +7,8 @@
 
 #include "engine/graph.h"
 
+enum { PG_WIDTH_MAX = 2000, PG_TIMEOUT_MS = 10000, ACCOUNT_TIMEOUT_MS = 60000 };
+
 struct dv_pg_config dv_vectors_place_config(const struct dv_node *node, const struct dv_vectors_place *place, bool reads_only)
 {
     struct dv_pg_config config = dv_pg_server_config(node, &place->server);
@@ -22,15 +24,51 @@ const struct dv_vectors_place *dv_vectors_place_of(const struct dv_node *node)
     return has_one ? dv_state(node) : NULL; /* the first member of both */
 }
 
-dv_rc dv_vectors_place_check(struct dv_node *node, const struct dv_vectors_place *place)
+static dv_rc check_pg(struct dv_node *node, const struct dv_vectors_place *place)
 {
-    if ((place->path != NULL) == (place->server.url != NULL))
-        return dv_refuse(node, NULL, "C234", "path: var/vectors.sqlite, or url: \"${PG_URL}\"",
-                         "'%s' needs either `path` or `url`: where the vectors are", dv_node_name(node));
-    if (place->path != NULL)
-        return DV_OK;
     const struct dv_pg_config config = dv_vectors_place_config(node, place, true);
+    if (place->dimensions > PG_WIDTH_MAX)
+        return dv_refuse(node, "dimensions", "C243", "take a model of fewer, or another place", "pgvector's index holds vectors of at most %d numbers",
+                         PG_WIDTH_MAX);
     return dv_pg_server_check(node, &config);
+}
+
+static dv_rc check_snowflake(struct dv_node *node, const struct dv_vectors_place *place)
+{
+    if (place->snowflake.database == NULL)
+        return dv_refuse(node, NULL, "C244", "database: DV", "'%s' needs the `database` of the account's table", dv_node_name(node));
+    return dv_snowflake_server_check(node, &place->snowflake);
+}
+
+/* A server's options are shared, and what they are if they are not said depends on which it is. */
+static void fill_in(struct dv_vectors_place *place)
+{
+    struct dv_pg_server *server = &place->server;
+    struct dv_snowflake_server *snowflake = &place->snowflake;
+    bool is_account = snowflake->account != NULL;
+    if (is_account && server->url != NULL) {
+        snowflake->url = server->url;
+        server->url = NULL;
+    }
+    if (server->schema == NULL)
+        server->schema = is_account ? "PUBLIC" : "datavault";
+    if (server->table == NULL)
+        server->table = is_account ? "EMBEDDINGS" : "embeddings";
+    if (server->timeout_ms == 0)
+        server->timeout_ms = is_account ? ACCOUNT_TIMEOUT_MS : PG_TIMEOUT_MS;
+    snowflake->schema = server->schema;
+    snowflake->timeout_ms = server->timeout_ms;
+}
+
+dv_rc dv_vectors_place_check(struct dv_node *node, struct dv_vectors_place *place)
+{
+    fill_in(place);
+    if ((place->path != NULL) + (place->server.url != NULL || place->snowflake.url != NULL || place->snowflake.account != NULL) != 1)
+        return dv_refuse(node, NULL, "C234", "path: var/vectors.sqlite, url: \"${PG_URL}\", or account: \"${SNOWFLAKE_ACCOUNT}\"",
+                         "'%s' needs one of `path`, `url` and `account`: where the vectors are", dv_node_name(node));
+    if (place->snowflake.account != NULL)
+        return check_snowflake(node, place);
+    return place->path != NULL ? DV_OK : check_pg(node, place);
 }
 
 static dv_rc open_pg(struct dv_vectors_place *place, const struct dv_pg_config *config, struct dv_loop *loop, struct dv_error *error)
@@ -50,12 +88,28 @@ static dv_rc open_file(struct dv_vectors_place *place, struct dv_loop *loop, int
     return DV_OK;
 }
 
+static dv_rc open_snowflake(struct dv_vectors_place *place, struct dv_loop *loop, struct dv_error *error)
+{
+    const struct dv_vectors_snowflake_config config = { .snowflake = dv_snowflake_server_config(loop, &place->snowflake),
+                                                        .table = place->server.table, .width = (uint32_t)place->dimensions };
+    DV_TRY(dv_vectors_snowflake_open(&place->of.snowflake, &config, error));
+    place->vectors = &place->of.snowflake.vectors;
+    return DV_OK;
+}
+
+static dv_rc open_any(struct dv_vectors_place *place, const struct dv_pg_config *config, struct dv_loop *loop, int64_t memory_bytes,
+                      struct dv_error *error)
+{
+    if (place->snowflake.account != NULL)
+        return open_snowflake(place, loop, error);
+    return place->server.url != NULL ? open_pg(place, config, loop, error) : open_file(place, loop, memory_bytes, error);
+}
+
 dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place, bool reads_only)
 {
     struct dv_error error = { 0 };
     const struct dv_pg_config config = dv_vectors_place_config(node, place, reads_only);
-    dv_rc rc = place->server.url != NULL ? open_pg(place, &config, dv_node_loop(node), &error)
-                                          : open_file(place, dv_node_loop(node), place->memory_bytes, &error);
+    dv_rc rc = open_any(place, &config, dv_node_loop(node), place->memory_bytes, &error);
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
 }
 
@@ -67,7 +121,7 @@ dv_rc dv_vectors_place_open_alone(struct dv_node *node, struct dv_loop *loop, st
     config.connections = 1;
     if (place->path != NULL && access(place->path, F_OK) != 0) /* opening would make it */
         return dv_error_set(error, DV_E_MISSING, "there are no vectors at '%s'", place->path);
-    DV_TRY(place->server.url != NULL ? open_pg(place, &config, loop, error) : open_file(place, loop, 0, error));
+    DV_TRY(open_any(place, &config, loop, 0, error));
     *ret = place->vectors;
     return DV_OK;
 }

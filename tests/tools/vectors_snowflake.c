@@ -26,7 +26,7 @@ static int open_place(void **state)
 {
     struct dv_error error = { 0 };
     (void)world_setup(state);
-    given->place = (struct place){ .world = *state, .vectors = &given->snowflake.vectors };
+    given->place = (struct place){ .world = *state, .vectors = &given->snowflake.vectors, .slower = 5 };
     const struct dv_vectors_snowflake_config config = {
         .snowflake = { .loop = &given->place.world->loop.base, .url = given->arguments[1], .ca = given->arguments[5], .database = "DV",
                        .schema = "PUBLIC", .warehouse = "WH", .deadlines = { .total_ms = 60000 },

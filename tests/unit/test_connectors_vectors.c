@@ -82,7 +82,7 @@ static void test_two_at_one_file(void **state)
     const char *path = world_path(world, "shared.sqlite");
     for (int i = 0; i < 2; i++)
         open_file(world, &both[i], path, MEMORY);
-    struct place writer = { world, &both[0].vectors }, reader = { world, &both[1].vectors };
+    struct place writer = { .world = world, .vectors = &both[0].vectors }, reader = { .world = world, .vectors = &both[1].vectors };
     assert_int_equal(nearest(&reader, "t", 1, &lexical), 0);
     put_one(&writer, "t", 1, "first");
     put_one(&writer, "t", 2, "second");
@@ -126,7 +126,7 @@ static void test_removed_text_is_overwritten(void **state)
     struct dv_vectors_sqlite *sqlite = calloc(1, sizeof *sqlite);
     const char *path = world_path(world, "wiped.sqlite");
     open_file(world, sqlite, path, MEMORY);
-    struct place place = { world, &sqlite->vectors };
+    struct place place = { .world = world, .vectors = &sqlite->vectors };
     struct asked *put = new_put();
     for (uint64_t i = 1; i <= 100; i++)
         add_row(put, "t", i, i == 50 ? "one who walks quixotically" : "one who walks")->subject_ref = bytes_of(i == 50 ? "anna" : "ben");
@@ -162,7 +162,7 @@ static void test_memory_is_bounded(void **state)
     struct dv_error error = { 0 };
     const char *path = world_path(world, "full.sqlite");
     open_file(world, sqlite, path, 2 << 20);
-    struct place place = { world, &sqlite->vectors };
+    struct place place = { .world = world, .vectors = &sqlite->vectors };
     dv_rc rc = DV_OK;
     uint64_t kept = 0;
     for (uint64_t first = 1; rc == DV_OK && first < 10000; first += PUT_MAX) {
@@ -216,7 +216,7 @@ static void test_more_than_memory_comes_from_elsewhere(void **state)
     bool lexical = false;
     open_file(world, &both[0], path, MEMORY);
     open_file(world, &both[1], path, 1 << 20);
-    struct place large = { world, &both[0].vectors }, small = { world, &both[1].vectors };
+    struct place large = { .world = world, .vectors = &both[0].vectors }, small = { .world = world, .vectors = &both[1].vectors };
     put_hundred(&small, 1, NULL);
     for (uint64_t i = 1; i < 10; i++)
         put_hundred(&large, 1 + 100 * i, "anna");
@@ -251,7 +251,7 @@ static void test_removing_needs_no_memory(void **state)
     struct dv_vectors_sqlite *sqlite = calloc(1, sizeof *sqlite);
     const char *path = world_path(world, "unread.sqlite");
     open_file(world, sqlite, path, MEMORY);
-    struct place place = { world, &sqlite->vectors };
+    struct place place = { .world = world, .vectors = &sqlite->vectors };
     put_hundred(&place, 1, "anna");
     close_file(world, sqlite);
     open_file(world, sqlite, path, 0);

@@ -15,6 +15,7 @@ enum { WIDTH = 384, PUT_MAX = 256, KEPT_TEXT = 160 };
 struct place {
     struct world *world;
     struct dv_vectors *vectors;
+    int slower; /* it is asked so many times less often; 0: as often as the others */
 };
 
 /* A hit, copied while it was lent. */

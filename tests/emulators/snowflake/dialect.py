@@ -4,6 +4,8 @@
 Wrong in snowduck 0.3.0 and done here: vectors (its similarity is the distance, its casts fail), FLATTEN (memory grows with the square of
 the rows), paths into a VARIANT (always text), PRIMARY KEY (DuckDB enforces it; Snowflake does not), lengths of texts (nobody enforces them).
 """
+import functools
+
 from . import kinds
 from .brought import exp, sqlglot
 from .catalog import Catalog, said
@@ -48,6 +50,7 @@ MACROS = [
 ]
 
 
+@functools.lru_cache(maxsize=256)  # nobody changes a tree; a client says the same again and again
 def statements(text):
     """(the statements of a text, how many question marks it has); a statement is (its tree, its own text)."""
     try:

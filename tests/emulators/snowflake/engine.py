@@ -104,7 +104,8 @@ class Engine:
 
     def translate(self, tree, binds, session):
         """(the statement for DuckDB, for a MERGE: the one that finds rows that match twice)"""
-        key = (tree.sql(dialect="snowflake"), session.user, session.database, session.schema, session.role, session.warehouse)
+        said = tree.meta.get("said") or tree.meta.setdefault("said", tree.sql(dialect="snowflake"))
+        key = (said, session.user, session.database, session.schema, session.role, session.warehouse)
         if key in self.translated and "AI_" not in key[0] and "CORTEX" not in key[0].upper():  # those depend on what is bound
             return self.translated[key]
         made = self.rewritten(tree, binds, session)
