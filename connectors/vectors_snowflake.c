@@ -101,16 +101,19 @@ static bool goes_on(struct dv_vectors_snowflake_work *work)
 
 /* ---- what a failure means ---- */
 
-/* Of what Snowflake says about a statement, not about a token or a warehouse. */
+static bool is_code(const struct dv_snowflake_statement *statement, const char *code)
+{
+    return strcmp(statement->code, code) == 0;
+}
+
+/* The literal of what a code means here. */
 static const char *reason_of(const struct dv_vectors_snowflake_work *work)
 {
     const struct dv_snowflake_statement *statement = &work->statement;
     enum dv_vectors_kind kind = work->request->kind;
-    if (statement->rc != DV_E_CONFIG || statement->sqlstate[0] == '\0')
-        return statement->reason;
-    if (strcmp(statement->code, "001044") == 0) /* types of a function's arguments */
+    if (is_code(statement, "001044")) /* types of a function's arguments */
         return DV_VECTORS_OTHER_WIDTH;
-    if (strncmp(statement->sqlstate, "42", 2) != 0 && strncmp(statement->sqlstate, "02", 2) != 0)
+    if (!is_code(statement, "002003") && !is_code(statement, "003001")) /* not there; not allowed */
         return statement->reason;
     return kind == DV_VECTORS_REMOVE || kind == DV_VECTORS_EXPIRE ? NO_REMOVAL : NO_TABLE;
 }
