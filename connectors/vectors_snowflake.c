@@ -95,6 +95,7 @@ static bool goes_on(struct dv_vectors_snowflake_work *work)
     case DV_VECTORS_REMOVE: return remove_goes_on(work);
     case DV_VECTORS_SEARCH: read_search(work); return false;
     case DV_VECTORS_EXPIRE: request->total = work->statement.deleted; return false;
+    case DV_VECTORS_IDS: return false; /* they were told as they came */
     default: request->total = (uint64_t)work->told[0]; return false;
     }
 }
@@ -158,12 +159,12 @@ static void fail(struct dv_vectors_snowflake_work *work, dv_rc rc, const char *r
 static void on_end(struct dv_snowflake_statement *statement)
 {
     struct dv_vectors_snowflake_work *work = statement->data;
-    bool told = statement->on_row == NULL || work->answered;
+    bool may_be_none = statement->on_row == NULL || work->request->kind == DV_VECTORS_IDS;
     if (statement->rc != DV_OK)
         fail(work, statement->rc == DV_E_MEMORY ? DV_E_DEPENDENCY : statement->rc, reason_of(work));
     else if (work->starved)
         fail(work, DV_E_DEPENDENCY, NO_MEMORY);
-    else if (work->spoilt || !told)
+    else if (work->spoilt || !(work->answered || may_be_none))
         fail(work, DV_E_FAILED, "Snowflake's answer is not what was asked for");
     else if (goes_on(work))
         ask(work);

@@ -17,10 +17,7 @@
 #include "connectors/snowflake.h"
 #include "connectors/vectors.h"
 
-enum {
-    DV_VECTORS_SNOWFLAKE_RANKED = 64, /* of each list that is joined */
-    DV_VECTORS_SNOWFLAKE_WORKS = 8,   /* requests under way; others wait */
-};
+enum { DV_VECTORS_SNOWFLAKE_WORKS = 8 }; /* requests under way; others wait */
 
 /* Its texts must stay as long as the place is open. */
 struct dv_vectors_snowflake_config {

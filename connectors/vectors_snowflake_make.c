@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "connectors/vectors_snowflake.h"
 #include "connectors/vectors_snowflake_sql.h"
 #include "connectors/vectors_snowflake_work.h"
+#include "engine/id.h"
 
 /* ---- values ---- */
 
@@ -17,12 +19,12 @@ static void add(struct dv_vectors_snowflake_work *work, struct dv_snowflake_text
     work->binds[at] = (struct dv_snowflake_bind){ .value = text };
 }
 
-static void bind_bytes(struct dv_vectors_snowflake_work *work, struct dv_store_bytes bytes)
+static void add_bytes(struct dv_vectors_snowflake_work *work, struct dv_store_bytes bytes)
 {
     add(work, (struct dv_snowflake_text){ bytes.at, bytes.length });
 }
 
-static void bind_number(struct dv_vectors_snowflake_work *work, const char *type, int length)
+static void add_number(struct dv_vectors_snowflake_work *work, const char *type, int length)
 {
     uint32_t at = work->statement.bind_count;
     DV_ASSERT(length > 0 && length < DV_VECTORS_SNOWFLAKE_NUMBER);
@@ -30,20 +32,20 @@ static void bind_number(struct dv_vectors_snowflake_work *work, const char *type
     work->binds[at].type = type;
 }
 
-static void bind_int(struct dv_vectors_snowflake_work *work, int64_t number)
+static void add_int(struct dv_vectors_snowflake_work *work, int64_t number)
 {
     char *to = work->numbers[work->statement.bind_count];
-    bind_number(work, "FIXED", snprintf(to, DV_VECTORS_SNOWFLAKE_NUMBER, "%" PRId64, number));
+    add_number(work, "FIXED", snprintf(to, DV_VECTORS_SNOWFLAKE_NUMBER, "%" PRId64, number));
 }
 
-static void bind_float(struct dv_vectors_snowflake_work *work, double number)
+static void add_float(struct dv_vectors_snowflake_work *work, double number)
 {
     char *to = work->numbers[work->statement.bind_count];
-    bind_number(work, "REAL", snprintf(to, DV_VECTORS_SNOWFLAKE_NUMBER, "%.9g", number));
+    add_number(work, "REAL", snprintf(to, DV_VECTORS_SNOWFLAKE_NUMBER, "%.9g", number));
 }
 
 /* A text that was made for it; false: there was no memory. */
-static bool bind_made(struct dv_vectors_snowflake_work *work, struct dv_snowflake_text text)
+static bool add_made(struct dv_vectors_snowflake_work *work, struct dv_snowflake_text text)
 {
     add(work, text);
     return text.at != NULL;
@@ -65,9 +67,9 @@ static dv_rc make_look(struct dv_vectors_snowflake_work *work)
 {
     const struct dv_vectors_row *row = dv_vectors_first_embedded(work->request);
     append(work, LOOK, work->place->width, work->place->table);
-    bool made = bind_made(work, dv_vectors_snowflake_vector(work, row->vector));
-    bind_bytes(work, row->tenant);
-    bind_bytes(work, row->model);
+    bool made = add_made(work, dv_vectors_snowflake_vector(work, row->vector));
+    add_bytes(work, row->tenant);
+    add_bytes(work, row->model);
     work->statement.on_row = dv_vectors_snowflake_take_numbers;
     return made ? DV_OK : DV_E_MEMORY;
 }
@@ -79,30 +81,30 @@ static dv_rc make_merge(struct dv_vectors_snowflake_work *work)
     const char *table = work->place->table;
     struct dv_store_bytes tenant = put->rows[0].tenant;
     append(work, MERGE, table, table);
-    bool made = bind_made(work, dv_vectors_snowflake_rows(work));
-    bind_bytes(work, tenant);
-    bind_bytes(work, embedded != NULL ? embedded->model : (struct dv_store_bytes){ 0 });
-    bind_bytes(work, tenant);
-    bind_bytes(work, tenant);
+    bool made = add_made(work, dv_vectors_snowflake_rows(work));
+    add_bytes(work, tenant);
+    add_bytes(work, embedded != NULL ? embedded->model : (struct dv_store_bytes){ 0 });
+    add_bytes(work, tenant);
+    add_bytes(work, tenant);
     return made ? DV_OK : DV_E_MEMORY;
 }
 
 /* ---- searching ---- */
 
-static bool bind_texts(struct dv_vectors_snowflake_work *work, bool compares)
+static bool add_texts(struct dv_vectors_snowflake_work *work, bool compares)
 {
     const struct dv_vectors_query *query = &work->request->query;
     struct dv_snowflake_text spaces = { 0 };
-    bool made = bind_made(work, dv_vectors_snowflake_words(work));
+    bool made = add_made(work, dv_vectors_snowflake_words(work));
     if (compares)
-        made = bind_made(work, dv_vectors_snowflake_vector(work, query->vector)) && made;
-    made = bind_made(work, dv_vectors_snowflake_partings(work, &spaces)) && made;
+        made = add_made(work, dv_vectors_snowflake_vector(work, query->vector)) && made;
+    made = add_made(work, dv_vectors_snowflake_partings(work, &spaces)) && made;
     add(work, spaces);
-    bind_bytes(work, query->tenant);
-    bind_bytes(work, query->schema);
-    bind_bytes(work, query->schema);
-    bind_int(work, query->from_ms);
-    bind_int(work, query->to_ms);
+    add_bytes(work, query->tenant);
+    add_bytes(work, query->schema);
+    add_bytes(work, query->schema);
+    add_int(work, query->from_ms);
+    add_int(work, query->to_ms);
     return made;
 }
 
@@ -122,11 +124,11 @@ static dv_rc make_search(struct dv_vectors_snowflake_work *work)
         append(work, NOT_COMPARED);
     append(work, FILTERED, place->table, compares ? "_VECTORS" : "");
     append(work, RANKED, place->table, DV_VECTORS_SNOWFLAKE_RANKED, DV_VECTORS_SNOWFLAKE_RANKED);
-    bool made = bind_texts(work, compares);
-    bind_bytes(work, model);
-    bind_bytes(work, model);
-    bind_bytes(work, query->tenant);
-    bind_float(work, query->floor);
+    bool made = add_texts(work, compares);
+    add_bytes(work, model);
+    add_bytes(work, model);
+    add_bytes(work, query->tenant);
+    add_float(work, query->floor);
     work->statement.on_row = dv_vectors_snowflake_take_hit;
     return made ? DV_OK : DV_E_MEMORY;
 }
@@ -152,20 +154,33 @@ static dv_rc make_removal(struct dv_vectors_snowflake_work *work)
     else
         append(work, CONFIRM, people ? "" : "'record:' || ");
     if (work->step != DV_VECTORS_SNOWFLAKE_DELETE)
-        bind_int(work, dv_wall_ms(work->place->snowflake.config.loop));
-    bind_bytes(work, remove->query.tenant);
-    return bind_made(work, dv_vectors_snowflake_named(work)) ? DV_OK : DV_E_MEMORY;
+        add_int(work, dv_wall_ms(work->place->snowflake.config.loop));
+    add_bytes(work, remove->query.tenant);
+    return add_made(work, dv_vectors_snowflake_named(work)) ? DV_OK : DV_E_MEMORY;
 }
 
 static dv_rc make_expire(struct dv_vectors_snowflake_work *work)
 {
     const struct dv_vectors_query *query = &work->request->query;
     append(work, EXPIRE, work->place->table, work->place->table, DV_VECTORS_EXPIRE_MAX);
-    bind_bytes(work, query->tenant);
-    bind_bytes(work, query->schema);
-    bind_int(work, query->to_ms);
-    bind_bytes(work, query->tenant);
+    add_bytes(work, query->tenant);
+    add_bytes(work, query->schema);
+    add_int(work, query->to_ms);
+    add_bytes(work, query->tenant);
     return DV_OK;
+}
+
+static dv_rc make_ids(struct dv_vectors_snowflake_work *work)
+{
+    const struct dv_vectors_row *row = &work->request->rows[0];
+    char id[DV_UUID_TEXT];
+    append(work, LIST_IDS, work->place->table, DV_VECTORS_IDS_MAX);
+    add_bytes(work, work->request->query.tenant);
+    bool made = add_made(work, dv_vectors_snowflake_hex(work, row->subject_ref));
+    const char *behind = dv_arena_copy(&work->arena, dv_id_text(id, row->id), DV_UUID_TEXT - 1);
+    made = add_made(work, (struct dv_snowflake_text){ behind, DV_UUID_TEXT - 1 }) && made;
+    work->statement.on_row = dv_vectors_snowflake_take_id;
+    return made ? DV_OK : DV_E_MEMORY;
 }
 
 static dv_rc make_count(struct dv_vectors_snowflake_work *work)
@@ -175,7 +190,7 @@ static dv_rc make_count(struct dv_vectors_snowflake_work *work)
         append(work, COUNT_ALL, work->place->table);
     } else {
         append(work, COUNT_TENANT, work->place->table);
-        bind_bytes(work, tenant);
+        add_bytes(work, tenant);
     }
     work->statement.on_row = dv_vectors_snowflake_take_numbers;
     return DV_OK;
@@ -195,6 +210,7 @@ dv_rc dv_vectors_snowflake_make(struct dv_vectors_snowflake_work *work)
     switch (work->request->kind) {
     case DV_VECTORS_SEARCH: return make_search(work);
     case DV_VECTORS_EXPIRE: return make_expire(work);
+    case DV_VECTORS_IDS: return make_ids(work);
     default: return make_count(work);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "connectors/vectors_fuse.h"
+#include "connectors/vectors_snowflake.h"
 #include "connectors/vectors_snowflake_sql.h"
 #include "connectors/vectors_snowflake_work.h"
 #include "engine/id.h"
@@ -93,6 +94,16 @@ void dv_vectors_snowflake_take_numbers(struct dv_snowflake_statement *statement,
     work->spoilt = work->spoilt || count > 2;
     for (uint32_t i = 0; i < count && i < 2; i++)
         work->spoilt = work->spoilt || !read_int(cells[i], &work->told[i]);
+}
+
+/* As many as were asked for at most. */
+void dv_vectors_snowflake_take_id(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
+{
+    struct dv_vectors_snowflake_work *work = statement->data;
+    struct dv_vectors_request *ids = work->request;
+    bool fits = !work->spoilt && count == 1 && cells[0].at != NULL && ids->total < DV_VECTORS_IDS_MAX;
+    work->spoilt = !fits || !dv_id_parse(cells[0].at, cells[0].length, ids->ids[ids->total]);
+    ids->total += !work->spoilt;
 }
 
 static bool is_there(const struct dv_vectors_snowflake_work *work, const uint8_t id[DV_STORE_ID_BYTES])

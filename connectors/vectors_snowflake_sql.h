@@ -92,6 +92,10 @@ enum {
     "DELETE FROM \"%s\" USING (SELECT \"DV_ID\" AS ID FROM \"%s\" WHERE \"TENANT\" = ? AND \"SCHEMA_NAME\" = ? AND \"CREATED_MS\" < ?" \
     " ORDER BY \"CREATED_MS\", \"DV_ID\" LIMIT %d) O WHERE \"TENANT\" = ? AND \"DV_ID\" = O.ID"
 
+/* tenant, whom, behind which id. */
+#define LIST_IDS                                                                                                       \
+    "SELECT DISTINCT \"DV_ID\" FROM \"%s\" WHERE \"TENANT\" = ? AND \"SUBJECT_REF\" = ? AND \"DV_ID\" > ? ORDER BY \"DV_ID\" LIMIT %d"
+
 #define COUNT_ALL "SELECT COUNT(*) FROM \"%s\""
 #define COUNT_TENANT COUNT_ALL " WHERE \"TENANT\" = ?"
 

@@ -76,7 +76,7 @@ static void put_text(struct dv_json *json, const char *key, struct dv_store_byte
     dv_json_text(json, text.at, text.length);
 }
 
-static bool put_hex(struct dv_vectors_snowflake_work *work, struct dv_json *json, struct dv_store_bytes bytes)
+struct dv_snowflake_text dv_vectors_snowflake_hex(struct dv_vectors_snowflake_work *work, struct dv_store_bytes bytes)
 {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *from = bytes.at;
@@ -85,9 +85,15 @@ static bool put_hex(struct dv_vectors_snowflake_work *work, struct dv_json *json
         hex[2 * i] = digits[from[i] >> 4];
         hex[2 * i + 1] = digits[from[i] & 15];
     }
-    if (hex != NULL)
-        dv_json_text(json, hex, 2 * bytes.length);
-    return hex != NULL;
+    return (struct dv_snowflake_text){ hex, 2 * bytes.length };
+}
+
+static bool put_hex(struct dv_vectors_snowflake_work *work, struct dv_json *json, struct dv_store_bytes bytes)
+{
+    struct dv_snowflake_text hex = dv_vectors_snowflake_hex(work, bytes);
+    if (hex.at != NULL)
+        dv_json_text(json, hex.at, hex.length);
+    return hex.at != NULL;
 }
 
 static bool put_bytes(struct dv_vectors_snowflake_work *work, struct dv_json *json, const char *key, struct dv_store_bytes bytes)

@@ -3,15 +3,19 @@
 #ifndef DV_CONNECTORS_VECTORS_SNOWFLAKE_WORK_H
 #define DV_CONNECTORS_VECTORS_SNOWFLAKE_WORK_H
 
-#include "connectors/vectors_snowflake.h"
+#include "connectors/snowflake.h"
+#include "connectors/vectors.h"
 #include "engine/arena.h"
 
 enum {
+    DV_VECTORS_SNOWFLAKE_RANKED = 64, /* of each list that is joined */
     DV_VECTORS_SNOWFLAKE_BINDS = 16,
     DV_VECTORS_SNOWFLAKE_SQL = 4096,
     DV_VECTORS_SNOWFLAKE_NUMBER = 32,
     DV_VECTORS_SNOWFLAKE_ROWS = 2 * DV_VECTORS_SNOWFLAKE_RANKED
 };
+
+struct dv_vectors_snowflake;
 
 /* What a request's next statement is. */
 enum dv_vectors_snowflake_step {
@@ -61,6 +65,9 @@ struct dv_snowflake_text dv_vectors_snowflake_rows(struct dv_vectors_snowflake_w
 /* A vector of float32. */
 struct dv_snowflake_text dv_vectors_snowflake_vector(struct dv_vectors_snowflake_work *work, struct dv_store_bytes vector);
 
+/* Bytes as hex, as they stand in the table; not JSON. */
+struct dv_snowflake_text dv_vectors_snowflake_hex(struct dv_vectors_snowflake_work *work, struct dv_store_bytes bytes);
+
 /* The people or the ids that a removal names. */
 struct dv_snowflake_text dv_vectors_snowflake_named(struct dv_vectors_snowflake_work *work);
 
@@ -72,8 +79,9 @@ struct dv_snowflake_text dv_vectors_snowflake_partings(struct dv_vectors_snowfla
 
 /* ---- vectors_snowflake_read.c ---- */
 
-/* For `on_row`: of a search, and of what gives numbers alone. */
+/* For `on_row`: of a search, of a person's ids, and of what gives numbers alone. */
 void dv_vectors_snowflake_take_hit(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count);
+void dv_vectors_snowflake_take_id(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count);
 void dv_vectors_snowflake_take_numbers(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count);
 
 /* Joins both ranks of what was found, into the place's hits and the request. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "connectors/vectors_snowflake.h"
 #include "engine/graph.h"
 
 enum { PG_WIDTH_MAX = 2000, PG_TIMEOUT_MS = 10000, ACCOUNT_TIMEOUT_MS = 60000 };
@@ -88,20 +89,25 @@ static dv_rc open_file(struct dv_vectors_place *place, struct dv_loop *loop, int
     return DV_OK;
 }
 
-static dv_rc open_snowflake(struct dv_vectors_place *place, struct dv_loop *loop, struct dv_error *error)
+static dv_rc open_snowflake(struct dv_node *node, struct dv_vectors_place *place, struct dv_loop *loop, struct dv_error *error)
 {
     const struct dv_vectors_snowflake_config config = { .snowflake = dv_snowflake_server_config(loop, &place->snowflake),
                                                         .table = place->server.table, .width = (uint32_t)place->dimensions };
-    DV_TRY(dv_vectors_snowflake_open(&place->of.snowflake, &config, error));
-    place->vectors = &place->of.snowflake.vectors;
+    struct dv_vectors_snowflake *made = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *made);
+    if (made == NULL)
+        return dv_error_set(error, DV_E_FAILED, "the graph's memory is used up");
+    DV_TRY(dv_vectors_snowflake_open(made, &config, error));
+    place->of.snowflake = made;
+    place->vectors = &made->vectors;
     return DV_OK;
 }
 
-static dv_rc open_any(struct dv_vectors_place *place, const struct dv_pg_config *config, struct dv_loop *loop, int64_t memory_bytes,
-                      struct dv_error *error)
+/* Opens it over a loop; a file may have so much memory. */
+static dv_rc open_any(struct dv_node *node, const struct dv_pg_config *config, struct dv_loop *loop, int64_t memory_bytes, struct dv_error *error)
 {
+    struct dv_vectors_place *place = dv_state(node);
     if (place->snowflake.account != NULL)
-        return open_snowflake(place, loop, error);
+        return open_snowflake(node, place, loop, error);
     return place->server.url != NULL ? open_pg(place, config, loop, error) : open_file(place, loop, memory_bytes, error);
 }
 
@@ -109,7 +115,7 @@ dv_rc dv_vectors_place_open(struct dv_node *node, struct dv_vectors_place *place
 {
     struct dv_error error = { 0 };
     const struct dv_pg_config config = dv_vectors_place_config(node, place, reads_only);
-    dv_rc rc = open_any(place, &config, dv_node_loop(node), place->memory_bytes, &error);
+    dv_rc rc = open_any(node, &config, dv_node_loop(node), place->memory_bytes, &error);
     return dv_is_error(rc) ? dv_fail(node, rc, "%s", error.text) : DV_OK;
 }
 
@@ -121,7 +127,7 @@ dv_rc dv_vectors_place_open_alone(struct dv_node *node, struct dv_loop *loop, st
     config.connections = 1;
     if (place->path != NULL && access(place->path, F_OK) != 0) /* opening would make it */
         return dv_error_set(error, DV_E_MISSING, "there are no vectors at '%s'", place->path);
-    DV_TRY(open_any(place, &config, loop, 0, error));
+    DV_TRY(open_any(node, &config, loop, 0, error));
     *ret = place->vectors;
     return DV_OK;
 }

@@ -7,11 +7,12 @@
 #define DV_OPERATORS_VECTORS_OPTION_H
 
 #include "connectors/vectors_pg.h"
-#include "connectors/vectors_snowflake.h"
 #include "connectors/vectors_sqlite.h"
 #include "engine/operator.h"
 #include "operators/pg_option.h"
 #include "operators/snowflake_option.h"
+
+struct dv_vectors_snowflake;
 
 /* The member of an operator's state that the rows fill, and what is open. */
 struct dv_vectors_place {
@@ -24,7 +25,7 @@ struct dv_vectors_place {
     union {
         struct dv_vectors_sqlite sqlite;
         struct dv_vectors_pg pg;
-        struct dv_vectors_snowflake snowflake;
+        struct dv_vectors_snowflake *snowflake; /* in the node's memory */
     } of;
 };
 

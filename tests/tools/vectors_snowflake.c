@@ -59,6 +59,7 @@ ON_SNOWFLAKE(floor)
 ON_SNOWFLAKE(another_model_is_refused)
 ON_SNOWFLAKE(removed_people_are_gone)
 ON_SNOWFLAKE(many_are_removed_at_once)
+ON_SNOWFLAKE(texts_of_a_person_are_named)
 ON_SNOWFLAKE(what_is_old_goes)
 ON_SNOWFLAKE(words_get_their_vectors_later)
 ON_SNOWFLAKE(a_question_is_no_syntax)
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_once_and_the_nearest_first), TEST(words_count_too), TEST(filters), TEST(floor), TEST(another_model_is_refused),
-        TEST(removed_people_are_gone), TEST(many_are_removed_at_once), TEST(what_is_old_goes), TEST(words_get_their_vectors_later),
+        TEST(removed_people_are_gone), TEST(many_are_removed_at_once), TEST(texts_of_a_person_are_named), TEST(what_is_old_goes), TEST(words_get_their_vectors_later),
         TEST(a_question_is_no_syntax), TEST(nothing_of_other_tenants),
     };
     if (argc != 6) {

@@ -375,6 +375,25 @@ static void what_is_old_and_how_many(void **state)
     assert_null(strstr(asked(scene, 2), "WHERE"));
 }
 
+static void ids_of_a_person(void **state)
+{
+    uint8_t ids[DV_VECTORS_IDS_MAX][DV_STORE_ID_BYTES];
+    struct scene *scene = *state;
+    request_of(scene, DV_VECTORS_IDS)->count = 1;
+    scene->request.ids = ids;
+    scene->rows[0].subject_ref = bytes_of("anna");
+    reply(scene, TOLD("{\"name\":\"DV_ID\"}") "]},\"data\":[[\"" ID("3") "\"],[\"" ID("4") "\"]]}");
+    assert_int_equal(act_on(scene), DV_OK);
+    assert_int_equal(scene->request.total, 2);
+    assert_int_equal(ids[1][7], 4);
+    assert_non_null(strstr(asked(scene, 0), "\"value\":\"616e6e61\"},\"3\":{\"type\":\"TEXT\",\"value\":\"" ID("0") "\"}"));
+    reply(scene, TOLD("{\"name\":\"DV_ID\"}") "]},\"data\":[]}");
+    assert_int_equal(act_on(scene), DV_OK);
+    assert_int_equal(scene->request.total, 0);
+    reply(scene, TOLD("{\"name\":\"DV_ID\"}") "]},\"data\":[[null]]}");
+    assert_int_equal(act_on(scene), DV_E_FAILED);
+}
+
 /* ---- several at once ---- */
 
 static void count_end(struct dv_vectors_request *request)
@@ -484,7 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_put_is_one_merge), TEST(what_changed_nothing_is_looked_at), TEST(without_vectors_nothing_is_looked_at), TEST(another_width_is_told),
         TEST(a_large_put_goes_in_parts), TEST(hits_are_joined), TEST(what_a_search_says_of_models), TEST(answers_that_cannot_be_read),
-        TEST(a_removal_is_noted_before_and_after), TEST(ids_are_noted_by_themselves), TEST(what_failed_is_said), TEST(what_is_old_and_how_many),
+        TEST(a_removal_is_noted_before_and_after), TEST(ids_are_noted_by_themselves), TEST(what_failed_is_said), TEST(what_is_old_and_how_many), TEST(ids_of_a_person),
         TEST(requests_are_bounded), TEST(every_request_is_answered), TEST(memory_may_fail_anywhere), cmocka_unit_test(words_have_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
