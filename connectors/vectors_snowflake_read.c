@@ -79,7 +79,7 @@ static bool read_hex(struct dv_vectors_snowflake_work *work, struct dv_snowflake
     for (size_t i = 0; sound && i < cell.length; i += 2) {
         int high = digit_of(cell.at[i]), low = digit_of(cell.at[i + 1]);
         sound = high >= 0 && low >= 0;
-        bytes[i / 2] = (char)(high << 4 | low);
+        bytes[i / 2] = (char)(sound ? high * 16 + low : 0);
     }
     *ret = (struct dv_store_bytes){ bytes, cell.length / 2 };
     return sound;

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "connectors/vectors_forms.h"
 #include "connectors/vectors_fuse.h"
 #include "connectors/vectors_sqlite.h"
 #include "connectors/vectors_words.h"
@@ -311,6 +312,33 @@ static void test_words_of_a_question(void **state)
     assert_int_equal(dv_words_of("x\xC3", 2, words), 1);
 }
 
+static void test_words_have_forms(void **state)
+{
+    static const char *const forms[][3] = {
+        { "migraines", "migrain", "migrainn?(e|s|es|ed|is|ing|ings)?" },
+        { "Allergies", "allerg", "allerg(y|ies|ied|ying)" },
+        { "allergy", "allerg", "allerg(y|ies|ied|ying)" },
+        { "stopped", "stop", "stopp?(e|s|es|ed|is|ing|ings)?" },
+        { "spring", "spring", "springg?(e|s|es|ed|is|ing|ings)?" },
+        { "illness", "illness", "illnesss?(e|s|es|ed|is|ing|ings)?" },
+        { "virus", "virus", "viruss?(e|s|es|ed|is|ing|ings)?" },
+        { "diagnosis", "diagnos", "diagnoss?(e|s|es|ed|is|ing|ings)?" },
+        { "bleed", "bleed", "bleedd?(e|s|es|ed|is|ing|ings)?" },
+        { "B12", "b12", "b12" },
+        { "x", "x", "x" },
+        { "M\xC3\xBCller", "m\xC3\xBCller", "m\xC3\xBCllerr?(e|s|es|ed|is|ing|ings)?" },
+        { "Gr\xC3\xB6\xC3\x9F" "e", "gr\xC3\xB6\xC3\x9F", "gr\xC3\xB6\xC3\x9F(e|s|es|ed|is|ing|ings)?" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct dv_word_forms made;
+        struct dv_word word = { forms[i][0], strlen(forms[i][0]) };
+        dv_words_forms(&word, &made);
+        assert_string_equal(made.stem, forms[i][1]);
+        assert_string_equal(made.pattern, forms[i][2]);
+    }
+}
+
 static void test_ranks_are_joined(void **state)
 {
     (void)state;
@@ -338,7 +366,7 @@ int main(void)
         TEST(file_a_question_is_no_syntax), TEST(file_nothing_of_other_tenants), TEST(test_two_at_one_file),
         TEST(test_removed_text_is_overwritten), TEST(test_memory_is_bounded),
         TEST(test_more_than_memory_comes_from_elsewhere), TEST(test_removing_needs_no_memory), TEST(test_a_file_of_another_kind),
-        TEST(test_closing_while_it_works), cmocka_unit_test(test_words_of_a_question), cmocka_unit_test(test_ranks_are_joined),
+        TEST(test_closing_while_it_works), cmocka_unit_test(test_words_of_a_question), cmocka_unit_test(test_words_have_forms), cmocka_unit_test(test_ranks_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

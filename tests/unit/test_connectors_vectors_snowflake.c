@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "connectors/vectors_forms.h"
 #include "connectors/vectors_snowflake.h"
 #include "engine/memory.h"
 #include "tests/unit/snowflake_script.h"
@@ -467,35 +466,6 @@ static void memory_may_fail_anywhere(void **state)
     assert_true(well);
 }
 
-/* ---- forms of words ---- */
-
-static void words_have_forms(void **state)
-{
-    static const char *const forms[][3] = {
-        { "migraines", "migrain", "migrainn?(e|s|es|ed|is|ing|ings)?" },
-        { "Allergies", "allerg", "allerg(y|ies|ied|ying)" },
-        { "allergy", "allerg", "allerg(y|ies|ied|ying)" },
-        { "stopped", "stop", "stopp?(e|s|es|ed|is|ing|ings)?" },
-        { "spring", "spring", "springg?(e|s|es|ed|is|ing|ings)?" },
-        { "illness", "illness", "illnesss?(e|s|es|ed|is|ing|ings)?" },
-        { "virus", "virus", "viruss?(e|s|es|ed|is|ing|ings)?" },
-        { "diagnosis", "diagnos", "diagnoss?(e|s|es|ed|is|ing|ings)?" },
-        { "bleed", "bleed", "bleedd?(e|s|es|ed|is|ing|ings)?" },
-        { "B12", "b12", "b12" },
-        { "x", "x", "x" },
-        { "M\xC3\xBCller", "m\xC3\xBCller", "m\xC3\xBCllerr?(e|s|es|ed|is|ing|ings)?" },
-        { "Gr\xC3\xB6\xC3\x9F" "e", "gr\xC3\xB6\xC3\x9F", "gr\xC3\xB6\xC3\x9F(e|s|es|ed|is|ing|ings)?" },
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        struct dv_word_forms made;
-        struct dv_word word = { forms[i][0], strlen(forms[i][0]) };
-        dv_words_forms(&word, &made);
-        assert_string_equal(made.stem, forms[i][1]);
-        assert_string_equal(made.pattern, forms[i][2]);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -504,7 +474,7 @@ int main(void)
         TEST(a_put_is_one_merge), TEST(what_changed_nothing_is_looked_at), TEST(without_vectors_nothing_is_looked_at), TEST(another_width_is_told),
         TEST(a_large_put_goes_in_parts), TEST(hits_are_joined), TEST(what_a_search_says_of_models), TEST(answers_that_cannot_be_read),
         TEST(a_removal_is_noted_before_and_after), TEST(ids_are_noted_by_themselves), TEST(what_failed_is_said), TEST(what_is_old_and_how_many), TEST(ids_of_a_person),
-        TEST(requests_are_bounded), TEST(every_request_is_answered), TEST(memory_may_fail_anywhere), cmocka_unit_test(words_have_forms),
+        TEST(requests_are_bounded), TEST(every_request_is_answered), TEST(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
