@@ -190,27 +190,40 @@ static bool is_starved(const struct dv_node *node)
     return node->op->source && may_send(node) && dv_receipts_full(node);
 }
 
-/* Whether `is` holds for the node or one that leads to it. */
-static bool any_before(const struct dv_node *node, bool (*is)(const struct dv_node *))
+/* Whether `is` holds for the node or one that leads to it, leaving out one. */
+static bool any_before(const struct dv_node *node, bool (*is)(const struct dv_node *), const struct dv_node *but)
 {
     const struct dv_graph *graph = node->graph;
     bool before[DV_NODES_MAX] = { false };
     bool any = false;
     for (uint32_t i = graph->node_count; i-- > 0;) { /* who sends stands above who receives */
         before[i] = graph->nodes[i] == node || leads_to(graph->nodes[i], before);
-        any = any || (before[i] && is(graph->nodes[i]));
+        any = any || (before[i] && graph->nodes[i] != but && is(graph->nodes[i]));
     }
     return any;
 }
 
 bool dv_input_waits(const struct dv_node *node)
 {
-    return !dv_links_full(node->graph) && any_before(node, has_input);
+    return !dv_links_full(node->graph) && any_before(node, has_input, NULL);
 }
 
 bool dv_input_starves(const struct dv_node *node)
 {
-    return dv_links_full(node->graph) || any_before(node, is_starved);
+    return dv_links_full(node->graph) || any_before(node, is_starved, NULL);
+}
+
+/* Whether it has something to send on, or may make it, as it is now. */
+static bool may_bring(const struct dv_node *node)
+{
+    bool makes = node->op->source ? may_send(node) : node->op->makes && !node->finished;
+    return node->edge.count > 0 || node->retry_count > 0 || node->held_count > 0 ||
+           (makes && node->credits_left > 0 && !dv_receipts_full(node));
+}
+
+bool dv_input_rests(const struct dv_node *node)
+{
+    return node->graph->pauses || (node->edge.count == 0 && node->retry_count == 0 && !any_before(node, may_bring, node));
 }
 
 void dv_end(struct dv_node *node)

@@ -204,6 +204,10 @@ bool dv_input_waits(const struct dv_node *node);
 /* Whether nothing more can come to the node because windows keep as many receipts as there are: one must be told first. */
 bool dv_input_starves(const struct dv_node *node);
 
+/* Whether nothing more comes to the node before it has finished some of what it holds: its input has ended, a reload waits, or all
+ * who could send have as much under way as they may. What it gathers need not wait then. Nobody is woken by it. */
+bool dv_input_rests(const struct dv_node *node);
+
 /* Tells whether a node's privacy budget is spent, so that what comes to it comes to nothing; and whether that is so on
  * every way behind `source`: who would send something there can be told at once. */
 void dv_note_spent(struct dv_node *node, bool spent);

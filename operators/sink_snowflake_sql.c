@@ -24,7 +24,7 @@
 #include "operators/sink_snowflake.h"
 #include "operators/sink_snowflake_keep.h"
 
-enum { HALVES_MAX = 16, PREFIX_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, NS_PER_MS = 1000000 };
+enum { HALVES_MAX = 16, PREFIX_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, LOOK_MS = 25, NS_PER_MS = 1000000 };
 
 /* A request: of its rows those from `from` to `to` are under way, as a statement or waiting to be one. */
 struct dv_snow_request {
@@ -304,17 +304,19 @@ static struct dv_snow_request *free_request(struct dv_snow_sql *sql, bool *ret_i
 static bool is_due(const struct dv_snow_sql *sql, uint32_t waiting, bool idle)
 {
     return waiting >= (uint32_t)sql->options->rows || dv_now_ns(dv_node_loop(sql->keep.node)) >= sql->due_ns ||
-           (idle && dv_snow_keep_is_full(&sql->keep));
+           (idle && dv_snow_keep_is_full(&sql->keep)) || dv_input_rests(sql->keep.node);
 }
 
-/* Comes back to what waits when it is due: at once, but not from here, or a while after the first of it came. */
+/* Comes back to what waits when it is due: at once, but not from here, or a while after the first of it came, or when nothing
+ * more comes. */
 static void wait_for_more(struct dv_snow_sql *sql, uint32_t waiting, bool idle)
 {
     uint64_t now = dv_now_ns(dv_node_loop(sql->keep.node));
     if (sql->due_ns == 0)
         sql->due_ns = now + (uint64_t)sql->options->linger_ms * NS_PER_MS;
+    uint64_t pause_ms = is_due(sql, waiting, idle) ? 0 : (sql->due_ns - now) / NS_PER_MS + 1;
     dv_timer_stop(&sql->timer);
-    dv_timer_start(&sql->timer, is_due(sql, waiting, idle) ? 0 : (sql->due_ns - now) / NS_PER_MS + 1);
+    dv_timer_start(&sql->timer, pause_ms < LOOK_MS ? pause_ms : LOOK_MS);
 }
 
 static void begin_requests(struct dv_snow_sql *sql)

@@ -218,6 +218,33 @@ def test_the_same_stream_twice_is_there_once(world, snow):
     assert numbers(snow) == list(range(1, 1501))
 
 
+def test_rows_do_not_linger_when_nothing_more_comes(world, snow):
+    """Not at the end of the input, and not on a stop."""
+    write_graph(world, snow, linger="10m", rows=200)
+    write_records(world, 1, 250)
+    run(world)
+    assert numbers(snow) == list(range(1, 251))
+    write_records(world, 251, 500)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: len(snow.rows("T")) >= 450, 30), process.log.read_text()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and numbers(snow) == list(range(1, 501))
+
+
+def test_requests_are_bounded_in_bytes(world, snow):
+    """What does not fit into one request goes into the next; what fits into none is a dead letter."""
+    world.binary = fast_program()
+    snow.query(TABLE.replace("VARCHAR(20)", "VARCHAR"))
+    write_graph(world, snow, "keyring: file:keys\nbatch_bytes: 32MiB", linger="10s")
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("schema: count", "schema: count, max_record: 16MiB"))
+    write_records(world, 1, 4, lambda number: "w" * (9 << 20 if number == 2 else 3 << 20))
+    before = len(snow.requests)
+    run(world, 1)
+    assert numbers(snow) == [1, 3, 4] and [letter["record"]["n"] for letter in world.letters()] == [2]
+    assert [[row["n"] for row in rows_of(body)] for _, _, body, _ in submitted(snow, before)] == [[1, 3], [4]]
+
+
 def test_what_comes_twice_in_one_request_is_there_once(world, snow):
     path = world.path("graph.yaml")
     path.write_text(path.read_text().replace("  few:", "  all: { op: project, after: in, keep: [n, ward] }\n  few:").replace("after: few", "after: [few, all]"))
