@@ -18,6 +18,7 @@
 #include "engine/log.h"
 #include "engine/operator.h"
 #include "engine/stats.h"
+#include "operators/columns.h"
 #include "operators/schema_option.h"
 #include "operators/snowflake_option.h"
 
@@ -106,14 +107,31 @@ static dv_rc make_statement(struct dv_node *node, struct source_snowflake *sourc
     return source->sql != NULL ? DV_OK : dv_fail(node, DV_E_MEMORY, "the graph's memory is used up");
 }
 
+/* The same rows come again and again: unless each says whose it is, one person counted with every answer would make a group of k. */
+static dv_rc take_schema(struct dv_node *node, struct source_snowflake *source, const struct dv_schema *schema)
+{
+    source->schema = schema;
+    if (!source->follow || schema->subject >= 0)
+        return DV_OK;
+    struct dv_schema *copy = dv_schema_copy(dv_node_arena(node), schema);
+    if (copy == NULL)
+        return dv_fail(node, DV_E_MEMORY, "the graph's memory is used up");
+    copy->subject = DV_SUBJECT_DROPPED;
+    source->schema = copy;
+    return DV_OK;
+}
+
 static dv_rc transfer(struct dv_node *node, struct dv_shape *shape)
 {
     struct source_snowflake *source = dv_state(node);
     DV_TRY(dv_snowflake_server_check(node, &source->snowflake));
     DV_TRY(make_statement(node, source));
-    source->schema = dv_load_schema(node, "records", source->records);
+    const struct dv_schema *schema = dv_load_schema(node, "records", source->records);
+    if (schema == NULL)
+        return DV_E_CONFIG;
+    DV_TRY(take_schema(node, source, schema));
     shape->out[0] = source->schema;
-    return source->schema != NULL ? DV_OK : DV_E_CONFIG;
+    return DV_OK;
 }
 
 /* ---- snapshots ---- */

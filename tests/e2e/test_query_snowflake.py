@@ -231,7 +231,7 @@ def test_wrong_usage(world, snow):
     ({"SNOWFLAKE_ACCOUNT": "no account"}, 3, "an account is like"),
     ({"SNOWFLAKE_USER": "NOBODY"}, 3, "does not accept the token"),
     ({"SNOWFLAKE_KEY": "file:nowhere"}, 1, "secret file 'nowhere'"),
-    ({"SNOWFLAKE_ROLE": "NO_ROLE"}, 3, "forbids this to the user or the role"),
+    ({"SNOWFLAKE_ROLE": "NO_ROLE"}, 3, "there is no such role"),
     ({"SNOWFLAKE_DATABASE": "NO_DB"}, 3, "there is no such database"),
     ({"SNOWFLAKE_WAREHOUSE": "NO_WH"}, 3, "there is no such warehouse"),
 ])
@@ -323,7 +323,7 @@ def test_the_account_of_a_graph(world, snow):
         assert done.returncode == 0 and done.stdout.startswith(b"DIAGNOSIS,"), done.stderr
     assert b"has no node 'few' with an account" in world.run("query", "--snowflake", "--graph", graph, "--node", "few", "SELECT 1").stderr
     done = world.run("query", "--snowflake", "--graph", graph, "--role", "NO_ROLE", "SELECT 1")
-    assert done.returncode == 3 and b"forbids" in done.stderr
+    assert done.returncode == 3 and b"there is no such role" in done.stderr
     assert not world.path("out.journal").exists()
 
 

@@ -147,7 +147,7 @@ def test_more_than_a_batch_is_refused(world, snow):
 
 @pytest.mark.parametrize("more, code, reason", [
     ({"table": "NOWHERE"}, 3, "what the statement names does not exist"),
-    ({"role": "NO_ROLE"}, 3, "forbids this to the user or the role"),
+    ({"role": "NO_ROLE"}, 3, "there is no such role"),
     ({"user": "NOBODY"}, 3, "does not accept the token"),
     ({"key": "file:nowhere"}, 1, "secret file 'nowhere'"),
 ])
