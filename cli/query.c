@@ -211,7 +211,7 @@ const struct dv_command dv_command_query = {
             DV_QUERY_ACCOUNT_HELP "\n"
             "Rows are printed as they come, and only a few are in memory. A table cuts values behind 80 characters, with an ellipsis.\n"
             "Only statements that read are run, one at a time: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN. What may be read is for the role to say.\n"
-            "Ctrl-C ends the statement in Snowflake, too.\n"
+            "Ctrl-C and SIGTERM end the statement in Snowflake, too.\n"
             "What Snowflake says of a failure may hold values of the table: it goes to the terminal and nowhere else.\n\n"
             "exit codes: 0 ok, 1 refused or failed, 2 usage, 3 account, key, role or a name is wrong, 5 Snowflake is down or too slow\n",
     .run = run,

@@ -31,12 +31,11 @@ struct asking {
     struct dv_snowflake_statement statement;
     struct dv_loop_real loop;
     struct dv_timer tick;
-    uv_signal_t interrupt;
+    uv_signal_t interrupt, terminate;
     uv_loop_t uv;
     uint64_t started_ns, interrupted_ns;
     bool over, shown;
     bool cut;       /* there were more rows */
-    bool cancelled; /* by Ctrl-C */
     dv_rc rc;
     const char *reason;
     size_t words_length;
@@ -86,7 +85,6 @@ static void end_if_it_can(struct asking *asking)
     bool can = asking->statement.running || asking->printer.widths != NULL;
     if (asking->over || (!can && since_ms(asking, asking->interrupted_ns) < WAITS_MS))
         return;
-    asking->cancelled = true;
     give_up(asking, DV_E_FAILED, "the statement was ended");
 }
 
@@ -251,14 +249,20 @@ static void run_loop(struct asking *asking)
     clear_line(asking);
 }
 
+static void watch(struct asking *asking, uv_signal_t *handle, int number)
+{
+    (void)uv_signal_init(&asking->uv, handle);
+    handle->data = asking;
+    (void)uv_signal_start(handle, on_interrupt, number);
+}
+
 static int ask(struct asking *asking)
 {
     struct dv_error error = { 0 };
     if (uv_loop_init(&asking->uv) != 0 || dv_loop_real_init(&asking->loop, &asking->uv) != DV_OK)
         return dv_say_error(DV_E_FAILED, NULL);
-    (void)uv_signal_init(&asking->uv, &asking->interrupt);
-    asking->interrupt.data = asking;
-    (void)uv_signal_start(&asking->interrupt, on_interrupt, SIGINT);
+    watch(asking, &asking->interrupt, SIGINT);
+    watch(asking, &asking->terminate, SIGTERM);
     dv_timer_init(&asking->loop.base, &asking->tick, on_tick, asking);
     dv_timer_start(&asking->tick, TICK_MS);
     asking->started_ns = dv_now_ns(&asking->loop.base);
@@ -267,6 +271,7 @@ static int ask(struct asking *asking)
         run_loop(asking);
     int code = rc == DV_OK ? conclude(asking) : dv_say_error(rc, &error);
     uv_close((uv_handle_t *)&asking->interrupt, NULL);
+    uv_close((uv_handle_t *)&asking->terminate, NULL);
     dv_timer_close(&asking->tick);
     dv_snowflake_close(&asking->snowflake);
     dv_loop_real_close(&asking->loop);

@@ -26,8 +26,8 @@ struct dv_query_question {
     bool words;          /* what the server says of a failure is shown also where standard error is no terminal */
 };
 
-/* Asks, prints and says what went wrong; the exit code. Ctrl-C ends the statement in Snowflake, too; a second one does not wait
- * for that. */
+/* Asks, prints and says what went wrong; the exit code. Ctrl-C and SIGTERM end the statement in Snowflake, too; a second
+ * one does not wait for that. */
 int dv_query_ask(const struct dv_query_question *question);
 
 #endif

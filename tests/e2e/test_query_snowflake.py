@@ -276,17 +276,18 @@ def test_what_snowflake_says_goes_to_a_terminal_alone(world, snow):
 
 # ---- waiting ----
 
-def test_a_long_statement_is_shown_and_ended(world, snow):
-    snow.run_s = lambda text: 60 if "SLOWLY" in text else 0
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_long_statement_is_shown_and_ended(world, snow, number):
+    snow.run_s = lambda text: 60 if f"SLOWLY{number.name}" in text else 0
 
     def interrupt(process):
         assert wait_for(lambda: any(request.path.count("/") == 4 for request in snow.requests[before:]), 30)  # it was asked for
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
 
     before = len(snow.requests)
-    code, out, shown = on_a_terminal(world, snow, "SELECT 1 AS SLOWLY", act=interrupt)
+    code, out, shown = on_a_terminal(world, snow, f"SELECT 1 AS SLOWLY{number.name}", act=interrupt)
     assert (code, out) == (1, "") and "the statement was ended" in shown
-    assert [statement.state for statement in snow.statements.all.values() if "SLOWLY" in statement.text] == [CANCELLED]
+    assert [statement.state for statement in snow.statements.all.values() if f"SLOWLY{number.name}" in statement.text] == [CANCELLED]
 
 
 def test_the_line_tells_that_it_runs(world, snow):
