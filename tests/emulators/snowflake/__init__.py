@@ -24,7 +24,8 @@ Knobs, all attributes that may be changed while it runs:
 
   clock        clock_skew_s (the service's clock, so Date and the check of JWTs), tolerance_s, scoped_life_s, assume_oauth; revoke()
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
-               append_tells, status_word, status_tells, lower_case_types, openai_errors, done_of_chat, done_of_complete
+               append_tells, status_word, status_tells, late_errors (the count of refused rows is as of the look before), lower_case_types,
+               openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
   channels     commit_lag_s (number or f()), stalled (nothing is committed), poison (f(row): is refused when it is committed),
@@ -82,7 +83,7 @@ class Snowflake:
         self.accounts = Accounts(self)
         self.users[self.user] = User(self.user, certs.new_key_pair(self.key))
         self.bare_answers, self.error_shape, self.errors_key, self.append_tells = False, "code", "rows_error_count", True
-        self.status_word, self.status_tells, self.lower_case_types = "SUCCESS", True, False
+        self.status_word, self.status_tells, self.late_errors, self.lower_case_types = "SUCCESS", True, False, False
         self.openai_errors, self.done_of_chat, self.done_of_complete = True, True, False
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
         self.forget_request_ids, self.warehouses, self.suspended = False, {"WH"}, set()

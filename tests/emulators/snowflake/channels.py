@@ -39,6 +39,7 @@ class Channel:
         self.client, self.row = 0, 0  # the two halves of the continuation token
         self.committed, self.buffer, self.broken = None, [], None
         self.inserted = self.parsed = self.errors = 0  # over the channel's whole life
+        self.errors_told = 0  # as of the look before
         self.error_offset = self.error_message = self.error_ms = None
         self.sent_at = []  # (when, bytes) of the last second's requests
 
@@ -162,10 +163,11 @@ class Channels:
     def status(self, channel):
         """As bulk-channel-status and open tell it."""
         database, schema, pipe, name = channel.key
+        errors, channel.errors_told = channel.errors_told if self.world.late_errors else channel.errors, channel.errors
         return {"database_name": database, "schema_name": schema, "pipe_name": pipe, "channel_name": name,
                 "channel_status_code": (channel.broken if self.world.status_tells else None) or self.world.invalid_pipes.get(pipe) or self.world.status_word,
                 "last_committed_offset_token": channel.committed, "created_on_ms": channel.created_ms, "rows_inserted": channel.inserted,
-                "rows_parsed": channel.parsed, self.world.errors_key: channel.errors, "last_error_offset_upper_bound": channel.error_offset,
+                "rows_parsed": channel.parsed, self.world.errors_key: errors, "last_error_offset_upper_bound": channel.error_offset,
                 "last_error_message": channel.error_message, "last_error_timestamp": channel.error_ms, "snowflake_avg_processing_latency_ms": 12}
 
     # ---- what is due ----

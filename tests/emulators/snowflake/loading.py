@@ -47,19 +47,20 @@ def members(names, columns):
     return parts, structure
 
 
-def fitting(part, kind, nullable, longest):
-    """(the value, what is true if it does not fit) of a member."""
+def fitting(name, part, kind, nullable, longest):
+    """(the value, [(what is true if it does not fit, what is said then)]) of a member. As Snowflake's, words repeat values."""
+    where = literal(f", column {quoted(name)}")
     if kind == "JSON":
         value, wrong = f"CAST({part} AS JSON)", []
     elif "[" in kind:  # a VECTOR: whether it can be loaded this way is not confirmed, so it cannot
-        value, wrong = f"CAST(NULL AS {kind})", [f"{part} IS NOT NULL"]
+        value, wrong = f"CAST(NULL AS {kind})", [(f"{part} IS NOT NULL", f"'Vectors cannot be loaded: ' || {part} || {where}")]
     else:
         value = part if kind == "VARCHAR" else f"TRY_CAST({part} AS {kind})"
-        wrong = [] if kind == "VARCHAR" else [f"({part} IS NOT NULL AND {value} IS NULL)"]
-        wrong += [f"(length({part}) > {longest})"] if longest else []
+        wrong = [] if kind == "VARCHAR" else [(f"({part} IS NOT NULL AND {value} IS NULL)", f"'Value ''' || {part} || ''' is not recognized' || {where}")]
+        wrong += [(f"(length({part}) > {longest})", f"'String ''' || {part} || ''' is too long and would be truncated' || {where}")] if longest else []
     if not nullable:
-        wrong.append(f"({value}) IS NULL")
-    return value, " OR ".join(f"coalesce({one}, false)" for one in wrong)
+        wrong.append((f"({value}) IS NULL", f"'NULL result in a non-nullable column' || {where}"))
+    return value, wrong
 
 
 def load(engine, table, lines):
@@ -69,8 +70,8 @@ def load(engine, table, lines):
         cursor = engine.connection.cursor()
         parts, structure = members(parted(cursor, lines), columns)
         read = f", from_json(j, {literal(json.dumps(structure))}) AS s" if structure else ""
-        fits = {name: fitting(parts[name], *about) for name, about in columns.items()}
-        whys = [f"WHEN {wrong} THEN {literal(f'column {name} does not fit')}" for name, (_, wrong) in fits.items() if wrong]
+        fits = {name: fitting(name, parts[name], *about) for name, about in columns.items()}
+        whys = [f"WHEN coalesce({wrong}, false) THEN {told}" for _, wrongs in fits.values() for wrong, told in wrongs]
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE DV_READ AS SELECT n, CASE WHEN j IS NULL THEN {literal(UNREAD)} {' '.join(whys)} END AS why, "
                        + ", ".join(f"{value} AS c{at}" for at, (value, _) in enumerate(fits.values())) + f" FROM (SELECT n, j{read} FROM DV_LINES)")
         bad = dict(cursor.execute("SELECT n, why FROM DV_READ WHERE why IS NOT NULL").fetchall())
