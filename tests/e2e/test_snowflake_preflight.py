@@ -3,7 +3,7 @@
 """test_snowflake_preflight.py - whatever is wrong about an account, its names or its table is one named error before the first row: exit
 code 3, nothing sent, nothing acknowledged. `datavault check --connect` says the same without a run.
 
-shows: SNO-1 SNO-5
+shows: SNO-1 SNO-6
 """
 import json
 import pathlib

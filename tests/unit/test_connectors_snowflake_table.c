@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_connectors_snowflake_table.c - looks at a table before a scripted Snowflake: its columns, or which name is wrong.
  *
- * shows: SNO-1 SNO-5 */
+ * shows: SNO-1 SNO-6 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
