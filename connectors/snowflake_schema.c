@@ -172,7 +172,8 @@ static void put_view(struct writer *writer, const struct dv_snowflake_wanted *wa
 
 static void put_table(struct writer *writer, const struct dv_snowflake_wanted *wanted)
 {
-    put(writer, "CREATE TABLE IF NOT EXISTS ");
+    bool forgets = wanted->use == DV_SNOWFLAKE_EMBEDDINGS; /* what is removed from it must not come back by Time Travel */
+    put(writer, "CREATE %sTABLE IF NOT EXISTS ", forgets ? "TRANSIENT " : "");
     put_place(writer, wanted, wanted->name);
     put(writer, " (");
     for (uint32_t i = 0; i < wanted->count; i++) {
@@ -180,7 +181,8 @@ static void put_table(struct writer *writer, const struct dv_snowflake_wanted *w
         put_name(writer, wanted->columns[i].name);
         put(writer, " %s%s", wanted->columns[i].type, wanted->columns[i].required ? " NOT NULL" : "");
     }
-    put(writer, "\n) COMMENT = '" DV_SNOWFLAKE_MARK_FORM "'", DV_SNOWFLAKE_SCHEMA_VERSION);
+    put(writer, "\n)%s COMMENT = '" DV_SNOWFLAKE_MARK_FORM "'", forgets ? " DATA_RETENTION_TIME_IN_DAYS = 0" : "",
+        DV_SNOWFLAKE_SCHEMA_VERSION);
 }
 
 void dv_snowflake_write_create(char *out, const struct dv_snowflake_wanted *wanted)
