@@ -215,7 +215,7 @@ static int conclude(const struct forget *forget)
                           dv_vectors_cli_place(at, text));
             code = DV_EXIT_FAILED;
         } else if (at->remains && at->place->snowflake.account != NULL) {
-            (void)fprintf(stderr, "datavault: %s: Snowflake keeps what was removed for Time Travel, up to DATA_RETENTION_TIME_IN_DAYS, and then for Fail-safe\n",
+            (void)fprintf(stderr, "datavault: %s: Snowflake keeps what was removed for the table's DATA_RETENTION_TIME_IN_DAYS, and seven days more unless it is transient\n",
                           dv_vectors_cli_place(at, text));
         } else if (at->remains) {
             (void)fprintf(stderr, "datavault: %s: the server keeps dead rows until it cleans up: VACUUM %s\n", dv_vectors_cli_place(at, text), text);
