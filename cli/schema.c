@@ -20,6 +20,8 @@ static void node_members(const struct dv_operator *op, char *members, size_t siz
     if (op->sink)
         length += snprintf(members + length, size - (size_t)length,
                            ",\"order\":{\"type\":\"string\",\"enum\":[\"key\",\"none\"]},\"order_by\":{\"type\":\"string\"}");
+    if (op->source)
+        length += snprintf(members + length, size - (size_t)length, ",\"credits\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":255}");
     if (op->guard != NULL)
         (void)snprintf(members + length, size - (size_t)length, ",\"guard\":{\"type\":\"object\"}");
     (void)snprintf(required, required_size, "\"op\"%s%s", op->from != NULL ? ",\"from\"" : "",

@@ -11,16 +11,14 @@
 
 enum { NS_PER_MS = 1000000, RENEWALS_MAX = 2 };
 
-static void arm(struct dv_snowflake_channel *channel);
-
-static uint64_t now_ns(const struct dv_snowflake_channel *channel)
+uint64_t dv_snowflake_channel_now(const struct dv_snowflake_channel *channel)
 {
     return dv_now_ns(channel->snowflake->config.loop);
 }
 
-static uint64_t after_ms(const struct dv_snowflake_channel *channel, uint64_t pause_ms)
+uint64_t dv_snowflake_channel_after(const struct dv_snowflake_channel *channel, uint64_t pause_ms)
 {
-    return now_ns(channel) + pause_ms * NS_PER_MS;
+    return dv_snowflake_channel_now(channel) + pause_ms * NS_PER_MS;
 }
 
 /* ---- the host's token ---- */
@@ -36,7 +34,7 @@ static void drop_scope(struct dv_snowflake_channel *channel)
 static bool has_scope(const struct dv_snowflake_channel *channel)
 {
     return channel->scoped != NULL &&
-           now_ns(channel) - channel->scoped_ns < (uint64_t)DV_SNOWFLAKE_SCOPED_LIFE_MS * NS_PER_MS;
+           dv_snowflake_channel_now(channel) - channel->scoped_ns < (uint64_t)DV_SNOWFLAKE_SCOPED_LIFE_MS * NS_PER_MS;
 }
 
 /* ---- ends ---- */
@@ -53,7 +51,7 @@ static void end_append(struct dv_snowflake_channel *channel, dv_rc rc, const cha
     append->on_end(append);
 }
 
-static void fail(struct dv_snowflake_channel *channel, dv_rc rc, const char *reason)
+void dv_snowflake_channel_end(struct dv_snowflake_channel *channel, dv_rc rc, const char *reason)
 {
     channel->failed = true;
     channel->open = false;
@@ -77,12 +75,12 @@ static void try_later(struct dv_snowflake_channel *channel, const char *reason)
     uint64_t pause_ms = dv_backoff_ms(snowflake->breaker.backoff, ++channel->tries, &snowflake->breaker.random);
     uint64_t asked_ms = (uint64_t)channel->call->request.retry_after_s * 1000;
     channel->reason = reason;
-    channel->due_ns = after_ms(channel, pause_ms > asked_ms ? pause_ms : asked_ms);
-    arm(channel);
+    channel->due_ns = dv_snowflake_channel_after(channel, pause_ms > asked_ms ? pause_ms : asked_ms);
+    dv_snowflake_channel_arm(channel);
 }
 
 /* Nobody knows what is in the channel: nothing is sent before it was opened and has told. */
-static void reopen(struct dv_snowflake_channel *channel, const char *reason)
+void dv_snowflake_channel_reopen(struct dv_snowflake_channel *channel, const char *reason)
 {
     channel->open = false;
     channel->continuation[0] = '\0';
@@ -95,9 +93,9 @@ static void reopen(struct dv_snowflake_channel *channel, const char *reason)
 
 /* ---- what is asked next ---- */
 
-static bool is_looking(const struct dv_snowflake_channel *channel)
+bool dv_snowflake_channel_is_looking(const struct dv_snowflake_channel *channel)
 {
-    return channel->open && strcmp(channel->last, channel->state.offset) != 0;
+    return channel->open && (channel->asked || strcmp(channel->last, channel->state.offset) != 0);
 }
 
 static enum dv_snowflake_way next_way(const struct dv_snowflake_channel *channel)
@@ -107,9 +105,9 @@ static enum dv_snowflake_way next_way(const struct dv_snowflake_channel *channel
         wanted = DV_SNOWFLAKE_OPEN;
     else if (channel->append != NULL)
         wanted = DV_SNOWFLAKE_APPEND;
-    else if (channel->on_drop != NULL && !is_looking(channel))
+    else if (channel->on_drop != NULL && !dv_snowflake_channel_is_looking(channel))
         wanted = DV_SNOWFLAKE_DROP;
-    if (wanted == DV_SNOWFLAKE_IDLE && !is_looking(channel))
+    if (wanted == DV_SNOWFLAKE_IDLE && !dv_snowflake_channel_is_looking(channel))
         return DV_SNOWFLAKE_IDLE;
     if (channel->http == NULL)
         return DV_SNOWFLAKE_FIND;
@@ -129,13 +127,14 @@ static uint64_t main_due(const struct dv_snowflake_channel *channel)
 
 static uint64_t look_due(const struct dv_snowflake_channel *channel)
 {
-    bool wanted = is_looking(channel) && !channel->look->asking && (channel->look_at_control || has_scope(channel));
+    bool wanted = dv_snowflake_channel_is_looking(channel) && !channel->look->asking &&
+                  (channel->look_at_control || has_scope(channel));
     return wanted ? later_of(channel->look_ns, channel->quiet_ns) : UINT64_MAX;
 }
 
-static void arm(struct dv_snowflake_channel *channel)
+void dv_snowflake_channel_arm(struct dv_snowflake_channel *channel)
 {
-    uint64_t now = now_ns(channel), main = main_due(channel), look = look_due(channel);
+    uint64_t now = dv_snowflake_channel_now(channel), main = main_due(channel), look = look_due(channel);
     uint64_t first = main < look ? main : look;
     dv_timer_stop(&channel->timer);
     if (first != UINT64_MAX)
@@ -148,11 +147,11 @@ static void settle_later(struct dv_snowflake_channel *channel, const char *reaso
 {
     uint64_t pause_ms = (uint64_t)DV_SNOWFLAKE_POLL_FIRST_MS << (channel->tries < 4 ? channel->tries : 4);
     if (channel->settle_ns == 0)
-        channel->settle_ns = now_ns(channel);
+        channel->settle_ns = dv_snowflake_channel_now(channel);
     channel->tries++;
     channel->reason = reason;
-    channel->due_ns = after_ms(channel, pause_ms);
-    arm(channel);
+    channel->due_ns = dv_snowflake_channel_after(channel, pause_ms);
+    dv_snowflake_channel_arm(channel);
 }
 
 static void take_opened(struct dv_snowflake_channel *channel)
@@ -163,11 +162,13 @@ static void take_opened(struct dv_snowflake_channel *channel)
         return;
     }
     if (!dv_snowflake_state_is_sound(&state)) {
-        fail(channel, DV_E_CONFIG, "Snowflake says that the channel is not sound: do pipe and table fit?");
+        dv_snowflake_channel_end(channel, DV_E_CONFIG,
+                                 "Snowflake says that the channel is not sound: do pipe and table fit?");
         return;
     }
     if (channel->known[0] != '\0' && state.offset[0] == '\0') {
-        fail(channel, DV_E_FAILED, "the channel has lost its offset: its table was made anew, or it was dropped");
+        dv_snowflake_channel_end(channel, DV_E_FAILED,
+                                 "the channel has lost its offset: its table was made anew, or it was dropped");
         return;
     }
     channel->state = state;
@@ -176,6 +177,7 @@ static void take_opened(struct dv_snowflake_channel *channel)
     channel->tries = channel->renewals = 0;
     channel->settle_ns = 0;
     channel->reason = NULL;
+    channel->asked = false;
     channel->open = true;
     channel->config.on_open(channel);
 }
@@ -183,13 +185,13 @@ static void take_opened(struct dv_snowflake_channel *channel)
 static void take_appended(struct dv_snowflake_channel *channel)
 {
     if (!dv_snowflake_take_continuation(channel)) {
-        reopen(channel, "the answer does not say that the rows were taken");
+        dv_snowflake_channel_reopen(channel, "the answer does not say that the rows were taken");
         return;
     }
-    if (!is_looking(channel)) {
+    if (!dv_snowflake_channel_is_looking(channel)) {
         channel->look_pause_ms = DV_SNOWFLAKE_POLL_FIRST_MS;
-        channel->look_ns = after_ms(channel, channel->look_pause_ms);
-        channel->moved_ns = now_ns(channel);
+        channel->look_ns = dv_snowflake_channel_after(channel, channel->look_pause_ms);
+        channel->moved_ns = dv_snowflake_channel_now(channel);
     }
     (void)snprintf(channel->last, sizeof channel->last, "%s", channel->append->last);
     channel->tries = channel->renewals = 0;
@@ -205,7 +207,7 @@ static void take_fine(struct dv_snowflake_channel *channel, enum dv_snowflake_wa
             try_later(channel, "the answer names no host that takes rows");
         return;
     case DV_SNOWFLAKE_SCOPE:
-        channel->scoped_ns = now_ns(channel);
+        channel->scoped_ns = dv_snowflake_channel_now(channel);
         if (dv_snowflake_take_scoped(channel))
             return;
         drop_scope(channel);
@@ -213,7 +215,7 @@ static void take_fine(struct dv_snowflake_channel *channel, enum dv_snowflake_wa
         return;
     case DV_SNOWFLAKE_OPEN: take_opened(channel); return;
     case DV_SNOWFLAKE_APPEND: take_appended(channel); return;
-    case DV_SNOWFLAKE_DROP: fail(channel, DV_OK, NULL); return;
+    case DV_SNOWFLAKE_DROP: dv_snowflake_channel_end(channel, DV_OK, NULL); return;
     case DV_SNOWFLAKE_IDLE: break;
     }
     DV_ASSERT(!"an exchange was under way");
@@ -229,7 +231,7 @@ static bool is_fenced(struct dv_snowflake_channel *channel)
 }
 
 /* Not taken for want of a token; true: there is hope. */
-static bool renews(struct dv_snowflake_channel *channel)
+bool dv_snowflake_channel_renews(struct dv_snowflake_channel *channel)
 {
     drop_scope(channel);
     return ++channel->renewals < RENEWALS_MAX;
@@ -248,22 +250,23 @@ static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_
     bool appends = way == DV_SNOWFLAKE_APPEND;
     enum dv_snowflake_action action =
         appends && is_untold(channel->call, verdict) ? DV_SNOWFLAKE_UNKNOWN : verdict.action;
-    if (action == DV_SNOWFLAKE_RENEW && renews(channel))
+    if (action == DV_SNOWFLAKE_RENEW && dv_snowflake_channel_renews(channel))
         return;
     if (action == DV_SNOWFLAKE_FINE)
         take_fine(channel, way);
     else if (action == DV_SNOWFLAKE_LARGE && appends)
         end_append(channel, verdict.rc, verdict.reason);
     else if (action == DV_SNOWFLAKE_RENEW || action == DV_SNOWFLAKE_STOP || action == DV_SNOWFLAKE_LARGE)
-        fail(channel, verdict.rc, verdict.reason);
+        dv_snowflake_channel_end(channel, verdict.rc, verdict.reason);
     else if (action == DV_SNOWFLAKE_REOPEN && appends && is_fenced(channel))
-        fail(channel, DV_E_FENCED, "somebody else opens the channel again and again: it can have one owner only");
+        dv_snowflake_channel_end(channel, DV_E_FENCED,
+                                 "somebody else opens the channel again and again: it can have one owner only");
     else if (action == DV_SNOWFLAKE_SETTLE && !appends)
         settle_later(channel, verdict.reason);
     else if (action == DV_SNOWFLAKE_AGAIN || !appends)
         try_later(channel, verdict.reason);
     else
-        reopen(channel, verdict.reason);
+        dv_snowflake_channel_reopen(channel, verdict.reason);
 }
 
 static void on_call_end(struct dv_snowflake_call *call)
@@ -273,86 +276,18 @@ static void on_call_end(struct dv_snowflake_call *call)
     channel->way = DV_SNOWFLAKE_IDLE;
     take_answer(channel, way, call->verdict);
     if (channel->opened && !channel->failed)
-        arm(channel);
-}
-
-/* ---- what is committed ---- */
-
-static void look_later(struct dv_snowflake_channel *channel)
-{
-    uint64_t pause_ms = 2 * channel->look_pause_ms;
-    channel->look_pause_ms = pause_ms < DV_SNOWFLAKE_POLL_LAST_MS ? pause_ms : DV_SNOWFLAKE_POLL_LAST_MS;
-    channel->look_ns = after_ms(channel, channel->look_pause_ms);
-    if (now_ns(channel) - channel->moved_ns >= (uint64_t)DV_SNOWFLAKE_COMMIT_MS * NS_PER_MS)
-        reopen(channel, "Snowflake does not commit what it has taken");
-}
-
-static void take_look(struct dv_snowflake_channel *channel)
-{
-    struct dv_snowflake_channel_state state;
-    if (dv_snowflake_take_look(channel, &state) != DV_OK) {
-        look_later(channel);
-        return;
-    }
-    bool lost = !state.found || (channel->known[0] != '\0' && state.offset[0] == '\0');
-    if (lost || !dv_snowflake_state_is_sound(&state)) {
-        reopen(channel, lost ? "Snowflake does not know the channel any more" : "the channel must be opened anew");
-        return;
-    }
-    channel->renewals = 0;
-    bool moved = strcmp(state.offset, channel->state.offset) != 0;
-    bool changed = moved || state.errors != channel->state.errors;
-    channel->state = state;
-    memcpy(channel->known, state.offset, sizeof channel->known);
-    if (moved) {
-        channel->stales = 0;
-        channel->moved_ns = now_ns(channel);
-        channel->look_pause_ms = DV_SNOWFLAKE_POLL_FIRST_MS / 2; /* and doubled at once */
-    }
-    look_later(channel);
-    if (changed)
-        channel->config.on_commit(channel);
-}
-
-/* The sheets and the clients in use do not agree which of the two hosts tells: whoever does. */
-static void look_elsewhere(struct dv_snowflake_channel *channel, struct dv_snowflake_verdict verdict)
-{
-    if (channel->look_at_control) {
-        fail(channel, verdict.rc, verdict.reason);
-        return;
-    }
-    channel->look_at_control = true;
-    channel->look_ns = now_ns(channel);
-}
-
-static void on_look_end(struct dv_snowflake_call *look)
-{
-    struct dv_snowflake_channel *channel = look->data;
-    switch (look->verdict.action) {
-    case DV_SNOWFLAKE_FINE: take_look(channel); break;
-    case DV_SNOWFLAKE_RENEW:
-        if (renews(channel))
-            break;
-        channel->renewals = 0;
-        look_elsewhere(channel, look->verdict);
-        break;
-    case DV_SNOWFLAKE_LARGE:
-    case DV_SNOWFLAKE_STOP: look_elsewhere(channel, look->verdict); break;
-    default: look_later(channel); break;
-    }
-    if (channel->opened && !channel->failed)
-        arm(channel);
+        dv_snowflake_channel_arm(channel);
 }
 
 /* ---- turns ---- */
 
 /* Ten requests a second, and so many bytes of rows. */
-static void keep_pace(struct dv_snowflake_channel *channel, enum dv_snowflake_way way)
+void dv_snowflake_channel_keep_pace(struct dv_snowflake_channel *channel, int way)
 {
     uint64_t pause_ms = DV_SNOWFLAKE_PACE_MS;
     if (way == DV_SNOWFLAKE_APPEND)
         pause_ms = later_of(pause_ms, channel->append->rows->raw / DV_SNOWFLAKE_RAW_PER_MS);
-    channel->quiet_ns = after_ms(channel, pause_ms);
+    channel->quiet_ns = dv_snowflake_channel_after(channel, pause_ms);
 }
 
 static void start_main(struct dv_snowflake_channel *channel)
@@ -360,40 +295,27 @@ static void start_main(struct dv_snowflake_channel *channel)
     enum dv_snowflake_way way = next_way(channel);
     uint64_t wait_ms = dv_snowflake_admits(channel->call);
     if (wait_ms > 0) {
-        channel->due_ns = after_ms(channel, wait_ms);
+        channel->due_ns = dv_snowflake_channel_after(channel, wait_ms);
         return;
     }
     if (!dv_snowflake_way_fill(channel, way)) {
-        fail(channel, DV_E_CONFIG, "the names and offsets of the channel are too long for a path");
+        dv_snowflake_channel_end(channel, DV_E_CONFIG, "the names and offsets of the channel are too long for a path");
         return;
     }
     channel->way = way;
-    keep_pace(channel, way);
+    dv_snowflake_channel_keep_pace(channel, way);
     dv_snowflake_call_start(channel->call);
-}
-
-static void start_look(struct dv_snowflake_channel *channel)
-{
-    uint64_t wait_ms = dv_snowflake_admits(channel->look);
-    if (wait_ms > 0) {
-        channel->look_ns = after_ms(channel, wait_ms);
-        return;
-    }
-    bool filled = dv_snowflake_look_fill(channel);
-    DV_ASSERT(filled); /* open() has tried */
-    keep_pace(channel, DV_SNOWFLAKE_IDLE);
-    dv_snowflake_call_start(channel->look);
 }
 
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_snowflake_channel *channel = timer->data;
-    if (look_due(channel) <= now_ns(channel))
-        start_look(channel);
-    if (channel->opened && !channel->failed && main_due(channel) <= now_ns(channel))
+    if (look_due(channel) <= dv_snowflake_channel_now(channel))
+        dv_snowflake_channel_start_look(channel);
+    if (channel->opened && !channel->failed && main_due(channel) <= dv_snowflake_channel_now(channel))
         start_main(channel);
     if (channel->opened && !channel->failed)
-        arm(channel);
+        dv_snowflake_channel_arm(channel);
 }
 
 /* ---- the owner's calls ---- */
@@ -410,8 +332,8 @@ void dv_snowflake_channel_append(struct dv_snowflake_channel *channel, struct dv
     append->rc = DV_OK;
     append->reason = NULL;
     channel->append = append;
-    channel->due_ns = now_ns(channel);
-    arm(channel);
+    channel->due_ns = dv_snowflake_channel_now(channel);
+    dv_snowflake_channel_arm(channel);
 }
 
 void dv_snowflake_channel_drop(struct dv_snowflake_channel *channel,
@@ -419,8 +341,8 @@ void dv_snowflake_channel_drop(struct dv_snowflake_channel *channel,
 {
     DV_ASSERT(dv_snowflake_channel_is_ready(channel));
     channel->on_drop = on_drop;
-    channel->due_ns = now_ns(channel);
-    arm(channel);
+    channel->due_ns = dv_snowflake_channel_now(channel);
+    dv_snowflake_channel_arm(channel);
 }
 
 static void free_calls(struct dv_snowflake_channel *channel)
@@ -469,7 +391,8 @@ dv_rc dv_snowflake_channel_open(struct dv_snowflake_channel *channel, struct dv_
     DV_ASSERT(snowflake->opened && config->on_open != NULL && config->on_commit != NULL && config->on_fail != NULL);
     *channel = (struct dv_snowflake_channel){ .snowflake = snowflake, .config = *config };
     DV_TRY(check(channel, error));
-    bool made = make_call(channel, &channel->call, on_call_end) && make_call(channel, &channel->look, on_look_end);
+    bool made = make_call(channel, &channel->call, on_call_end) &&
+                make_call(channel, &channel->look, dv_snowflake_channel_on_look);
     if (!made || !dv_snowflake_look_fill(channel)) {
         free_calls(channel);
         return dv_error_set(error, made ? DV_E_CONFIG : DV_E_MEMORY,
@@ -477,8 +400,8 @@ dv_rc dv_snowflake_channel_open(struct dv_snowflake_channel *channel, struct dv_
     }
     dv_timer_init(snowflake->config.loop, &channel->timer, on_timer, channel);
     channel->opened = true;
-    channel->due_ns = now_ns(channel);
-    arm(channel);
+    channel->due_ns = dv_snowflake_channel_now(channel);
+    dv_snowflake_channel_arm(channel);
     return DV_OK;
 }
 

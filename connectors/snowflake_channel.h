@@ -8,6 +8,8 @@
  *   append()                      one at a time, within Snowflake's pace
  *                     on_end      taken, which is not committed; or lost: on_open comes again
  *                     on_commit   `state` has changed: more is committed, or more rows were refused
+ *   look()            asks once more, though nothing is under way
+ *                     on_commit   `state` was told anew, changed or not
  *                     on_fail     for good; nothing comes any more
  *
  * What was sent and not committed may be gone at any time, so whoever appends keeps it until it is committed. When the
@@ -86,6 +88,7 @@ struct dv_snowflake_channel {
     const char *reason;                      /* of it, or of the last thing that went wrong; NULL: nothing did */
 
     bool opened, open, failed;
+    bool asked; /* to look once more */
     struct dv_http_client client; /* of the host that takes rows */
     struct dv_http *http;         /* it, or a script; NULL: the host is not known yet */
     char host[DV_SNOWFLAKE_HOST_MAX + 1];
@@ -122,6 +125,9 @@ bool dv_snowflake_channel_is_ready(const struct dv_snowflake_channel *channel);
 
 /* Appends rows to a channel that is ready. */
 void dv_snowflake_channel_append(struct dv_snowflake_channel *channel, struct dv_snowflake_append *append);
+
+/* Asks for the state once more: on_commit tells it, also if it is the same; or on_open. */
+void dv_snowflake_channel_look(struct dv_snowflake_channel *channel);
 
 /* Drops a channel that is ready, once everything in it is committed; then it is failed with DV_OK, or with why it could
  * not be dropped, and `on_drop` is called. */

@@ -1,153 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0
- * snowflake_journal.c - a header, the ids, a check sum: read at the open, replaced whole by a worker. */
+ * snowflake_journal.c - the tokens of what is under way, and pages of records for the worker. */
 #include "connectors/snowflake_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 
-#include "engine/id.h"
 #include "engine/memory.h"
 
-struct header {
-    char magic[8];
-    uint64_t channel, unit, settled, errors, count;
-    char token[40], before[40];
-};
+enum { ID = DV_SNOWFLAKE_JOURNAL_ID, DIGITS = 20, RANDOM = 16 };
 
-static const char magic[8] = "DVSNOW2";
+/* ---- tokens ---- */
 
-enum {
-    CHECK = sizeof(uint64_t),
-    FILE_MAX = sizeof(struct header) + DV_SNOWFLAKE_JOURNAL_IDS * sizeof(struct dv_snowflake_sent) + CHECK
-};
-
-/* ---- reading ---- */
-
-static int by_id(const void *one, const void *other)
+static void write_token(uint64_t unit, uint64_t random, char token[DV_SNOWFLAKE_TOKEN])
 {
-    return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
+    (void)snprintf(token, DV_SNOWFLAKE_TOKEN, "%020" PRIu64 "-%016" PRIx64, unit, random);
 }
 
-static uint32_t *chain_of(struct dv_snowflake_journal *journal, const uint8_t *id)
+uint64_t dv_snowflake_token_number(const char *token)
 {
-    return &journal->chains[dv_hash64(id, DV_SNOWFLAKE_JOURNAL_ID, 0) % DV_SNOWFLAKE_JOURNAL_IDS];
+    uint64_t unit = 0;
+    if (token[0] == '\0')
+        return 0;
+    if (strlen(token) != DIGITS + 1 + RANDOM || strspn(token, "0123456789") != DIGITS || token[0] != '0' ||
+        token[DIGITS] != '-' || strspn(token + DIGITS + 1, "0123456789abcdef") != RANDOM)
+        return UINT64_MAX;
+    for (; *token != '-'; token++)
+        unit = 10 * unit + (uint64_t)(*token - '0');
+    return unit;
 }
 
-/* A record that was sent twice, since it was refused the first time, is found as it was sent last. */
-static void link_sent(struct dv_snowflake_journal *journal, uint32_t at)
+void dv_snowflake_journal_token(const struct dv_snowflake_journal *journal, uint64_t unit,
+                                char token[DV_SNOWFLAKE_TOKEN])
 {
-    uint32_t *chain = chain_of(journal, journal->sent[at].id);
-    journal->next[at] = *chain;
-    *chain = at + 1;
+    DV_ASSERT(unit >= journal->settled && unit <= journal->unit);
+    token[0] = '\0';
+    if (unit > 0)
+        write_token(
+            unit, unit == journal->settled ? journal->settled_random : journal->randoms[unit % DV_SNOWFLAKE_UNITS_MAX],
+            token);
 }
 
-static void unlink_sent(struct dv_snowflake_journal *journal, uint32_t at)
+uint64_t dv_snowflake_journal_number(const struct dv_snowflake_journal *journal, const char *token)
 {
-    uint32_t *place = chain_of(journal, journal->sent[at].id);
-    while (*place != at + 1)
-        place = &journal->next[*place - 1];
-    *place = journal->next[at];
+    char ours[DV_SNOWFLAKE_TOKEN];
+    uint64_t unit = dv_snowflake_token_number(token);
+    if (unit < journal->settled || unit > journal->unit)
+        return UINT64_MAX;
+    dv_snowflake_journal_token(journal, unit, ours);
+    return strcmp(ours, token) == 0 ? unit : UINT64_MAX;
 }
 
-static bool parse(struct dv_snowflake_journal *journal, const char *bytes, size_t length, struct header *ret)
-{
-    uint64_t check = 0;
-    if (length < sizeof *ret + CHECK)
-        return false;
-    memcpy(ret, bytes, sizeof *ret);
-    memcpy(&check, bytes + length - CHECK, CHECK);
-    if (memcmp(ret->magic, magic, sizeof magic) != 0 || ret->token[DV_SNOWFLAKE_TOKEN - 1] != '\0' ||
-        ret->before[DV_SNOWFLAKE_TOKEN - 1] != '\0' || ret->count > DV_SNOWFLAKE_JOURNAL_IDS ||
-        length != sizeof *ret + ret->count * sizeof *journal->sent + CHECK ||
-        check != dv_hash64(bytes, length - CHECK, 0))
-        return false;
-    journal->unit = ret->unit;
-    journal->settled = ret->settled;
-    journal->errors = ret->errors;
-    memcpy(journal->token, ret->token, sizeof journal->token);
-    memcpy(journal->token_before, ret->before, sizeof journal->token_before);
-    journal->count = (uint32_t)ret->count;
-    memcpy(journal->sent, bytes + sizeof *ret, ret->count * sizeof *journal->sent);
-    for (uint32_t i = 0; i < journal->count; i++)
-        link_sent(journal, i);
-    return true;
-}
+/* ---- pages ---- */
 
-/* The length, or -1 with errno. */
-static ssize_t read_all(const struct dv_snowflake_journal *journal)
+static dv_rc make_room(struct dv_snowflake_page *page, size_t more)
 {
-    size_t at = 0;
-    int fd = journal->sys->open(journal->path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    for (;;) {
-        ssize_t got = journal->sys->pread(fd, journal->bytes + at, FILE_MAX + 1 - at, (off_t)at);
-        if (got <= 0) {
-            (void)journal->sys->close(fd);
-            return got < 0 ? -1 : (ssize_t)at;
-        }
-        at += (size_t)got;
-    }
-}
-
-static dv_rc read_file(struct dv_snowflake_journal *journal, struct dv_error *error)
-{
-    struct header header;
-    ssize_t length = read_all(journal);
-    if (length < 0 && errno == ENOENT)
+    size_t room = page->room > 0 ? page->room : 4096;
+    while (room - page->used < more)
+        room *= 2;
+    if (room == page->room)
         return DV_OK;
-    if (length < 0)
-        return dv_error_set(error, DV_E_IO, "journal '%s': %s", journal->path, strerror(errno));
-    if (!parse(journal, journal->bytes, (size_t)length, &header))
-        return dv_error_set(error, DV_E_TAMPER, "journal '%s' is damaged: what is in the channel is not known",
-                            journal->path);
-    if (header.channel != journal->channel)
-        return dv_error_set(error, DV_E_CONFIG, "journal '%s' is of another channel", journal->path);
+    char *bytes = room <= DV_SNOWFLAKE_SAVE_MAX ? dv_memory_alloc(room) : NULL;
+    if (bytes == NULL)
+        return DV_E_MEMORY;
+    if (page->used > 0)
+        memcpy(bytes, page->bytes, page->used);
+    dv_memory_free(page->bytes);
+    page->bytes = bytes;
+    page->room = room;
     return DV_OK;
 }
 
-/* ---- writing ---- */
-
-static void print(struct dv_snowflake_journal *journal)
+static void put(struct dv_snowflake_page *page, const void *bytes, size_t length)
 {
-    struct header header = { .channel = journal->channel,
-                             .unit = journal->unit,
-                             .settled = journal->settled,
-                             .errors = journal->errors,
-                             .count = journal->count };
-    memcpy(header.magic, magic, sizeof magic);
-    memcpy(header.token, journal->token, sizeof journal->token);
-    memcpy(header.before, journal->token_before, sizeof journal->token_before);
-    memcpy(journal->bytes, &header, sizeof header);
-    size_t at = sizeof header;
-    for (uint32_t i = 0; i < journal->count; i++, at += sizeof *journal->sent)
-        memcpy(journal->bytes + at, &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS],
-               sizeof *journal->sent);
-    uint64_t check = dv_hash64(journal->bytes, at, 0);
-    memcpy(journal->bytes + at, &check, CHECK);
-    journal->length = at + CHECK;
+    if (length > 0)
+        memcpy(page->bytes + page->used, bytes, length);
+    page->used += length;
+}
+
+/* The head of a record of which the ids follow; there is room for them afterwards. */
+static dv_rc put_record(struct dv_snowflake_journal *journal, const struct dv_snowflake_record *record)
+{
+    struct dv_snowflake_page *page = &journal->pending;
+    DV_TRY(make_room(page, sizeof *record + (size_t)record->count * ID));
+    put(page, record, sizeof *record);
+    page->ticket = ++journal->ticket;
+    return DV_OK;
 }
 
 static void on_worker(struct dv_job *job)
 {
     struct dv_snowflake_journal *journal = job->data;
-    journal->error = dv_sys_replace(journal->sys, journal->path, journal->fresh, journal->bytes, journal->length);
+    struct dv_snowflake_log *log = &journal->log;
+    int error = dv_snowflake_log_compact(log, journal->ids.room, journal->writing.in_file);
+    if (!log->spoilt) /* else there is no file that it could be added to */
+        error = dv_snowflake_log_save(log, journal->writing.bytes, journal->writing.used);
+    journal->error = error;
 }
 
 static void after_save(struct dv_job *job)
 {
     struct dv_snowflake_journal *journal = job->data;
     journal->reason = journal->error != 0 ? dv_sys_reason(journal->error) : NULL;
-    if (journal->error != 0)
+    if (journal->error != 0) {
         dv_timer_start(&journal->timer, DV_SNOWFLAKE_JOURNAL_RETRY_MS);
-    else
-        journal->saved(journal->data);
+        return;
+    }
+    journal->durable = journal->writing.ticket;
+    journal->in_file = journal->writing.settled;
+    journal->writing.used = 0;
+    dv_snowflake_journal_save(journal);
+    journal->saved(journal->data);
 }
 
 static void on_timer(struct dv_timer *timer)
@@ -156,157 +123,229 @@ static void on_timer(struct dv_timer *timer)
     dv_job_start(&journal->job);
 }
 
+static void turn_page(struct dv_snowflake_journal *journal)
+{
+    const struct dv_snowflake_page written = journal->writing;
+    journal->writing = journal->pending;
+    journal->writing.settled = journal->settled;
+    journal->writing.in_file = journal->in_file;
+    journal->pending = written;
+    journal->pending.used = 0;
+}
+
 void dv_snowflake_journal_save(struct dv_snowflake_journal *journal)
 {
-    print(journal);
-    journal->dirty = false;
+    if (journal->writing.used > 0 || journal->pending.used == 0)
+        return;
+    turn_page(journal);
     dv_job_start(&journal->job);
 }
 
-/* ---- records ---- */
-
-void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal)
+bool dv_snowflake_journal_is_durable(const struct dv_snowflake_journal *journal, uint64_t ticket)
 {
-    uint64_t random = 0;
-    ssize_t got = getrandom(&random, sizeof random, 0);
-    DV_ASSERT(got == sizeof random); /* so few bytes are given whole, or waited for */
-    journal->unit++;
-    memcpy(journal->token_before, journal->token, sizeof journal->token);
-    (void)snprintf(journal->token, sizeof journal->token, "%020" PRIu64 "-%016" PRIx64, journal->unit, random);
+    return ticket <= journal->durable;
+}
+
+/* ---- requests ---- */
+
+bool dv_snowflake_journal_has_room(const struct dv_snowflake_journal *journal)
+{
+    return journal->unit - journal->settled < DV_SNOWFLAKE_UNITS_MAX - 1;
+}
+
+void dv_snowflake_journal_begin(struct dv_snowflake_journal *journal, char token[DV_SNOWFLAKE_TOKEN])
+{
+    ssize_t got = getrandom(&journal->random, sizeof journal->random, 0);
+    DV_ASSERT(got == sizeof journal->random && !journal->begun && dv_snowflake_journal_has_room(journal));
+    journal->begun = true;
+    write_token(journal->unit + 1, journal->random, token);
 }
 
 void dv_snowflake_journal_note(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
 {
-    uint32_t at = (journal->first + journal->count) % DV_SNOWFLAKE_JOURNAL_IDS;
-    if (journal->count < DV_SNOWFLAKE_JOURNAL_IDS) {
-        journal->count++;
-    } else {
-        unlink_sent(journal, at); /* the oldest */
-        journal->first = (journal->first + 1) % DV_SNOWFLAKE_JOURNAL_IDS;
-    }
-    journal->sent[at].unit = journal->unit;
-    memcpy(journal->sent[at].id, id, DV_SNOWFLAKE_JOURNAL_ID);
-    link_sent(journal, at);
-}
-
-void dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t errors)
-{
-    journal->settled = journal->unit;
-    journal->errors = errors;
-    journal->dirty = true;
-}
-
-void dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal)
-{
-    while (journal->count > 0) {
-        uint32_t last = (journal->first + journal->count - 1) % DV_SNOWFLAKE_JOURNAL_IDS;
-        if (journal->sent[last].unit != journal->unit)
-            break;
-        unlink_sent(journal, last);
-        journal->count--;
-    }
-    journal->unit--;
-    memcpy(journal->token, journal->token_before, sizeof journal->token);
-    memset(journal->token_before, 0, sizeof journal->token_before);
-}
-
-uint64_t dv_snowflake_journal_find(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
-{
-    for (uint32_t at = *chain_of(journal, id); at != 0; at = journal->next[at - 1])
-        if (by_id(journal->sent[at - 1].id, id) == 0)
-            return journal->sent[at - 1].unit;
-    return 0;
+    DV_ASSERT(journal->begun);
+    dv_snowflake_ids_push(&journal->ids, id, journal->unit + 1);
 }
 
 void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8_t id[DV_SNOWFLAKE_JOURNAL_ID])
 {
-    for (uint32_t at = *chain_of(journal, id); at != 0; at = journal->next[at - 1])
-        if (by_id(journal->sent[at - 1].id, id) == 0)
-            journal->sent[at - 1].unit = 0;
+    DV_ASSERT(journal->begun);
+    dv_snowflake_ids_forget(&journal->ids, id);
 }
 
-static bool is_missing(const struct dv_snowflake_sent *sent, uint64_t unit,
-                       const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+void dv_snowflake_journal_cancel(struct dv_snowflake_journal *journal)
 {
-    return sent->unit == unit && (count == 0 || bsearch(sent->id, ids, count, sizeof *ids, by_id) == NULL);
+    journal->begun = false;
+    dv_snowflake_ids_take_back(&journal->ids, journal->unit);
 }
 
-void dv_snowflake_journal_keep_only(struct dv_snowflake_journal *journal, uint64_t unit,
-                                    const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+dv_rc dv_snowflake_journal_enter(struct dv_snowflake_journal *journal, uint32_t count)
 {
-    for (uint32_t i = 0; i < journal->count; i++) {
-        const struct dv_snowflake_sent *sent = &journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS];
-        if (is_missing(sent, unit, ids, count))
-            dv_snowflake_journal_drop(journal, sent->id);
+    DV_ASSERT(journal->begun);
+    count = dv_snowflake_ids_keep_first(&journal->ids, journal->unit + 1, count);
+    const struct dv_snowflake_record record = {
+        .kind = DV_SNOWFLAKE_SENT, .count = count, .unit = journal->unit + 1, .random = journal->random
+    };
+    dv_rc rc = put_record(journal, &record);
+    if (rc != DV_OK) {
+        dv_snowflake_journal_cancel(journal);
+        return rc;
     }
+    journal->begun = false;
+    journal->unit++;
+    journal->randoms[journal->unit % DV_SNOWFLAKE_UNITS_MAX] = journal->random;
+    journal->known[journal->unit % DV_SNOWFLAKE_UNITS_MAX] = true;
+    dv_snowflake_ids_copy(&journal->ids, journal->unit, count, journal->pending.bytes + journal->pending.used);
+    journal->pending.used += (size_t)count * ID;
+    return DV_OK;
 }
 
-uint32_t dv_snowflake_journal_missing(const struct dv_snowflake_journal *journal, uint64_t unit,
-                                      const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+static void note_settled(struct dv_snowflake_journal *journal, uint64_t unit, uint64_t random, uint64_t errors)
 {
-    uint32_t missing = 0;
-    for (uint32_t i = 0; i < journal->count; i++)
-        missing += is_missing(&journal->sent[(journal->first + i) % DV_SNOWFLAKE_JOURNAL_IDS], unit, ids, count);
-    return missing;
+    for (uint64_t i = journal->settled + 1; i <= unit; i++)
+        journal->known[i % DV_SNOWFLAKE_UNITS_MAX] = false;
+    journal->settled = unit;
+    journal->settled_random = random;
+    journal->errors = errors;
+}
+
+dv_rc dv_snowflake_journal_settle(struct dv_snowflake_journal *journal, uint64_t unit, uint64_t errors,
+                                  const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+{
+    DV_ASSERT(unit >= journal->settled && unit <= journal->unit);
+    const struct dv_snowflake_record record = { .kind = DV_SNOWFLAKE_SETTLED,
+                                                .count = count,
+                                                .unit = unit,
+                                                .errors = errors,
+                                                .random = unit == journal->settled
+                                                              ? journal->settled_random
+                                                              : journal->randoms[unit % DV_SNOWFLAKE_UNITS_MAX] };
+    DV_TRY(put_record(journal, &record));
+    put(&journal->pending, ids, (size_t)count * ID);
+    for (uint32_t i = 0; i < count; i++)
+        dv_snowflake_ids_forget(&journal->ids, ids[i]);
+    note_settled(journal, unit, record.random, errors);
+    return DV_OK;
+}
+
+dv_rc dv_snowflake_journal_take_back(struct dv_snowflake_journal *journal, uint64_t unit)
+{
+    DV_ASSERT(unit >= journal->settled && unit <= journal->unit);
+    const struct dv_snowflake_record record = { .kind = DV_SNOWFLAKE_BACK, .unit = unit };
+    if (unit < journal->unit)
+        DV_TRY(put_record(journal, &record));
+    for (; journal->unit > unit; journal->unit--)
+        journal->known[journal->unit % DV_SNOWFLAKE_UNITS_MAX] = false;
+    dv_snowflake_journal_cancel(journal);
+    return DV_OK;
+}
+
+/* ---- reading ---- */
+
+static void on_head(void *data, const struct dv_snowflake_told *told)
+{
+    struct dv_snowflake_journal *journal = data;
+    journal->unit = told->unit;
+    journal->settled = told->settled;
+    journal->settled_random = told->settled_random;
+    journal->errors = told->errors;
+}
+
+static bool take_sent(struct dv_snowflake_journal *journal, const struct dv_snowflake_record *record,
+                      const uint8_t *ids)
+{
+    if (!dv_snowflake_journal_has_room(journal))
+        return false;
+    journal->unit = record->unit;
+    journal->randoms[record->unit % DV_SNOWFLAKE_UNITS_MAX] = record->random;
+    journal->known[record->unit % DV_SNOWFLAKE_UNITS_MAX] = true;
+    for (uint32_t i = 0; i < record->count; i++)
+        dv_snowflake_ids_push(&journal->ids, ids + (size_t)i * ID, record->unit);
+    return true;
+}
+
+/* Whose numbers fit is looked at by the reader. */
+static bool on_record(void *data, const struct dv_snowflake_record *record, const uint8_t *ids)
+{
+    struct dv_snowflake_journal *journal = data;
+    if (record->kind == DV_SNOWFLAKE_SENT)
+        return take_sent(journal, record, ids);
+    if (record->kind == DV_SNOWFLAKE_SETTLED) {
+        for (uint32_t i = 0; i < record->count; i++)
+            dv_snowflake_ids_forget(&journal->ids, ids + (size_t)i * ID);
+        note_settled(journal, record->unit, record->random, record->errors);
+        return true;
+    }
+    for (; journal->unit > record->unit; journal->unit--)
+        journal->known[journal->unit % DV_SNOWFLAKE_UNITS_MAX] = false;
+    dv_snowflake_ids_take_back(&journal->ids, record->unit);
+    return true;
+}
+
+/* The tokens of all that may be committed must be there. */
+static bool knows_all(const struct dv_snowflake_journal *journal)
+{
+    for (uint64_t unit = journal->settled + 1; unit <= journal->unit; unit++)
+        if (!journal->known[unit % DV_SNOWFLAKE_UNITS_MAX])
+            return false;
+    return true;
 }
 
 /* ---- life ---- */
 
 static void free_all(struct dv_snowflake_journal *journal)
 {
-    dv_memory_free(journal->sent);
-    dv_memory_free(journal->chains);
-    dv_memory_free(journal->next);
-    dv_memory_free(journal->bytes);
+    dv_snowflake_ids_free(&journal->ids);
+    dv_memory_free(journal->pending.bytes);
+    dv_memory_free(journal->writing.bytes);
+    dv_snowflake_log_close(&journal->log);
     if (journal->lock >= 0)
-        (void)journal->sys->close(journal->lock);
+        (void)dv_sys_real.close(journal->lock);
     journal->lock = -1;
-    journal->sent = NULL;
-    journal->chains = journal->next = NULL;
-    journal->bytes = NULL;
+    journal->pending = journal->writing = (struct dv_snowflake_page){ 0 };
 }
 
-/* The journal itself is replaced by every save, so a lock on it would be lost. */
-static dv_rc lock(struct dv_snowflake_journal *journal, struct dv_error *error)
+/* The journal itself is replaced when it is compacted, so a lock on it would be lost. */
+static dv_rc lock(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options,
+                  struct dv_error *error)
 {
-    journal->lock = journal->sys->open(journal->locked, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    char locked[PATH_MAX];
+    int length = snprintf(locked, sizeof locked, "%s.lock", options->path);
+    if (length <= 0 || (size_t)length >= sizeof locked)
+        return dv_error_set(error, DV_E_CONFIG, "the journal's path is too long");
+    int made = dv_sys_make_parents(options->path);
+    if (made != 0)
+        return dv_error_set(error, DV_E_IO, "journal '%s': %s", options->path, strerror(made));
+    journal->lock = options->sys->open(locked, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (journal->lock >= 0 && flock(journal->lock, LOCK_EX | LOCK_NB) == 0)
         return DV_OK;
     if (journal->lock >= 0 && errno == EWOULDBLOCK)
-        return dv_error_set(error, DV_E_FENCED, "journal '%s' is in use by another process or node", journal->path);
-    return dv_error_set(error, DV_E_IO, "journal '%s': its lock: %s", journal->path, strerror(errno));
+        return dv_error_set(error, DV_E_FENCED, "journal '%s' is in use by another process or node", options->path);
+    return dv_error_set(error, DV_E_IO, "journal '%s': its lock: %s", options->path, strerror(errno));
 }
 
-static dv_rc prepare(struct dv_snowflake_journal *journal, const char *path, struct dv_error *error)
+static dv_rc prepare(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options,
+                     struct dv_error *error)
 {
-    int length = snprintf(journal->path, sizeof journal->path, "%s", path);
-    int fresh = snprintf(journal->fresh, sizeof journal->fresh, "%s.fresh", path);
-    int locked = snprintf(journal->locked, sizeof journal->locked, "%s.lock", path);
-    if (length <= 0 || locked <= 0 || fresh <= 0 || (size_t)fresh >= sizeof journal->fresh)
-        return dv_error_set(error, DV_E_CONFIG, "the journal's path is too long");
-    journal->sent = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->sent);
-    journal->chains = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->chains);
-    journal->next = dv_memory_zeroed(DV_SNOWFLAKE_JOURNAL_IDS, sizeof *journal->next);
-    journal->bytes = dv_memory_alloc(FILE_MAX + 1);
-    if (journal->sent == NULL || journal->chains == NULL || journal->next == NULL || journal->bytes == NULL)
+    if (dv_snowflake_ids_init(&journal->ids, options->remember) != DV_OK)
         return dv_error_set(error, DV_E_MEMORY, "no memory for a journal");
-    int made = dv_sys_make_parents(journal->path);
-    if (made != 0)
-        return dv_error_set(error, DV_E_IO, "journal '%s': %s", journal->path, strerror(made));
-    DV_TRY(lock(journal, error));
-    return read_file(journal, error);
+    DV_TRY(lock(journal, options, error));
+    DV_TRY(dv_snowflake_log_open(&journal->log, options->sys, options->path, options->channel, on_head, on_record,
+                                 journal, error));
+    journal->in_file = journal->settled;
+    return knows_all(journal)
+               ? DV_OK
+               : dv_error_set(error, DV_E_TAMPER, "journal '%s' is damaged: requests are missing", options->path);
 }
 
 dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
                                 const struct dv_snowflake_journal_options *options, struct dv_error *error)
 {
-    *journal = (struct dv_snowflake_journal){ .loop = options->loop,
-                                              .sys = options->sys,
-                                              .channel = options->channel,
-                                              .saved = options->saved,
-                                              .lock = -1,
-                                              .data = options->data };
-    dv_rc rc = prepare(journal, options->path, error);
+    DV_ASSERT(options->remember >= DV_SNOWFLAKE_JOURNAL_IDS_MIN && options->remember <= DV_SNOWFLAKE_JOURNAL_IDS_MAX);
+    *journal = (struct dv_snowflake_journal){
+        .loop = options->loop, .saved = options->saved, .lock = -1, .log = { .fd = -1 }, .data = options->data
+    };
+    dv_rc rc = prepare(journal, options, error);
     if (rc != DV_OK) {
         free_all(journal);
         return rc;
@@ -317,16 +356,24 @@ dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
     return DV_OK;
 }
 
+/* What cannot be written now is found out again at the next start. */
+static void write_rest(struct dv_snowflake_journal *journal, bool worked)
+{
+    bool left = journal->writing.used > 0 && (!worked || journal->error != 0);
+    if (left)
+        on_worker(&journal->job);
+    if (journal->pending.used == 0 || (left && journal->error != 0))
+        return;
+    turn_page(journal);
+    on_worker(&journal->job);
+}
+
 void dv_snowflake_journal_close(struct dv_snowflake_journal *journal)
 {
     if (!journal->opened)
         return;
     journal->opened = false;
-    (void)dv_job_close(&journal->job);
-    if (journal->dirty) { /* what cannot be written now is found out again at the next start */
-        print(journal);
-        on_worker(&journal->job);
-    }
+    write_rest(journal, dv_job_close(&journal->job));
     dv_timer_close(&journal->timer);
     free_all(journal);
 }

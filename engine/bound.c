@@ -5,9 +5,12 @@
  * a batch that others may still read, and where one splits it. Branches that join again meet the nodes behind the join
  * once for each way, so the count goes over paths, not over nodes. A sink needs one more for halving a failed batch, and one if its
  * guard may change what others read. */
-#include "engine/node.h"
+#include <stdlib.h>
 
-enum { DV_RECEIPTS = 16384 };
+#include "engine/node.h"
+#include "engine/yaml.h"
+
+enum { DV_RECEIPTS = 16384, CREDITS_MAX = 255 };
 
 static uint32_t links_of_output(const struct dv_node *node, uint32_t output)
 {
@@ -65,6 +68,56 @@ static void spare_receipts(struct dv_graph *graph)
     for (uint32_t i = 0; i < graph->node_count; i++)
         if (graph->nodes[i]->op->source)
             graph->nodes[i]->receipts_spared = behind_it;
+}
+
+static bool is_window(const struct dv_node *node)
+{
+    return node->op->makes && !node->op->source;
+}
+
+/* Marks the nodes that lead to one of those that are marked; windows pass nothing on, unless told so. */
+static void mark_before(const struct dv_graph *graph, bool marked[], bool through_windows)
+{
+    for (uint32_t i = graph->node_count; i-- > 0;) {
+        const struct dv_node *node = graph->nodes[i];
+        for (uint32_t link = 0; link < node->link_count; link++) {
+            uint32_t to = graph->links[node->link_first + link].to;
+            marked[i] = marked[i] || (marked[to] && (through_windows || !is_window(graph->nodes[to])));
+        }
+    }
+}
+
+uint64_t dv_records_under_way(const struct dv_node *node)
+{
+    const struct dv_graph *graph = node->graph;
+    bool leads_here[DV_NODES_MAX] = { false }, leads_to_window[DV_NODES_MAX] = { false };
+    uint64_t batches = 0;
+    leads_here[node->index] = true;
+    mark_before(graph, leads_here, false);
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        for (uint32_t link = 0; link < graph->nodes[i]->link_count; link++)
+            leads_to_window[i] = leads_to_window[i] || is_window(graph->nodes[graph->links[graph->nodes[i]->link_first + link].to]);
+    mark_before(graph, leads_to_window, true);
+    for (uint32_t i = 0; i < node->index; i++)
+        if (leads_here[i] && graph->nodes[i]->op->makes)
+            batches += leads_to_window[i] ? DV_RECEIPTS : dv_node_credits(graph->nodes[i]);
+    return batches * DV_BATCH_ROWS;
+}
+
+void dv_credits_load(struct dv_node *node)
+{
+    const struct dv_yaml *credits = dv_yaml_get(node->yaml, "credits");
+    if (credits == NULL)
+        return;
+    const char *text = credits->kind == DV_YAML_SCALAR ? credits->text : "";
+    char *end = NULL;
+    unsigned long count = strtoul(text, &end, 10);
+    if (!node->op->source)
+        (void)dv_refuse(node, "credits", "C039", "put it at a source", "'%s' is no source", node->name);
+    else if (text[0] < '0' || text[0] > '9' || *end != '\0' || count < 1 || count > CREDITS_MAX)
+        (void)dv_refuse(node, "credits", "C039", "write 1 to 255", "no such number of batches at '%s'", node->name);
+    else
+        node->credits = (uint32_t)count;
 }
 
 bool dv_graph_count_bound(struct dv_graph *graph)

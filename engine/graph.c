@@ -58,6 +58,12 @@ void dv_generation_unref(struct dv_generation *generation)
     dv_memory_free(generation);
 }
 
+struct dv_node *dv_node_new(const struct dv_operator *op)
+{
+    const struct dv_node kind = { .op = op };
+    return dv_memory_zeroed(1, sizeof kind + dv_node_places(&kind) * sizeof kind.held[0]);
+}
+
 void dv_node_free(struct dv_node *node)
 {
     dv_arena_free(&node->scratch);

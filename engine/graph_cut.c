@@ -45,7 +45,7 @@ static uint32_t place_node(struct cut *cut, struct dv_node *node)
 static dv_rc place_feed(struct cut *cut, const struct dv_graph_feed *feed)
 {
     const struct dv_node *at = cut->graph->nodes[feed->at];
-    struct dv_node *fed = dv_memory_zeroed(1, sizeof *fed);
+    struct dv_node *fed = dv_node_new(feed->op);
     DV_ASSERT(feed->op->source && feed->op->makes && feed->op->outputs == NULL);
     if (fed == NULL)
         return DV_E_MEMORY;

@@ -38,7 +38,7 @@ static const struct dv_option settings_options[] = {
     { "budget", DV_TREE, offsetof(struct dv_graph_settings, budget),
       .help = "What noised answers may cost in a period: { epsilon: 10, delta: 1e-6, per: 1d }; a graph that could spend more is refused." },
     { "graph", DV_TREE, offsetof(struct dv_graph_settings, graph), .flags = DV_REQUIRED,
-      .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`, an exit `guard: { do: block }`." },
+      .help = "The nodes, each with its `op` and what it comes `after`; a sink may say `order: key`, and `order_by: COLUMN`, an exit `guard: { do: block }`, a source `credits: N`, the batches it may have out." },
     { 0 },
 };
 
@@ -47,7 +47,7 @@ const struct dv_option *dv_graph_options(void)
     return settings_options;
 }
 
-static const char *const node_keys[] = { "op", "from", "after", "order", "order_by", "guard", NULL };
+static const char *const node_keys[] = { "op", "from", "after", "order", "order_by", "guard", "credits", NULL };
 
 static void finding(struct dv_graph *graph, const struct dv_yaml *at, const char *code, const char *help,
                     const char *format, ...) DV_FORMAT(5, 6);
@@ -121,7 +121,7 @@ static bool name_is_free(const struct dv_graph *graph, const char *name)
 static struct dv_node *add_node(struct dv_graph *graph, const struct dv_operator *op, const struct dv_yaml *map)
 {
     void *blank = dv_arena_zeroed(graph->arena, 1, op->size);
-    struct dv_node *node = blank != NULL ? dv_memory_zeroed(1, sizeof *node) : NULL;
+    struct dv_node *node = blank != NULL ? dv_node_new(op) : NULL;
     if (node == NULL) {
         finding(graph, map, "C007", NULL, "no memory for node '%s'", map->key);
         return NULL;
@@ -130,6 +130,7 @@ static struct dv_node *add_node(struct dv_graph *graph, const struct dv_operator
     node->arena = graph->arena;
     node->state = node->blank = blank;
     node->output_count = count_outputs(op);
+    dv_credits_load(node);
     node->credits_left = op->makes ? dv_node_credits(node) : 0;
     graph->nodes[graph->node_count++] = node;
     return node;

@@ -71,13 +71,27 @@ void *dv_node_service(struct dv_node *node, enum dv_service service)
 
 uint32_t dv_node_credits(const struct dv_node *node)
 {
+    if (node->credits != 0)
+        return node->credits;
     return node->op->credits != 0 ? node->op->credits : DV_CREDITS_DEFAULT;
 }
 
 uint32_t dv_node_held_max(const struct dv_node *node)
 {
-    DV_ASSERT(node->op->held_max <= DV_HELD_MAX);
+    if (node->held_most != 0)
+        return node->held_most;
     return node->op->held_max != 0 ? node->op->held_max : 1;
+}
+
+void dv_hold_at_most(struct dv_node *node, uint32_t batches)
+{
+    DV_ASSERT(batches > 0 && batches <= dv_node_places(node));
+    node->held_most = batches;
+}
+
+uint32_t dv_node_places(const struct dv_node *node)
+{
+    return node->op->held_max > DV_HELD_FEW ? node->op->held_max : DV_HELD_FEW;
 }
 
 dv_rc dv_fail(struct dv_node *node, dv_rc code, const char *format, ...)

@@ -20,7 +20,7 @@
 
 enum {
     DV_EDGE_SLOTS = DV_OUTPUTS_MAX, /* all outputs of a node may lead to one edge and need their slots at once */
-    DV_HELD_MAX = 8,
+    DV_HELD_FEW = 8, /* places for held batches that every node has */
     DV_CREDITS_DEFAULT = 4,
     DV_TRIES_MAX = 5,
     DV_BACKOFF_FIRST_MS = 50,
@@ -103,11 +103,12 @@ struct dv_node {
     uint32_t upstream_open;          /* nodes before it that may still send */
 
     struct dv_edge edge;
-    struct dv_held held[DV_HELD_MAX];
     uint32_t held_count; /* with the operator */
     uint32_t retry_count;
     struct dv_bisect bisect;
     struct dv_timer retry_timer;
+    uint32_t held_most; /* as it says itself; 0: as its operator does */
+    uint32_t credits;   /* as the file says; 0: as the operator does */
     uint32_t credits_left;
     uint32_t maker_tries;     /* failed calls in a row with an empty batch */
     uint32_t receipts_spared; /* those it leaves to the windows behind it, so that it cannot starve them */
@@ -131,6 +132,7 @@ struct dv_node {
     struct dv_node_stats stats;
     char status[DV_STATUS_MAX];
     struct dv_error error;
+    struct dv_held held[]; /* dv_node_places() of them */
 };
 
 /* What one reading of the file made; it lives as long as a node of it does. */
@@ -180,6 +182,9 @@ struct dv_graph {
 
 /* graph.c: lets go of a generation; the last frees it. */
 void dv_generation_unref(struct dv_generation *generation);
+
+/* graph.c: memory for a node of this kind, zeroed; NULL: there is none. */
+struct dv_node *dv_node_new(const struct dv_operator *op);
 
 /* graph.c: a node's memory; it must be closed, and the loop must have seen the end of its handles. */
 void dv_node_free(struct dv_node *node);
@@ -272,5 +277,9 @@ void dv_graph_index_links(struct dv_graph *graph);
 bool dv_graph_count_bound(struct dv_graph *graph);
 uint32_t dv_node_credits(const struct dv_node *node);
 uint32_t dv_node_held_max(const struct dv_node *node);
+uint32_t dv_node_places(const struct dv_node *node);
+
+/* bound.c: what a source's `credits` says; a finding if it is nonsense. */
+void dv_credits_load(struct dv_node *node);
 
 #endif

@@ -104,7 +104,7 @@ struct dv_operator {
     bool edits;          /* changes the batches it is given */
     bool makes;          /* makes batches of its own (every source does) */
     uint8_t held_max;    /* batches it may hold at a time; 0 means 1 */
-    uint8_t credits;     /* batches of its own it may have out at a time; 0 means 4 */
+    uint8_t credits;     /* batches of its own it may have out at a time, unless a source's file says another number; 0 means 4 */
     enum dv_exit exit;
     /* After transfer(): whether records leave, of an exit that is one with some of its options only; NULL: they do. */
     bool (*leaves)(const struct dv_node *node);
@@ -197,6 +197,9 @@ struct dv_batch *dv_select(struct dv_node *node, struct dv_batch *batch, const u
 /* Asks for an empty batch (a window with something to say). It comes before any more input does. */
 void dv_want(struct dv_node *node);
 
+/* During open(): it holds at most so many batches at a time, which is fewer than `held_max`. */
+void dv_hold_at_most(struct dv_node *node, uint32_t batches);
+
 /* Whether there is input for the node on its way, or a source before it that others keep from sending: who waits for a silence
  * has not heard one. */
 bool dv_input_waits(const struct dv_node *node);
@@ -212,6 +215,10 @@ bool dv_input_rests(const struct dv_node *node);
  * every way behind `source`: who would send something there can be told at once. */
 void dv_note_spent(struct dv_node *node, bool spent);
 bool dv_leads_nowhere(const struct dv_node *source);
+
+/* During transfer(): the most records that can have come to the node and come again after a crash: those of the batches that the
+ * sources and windows before it may have out; of one that also feeds a window, of as many as there are receipts. */
+uint64_t dv_records_under_way(const struct dv_node *node);
 
 /* Counts answers kept back, and records that no answer counts. */
 void dv_note_withheld(struct dv_node *node);

@@ -11,8 +11,6 @@
 #include "engine/node.h"
 #include "engine/yaml.h"
 
-enum { SETS = DV_HELD_MAX + 1 /* the one being halved */ };
-
 /* The keys of a batch, sorted. */
 struct keys {
     const struct dv_batch *batch;
@@ -22,8 +20,9 @@ struct keys {
 
 struct dv_order {
     uint32_t column;
-    struct keys head;       /* of the batch at the head of the edge, or of none */
-    struct keys taken[SETS]; /* of batches that were offered; those that are gone are free */
+    uint32_t sets;
+    struct keys head;    /* of the batch at the head of the edge, or of none */
+    struct keys taken[]; /* of batches that were offered; those that are gone are free */
 };
 
 static int by_value(const void *a, const void *b)
@@ -69,7 +68,7 @@ bool dv_node_has(const struct dv_node *node, const struct dv_batch *batch)
 {
     if (batch == NULL || node->bisect.batch == batch)
         return batch != NULL;
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+    for (uint32_t i = 0; i < dv_node_places(node); i++)
         if (node->held[i].batch == batch)
             return true;
     return false;
@@ -83,7 +82,7 @@ bool dv_order_admits(const struct dv_node *node)
     const struct dv_batch *batch = node->edge.slots[node->edge.head];
     if (order->head.batch != batch)
         read_keys(&order->head, batch, order->column);
-    for (uint32_t i = 0; i < SETS; i++)
+    for (uint32_t i = 0; i < order->sets; i++)
         if (dv_node_has(node, order->taken[i].batch) && share_a_key(&order->head, &order->taken[i]))
             return false;
     return true;
@@ -95,7 +94,7 @@ void dv_order_took(const struct dv_node *node, const struct dv_batch *batch)
     if (order == NULL)
         return;
     struct keys *place = NULL; /* that of an earlier batch in the same memory, or a free one */
-    for (uint32_t i = 0; i < SETS; i++)
+    for (uint32_t i = 0; i < order->sets; i++)
         if (order->taken[i].batch == batch || (place == NULL && !dv_node_has(node, order->taken[i].batch)))
             place = &order->taken[i];
     DV_ASSERT(place != NULL);
@@ -109,7 +108,7 @@ void dv_order_reset(const struct dv_node *node)
     if (node->order == NULL)
         return;
     node->order->head.batch = NULL;
-    for (uint32_t i = 0; i < SETS; i++)
+    for (uint32_t i = 0; i < node->order->sets; i++)
         node->order->taken[i].batch = NULL;
 }
 
@@ -162,8 +161,11 @@ void dv_order_load(struct dv_node *node)
                         "records come to '%s' by several ways and may overtake each other on them", node->name);
     } else if (wanted) {
         int column = key_column(node, by);
-        node->order = column >= 0 ? dv_arena_zeroed(node->arena, 1, sizeof *node->order) : NULL;
-        if (node->order != NULL)
-            node->order->column = (uint32_t)column;
+        uint32_t sets = dv_node_places(node) + 1; /* the one being halved */
+        node->order = column >= 0 ? dv_arena_zeroed(node->arena, 1, sizeof *node->order + sets * sizeof(struct keys)) : NULL;
+        if (node->order == NULL)
+            return;
+        node->order->column = (uint32_t)column;
+        node->order->sets = sets;
     }
 }

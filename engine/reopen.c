@@ -35,12 +35,12 @@ void dv_reopen_reap(struct dv_timer *timer)
 /* The same node as its file described it, not yet opened; NULL: no memory. */
 static struct dv_node *twin_of(const struct dv_node *node)
 {
-    struct dv_node *twin = dv_memory_zeroed(1, sizeof *twin);
+    struct dv_node *twin = dv_node_new(node->op);
     if (twin == NULL)
         return NULL;
     *twin = (struct dv_node){ .op = node->op, .name = node->name, .graph = node->graph, .index = node->index,
                               .blank = node->blank, .state = node->blank, .yaml = node->yaml,
-                              .files = node->files, .generation = node->generation, .in = node->in,
+                              .files = node->files, .credits = node->credits, .generation = node->generation, .in = node->in,
                               .cleared = node->cleared, .shown = node->shown, .shown_at = node->shown_at,
                               .output_count = node->output_count,
                               .link_first = node->link_first, .link_count = node->link_count,

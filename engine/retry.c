@@ -41,7 +41,7 @@ static bool is_waiting(const struct dv_held *held)
 static void arm(struct dv_node *node, uint64_t now_ns)
 {
     uint64_t first_ns = node->bisect.due_ns > now_ns ? node->bisect.due_ns : UINT64_MAX;
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+    for (uint32_t i = 0; i < dv_node_places(node); i++)
         if (is_waiting(&node->held[i]) && node->held[i].due_ns < first_ns)
             first_ns = node->held[i].due_ns;
     if (first_ns == UINT64_MAX)
@@ -54,7 +54,7 @@ void dv_retry_timer(struct dv_timer *timer)
 {
     struct dv_node *node = timer->data;
     uint64_t now_ns = dv_now_ns(node->graph->loop);
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+    for (uint32_t i = 0; i < dv_node_places(node); i++)
         if (is_waiting(&node->held[i]))
             node->held[i].ready = node->held[i].due_ns <= now_ns;
     arm(node, now_ns);
@@ -66,7 +66,7 @@ static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, u
     uint64_t now_ns = dv_now_ns(node->graph->loop);
     node->stats.retries++;
     DV_CRASH_POINT("retry.waits");
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+    for (uint32_t i = 0; i < dv_node_places(node); i++) {
         if (node->held[i].batch != NULL)
             continue;
         node->held[i] = (struct dv_held){ .batch = batch, .tries = tries, .waits = true, .blocks = blocks };
@@ -80,7 +80,7 @@ static void wait_for_another_try(struct dv_node *node, struct dv_batch *batch, u
 
 bool dv_retry_pending(const struct dv_node *node)
 {
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++)
+    for (uint32_t i = 0; i < dv_node_places(node); i++)
         if (node->held[i].ready)
             return true;
     return false;
@@ -90,14 +90,14 @@ bool dv_retry_pending(const struct dv_node *node)
 bool dv_retry_blocks(const struct dv_node *node)
 {
     bool blocks = !node->op->sink || node->held_count + node->retry_count >= dv_node_held_max(node);
-    for (uint32_t i = 0; i < DV_HELD_MAX && !blocks; i++)
+    for (uint32_t i = 0; i < dv_node_places(node) && !blocks; i++)
         blocks = node->held[i].blocks;
     return node->retry_count > 0 && blocks;
 }
 
 struct dv_batch *dv_retry_next(struct dv_node *node, uint32_t *ret_tries)
 {
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+    for (uint32_t i = 0; i < dv_node_places(node); i++) {
         struct dv_held held = node->held[i];
         if (!held.ready)
             continue;

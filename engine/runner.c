@@ -93,7 +93,7 @@ static enum offer next_offer(struct dv_node *node)
 
 static void hold(struct dv_node *node, struct dv_batch *batch, uint32_t tries)
 {
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+    for (uint32_t i = 0; i < dv_node_places(node); i++) {
         struct dv_held *held = &node->held[i];
         if (held->batch != NULL)
             continue;
@@ -280,7 +280,7 @@ void dv_finish(struct dv_node *node, struct dv_batch *batch, dv_rc answer)
     DV_ASSERT(answer != DV_HOLD);
     if (node->graph->state == DV_GRAPH_DONE)
         return; /* the run gave up on it; its memory goes with the graph */
-    for (uint32_t i = 0; i < DV_HELD_MAX; i++) {
+    for (uint32_t i = 0; i < dv_node_places(node); i++) {
         struct dv_held held = node->held[i];
         if (held.batch != batch || held.waits)
             continue;

@@ -47,7 +47,7 @@ static uint64_t look_at(struct dv_watch *watch, bool pending, uint64_t done, uin
 static uint64_t lost_since(const struct dv_node *node)
 {
     uint64_t since_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < DV_HELD_MAX && node->held_count > 0 && !node->op->source; i++) {
+    for (uint32_t i = 0; i < dv_node_places(node) && node->held_count > 0 && !node->op->source; i++) {
         const struct dv_held *held = &node->held[i];
         if (held->batch != NULL && !held->waits && node->answers - held->answers >= dv_node_held_max(node) &&
             held->since_ns < since_ns)

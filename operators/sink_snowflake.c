@@ -2,6 +2,8 @@
  * sink_snowflake.c - rows into a table of Snowflake, each once. */
 #include "operators/sink_snowflake.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "engine/graph.h"
@@ -43,6 +45,9 @@ static const struct dv_option options[] = {
     { "journal", DV_STR, offsetof(struct dv_snow_options, journal),
       .help = "With `mode: streaming`, where it must be: file that remembers what was sent; it belongs to the channel, and without it the "
               "channel cannot be gone on with." },
+    { "remember", DV_INT, offsetof(struct dv_snow_options, remember), .initial = "1048576",
+      .min = DV_SNOWFLAKE_JOURNAL_IDS_MIN, .max = DV_SNOWFLAKE_JOURNAL_IDS_MAX,
+      .help = "With `mode: streaming`: how many of the records sent last the journal knows, 32 bytes of memory each: more than can be under way." },
     { "linger", DV_DURATION, offsetof(struct dv_snow_options, linger_ms), .initial = "1s", .max = 600000,
       .help = "With `mode: sql`: how long a row waits for others to travel with." },
     { "rows", DV_INT, offsetof(struct dv_snow_options, rows), .initial = "1024", .min = 1, .max = DV_SNOW_KEEP_ROWS,
@@ -52,13 +57,26 @@ static const struct dv_option options[] = {
     { 0 },
 };
 
+/* What comes again after a crash must be known, or it is there twice. */
+static dv_rc check_remember(struct dv_node *node, const struct dv_snow_options *given)
+{
+    char help[64];
+    const uint64_t most = dv_records_under_way(node);
+    if (most <= (uint64_t)given->remember)
+        return DV_OK;
+    (void)snprintf(help, sizeof help, "remember: %llu", (unsigned long long)most);
+    return dv_refuse(node, "remember", "C260", dv_arena_copy(dv_node_arena(node), help, strlen(help)),
+                     "%llu records can be under way, which come again after a crash, and the journal remembers %lld",
+                     (unsigned long long)most, (long long)given->remember);
+}
+
 /* What belongs to one mode only. */
 static dv_rc check_mode(struct dv_node *node, const struct dv_snow_options *given)
 {
     if (given->mode == DV_SNOW_STREAMING) {
         if (given->snowflake.token != NULL)
             return dv_refuse(node, "token", "C254", "user: DV_LOADER, key: \"env:SNOWFLAKE_KEY\"", "a channel is opened with a key pair only");
-        return given->journal != NULL ? DV_OK
+        return given->journal != NULL ? check_remember(node, given)
                                         : dv_refuse(node, NULL, "C256", "journal: var/warehouse.journal",
                                                     "'%s' needs a `journal`: what it sent must be known after a crash", dv_node_name(node));
     }
@@ -210,6 +228,8 @@ static dv_rc open_node(struct dv_node *node)
     dv_rc rc = dv_snowflake_open(&sink->snowflake, &config, &error);
     if (rc != DV_OK)
         return dv_fail(node, rc, "Snowflake: %s", error.text);
+    if (sink->options.mode == DV_SNOW_SQL)
+        dv_hold_at_most(node, DV_SNOW_KEEP_MAX);
     sink->preflight = (struct dv_snow_preflight){ .options = &sink->options, .schema = sink->columns, .on_end = on_preflight,
                                                   .data = node };
     dv_snow_preflight_start(&sink->preflight, &sink->snowflake);

@@ -17,6 +17,7 @@ struct dv_snow_options {
     struct dv_snowflake_server snowflake;
     int mode;
     const char *table, *pipe, *channel, *journal;
+    int64_t remember;                  /* ids, of mode streaming */
     int64_t linger_ms, rows, requests; /* of mode sql */
 };
 

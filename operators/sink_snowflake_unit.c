@@ -1,250 +1,306 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sink_snowflake_unit.c - rows of batches into a request, and what became of them back to the batches. */
-#include <stdio.h>
+ * sink_snowflake_unit.c - which rows of which batches rest, are away or over, and the units they are away in. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/id.h"
-#include "engine/json.h"
 #include "engine/memory.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake_pack.h"
 #include "operators/sink_snowflake_unit.h"
-
-enum { DIGITS = 20, RANDOM = 16, PREFIX_MAX = 128 };
-
-/* ---- numbers ---- */
-
-uint64_t dv_snow_unit_of(const char *offset)
-{
-    uint64_t unit = 0;
-    if (offset[0] == '\0')
-        return 0;
-    if (strlen(offset) != DIGITS + 1 + RANDOM || strspn(offset, "0123456789") != DIGITS || offset[0] != '0' ||
-        offset[DIGITS] != '-' || strspn(offset + DIGITS + 1, "0123456789abcdef") != RANDOM)
-        return UINT64_MAX;
-    for (; *offset != '-'; offset++)
-        unit = 10 * unit + (uint64_t)(*offset - '0');
-    return unit;
-}
 
 /* ---- rows ---- */
 
-static bool is_over(const struct dv_snow_held *held, uint32_t row)
+static bool has(const uint64_t *bits, uint32_t row)
 {
-    return (held->over[row / 64] >> row % 64 & 1) != 0 || dv_batch_rejected(held->batch, row);
+    return (bits[row / 64] >> row % 64 & 1) != 0;
 }
 
-static void set_over(struct dv_snow_held *held, uint32_t row)
+static uint64_t bit(uint32_t row)
 {
-    held->over[row / 64] |= UINT64_C(1) << row % 64;
+    return UINT64_C(1) << row % 64;
 }
 
-static void reject(struct dv_snow_load *load, struct dv_snow_held *held, uint32_t row, dv_rc rc, const char *reason)
+static bool rests(const struct dv_snow_held *held, uint32_t row)
 {
-    set_over(held, row);
-    dv_reject_row(load->node, held->batch, row, rc, reason);
+    return !has(held->away, row) && !has(held->over, row);
 }
 
-static bool make_room(struct dv_snow_load *load, size_t size)
+static void go_away(struct dv_snow_held *held, uint32_t row)
 {
-    if (size <= load->text_size)
-        return true;
-    if (load->text != NULL)
-        explicit_bzero(load->text, load->text_size);
-    dv_memory_free(load->text);
-    load->text = dv_memory_alloc(size);
-    load->text_size = load->text != NULL ? size : 0;
-    return load->text != NULL;
+    held->away[row / 64] |= bit(row);
+    held->resting--;
 }
 
-/* The record as JSON with its id and the request's token before it; 0: no memory. */
-static size_t write_row(struct dv_snow_load *load, const struct dv_batch *batch, uint32_t row)
+static void come_back(struct dv_snow_held *held, uint32_t row)
 {
-    char id[DV_UUID_TEXT];
-    if (!make_room(load, PREFIX_MAX + dv_json_record_bound(batch, row)))
-        return 0;
-    int prefix = snprintf(load->text, PREFIX_MAX, "{\"DV_ID\":\"%s\",\"DV_UNIT\":\"%s\"",
-                          dv_id_text(id, batch->row[row].id), load->journal.token);
-    char *record = load->text + prefix;
-    size_t length = dv_json_record(batch, row, record);
-    if (length == 2) { /* "{}" */
-        record[0] = '}';
-        length = 1;
-    } else {
-        record[0] = ',';
-    }
-    return (size_t)prefix + length;
+    held->away[row / 64] &= ~bit(row);
+    held->resting++;
 }
 
-/* False: the request is full. */
-static bool add_row(struct dv_snow_load *load, struct dv_snow_held *held, uint32_t row)
+static void be_over(struct dv_snow_held *held, uint32_t row)
 {
-    const uint8_t *id = held->batch->row[row].id;
-    uint64_t sent = dv_snowflake_journal_find(&load->journal, id);
-    if (sent != 0 && sent <= load->journal.settled) {
-        set_over(held, row); /* it is in the table: its source was not told in time */
-        return true;
-    }
-    if (sent == load->journal.unit)
-        return true; /* it is in this request already: what becomes of that one is known before the next */
-    size_t length = write_row(load, held->batch, row);
-    dv_rc rc = length > 0 ? dv_snowflake_rows_add(&load->rows, load->text, length) : DV_E_MEMORY;
-    if (rc == DV_E_FULL)
+    if (!has(held->away, row))
+        held->resting--;
+    held->away[row / 64] &= ~bit(row);
+    held->over[row / 64] |= bit(row);
+    held->left--;
+}
+
+static void reject(struct dv_snow_load *load, struct dv_snow_row at, dv_rc rc, const char *reason)
+{
+    struct dv_snow_held *held = &load->held[at.held];
+    be_over(held, at.row);
+    dv_reject_row(load->node, held->batch, at.row, rc, reason);
+}
+
+static const uint8_t *id_of(const struct dv_snow_load *load, struct dv_snow_row at)
+{
+    return load->held[at.held].batch->row[at.row].id;
+}
+
+/* ---- packs ---- */
+
+/* What was delivered again and is in the table already is over; what is away in another request is waited for. */
+static bool may_go(struct dv_snow_load *load, struct dv_snow_held *held, uint32_t row)
+{
+    if (!rests(held, row))
         return false;
-    if (rc == DV_OK) {
-        load->unit[load->unit_count++] = (struct dv_snow_row){ held, (uint16_t)row };
-        dv_snowflake_journal_note(&load->journal, id);
-    } else {
-        reject(load, held, row, rc,
-               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "there is no memory for the record");
-    }
-    return load->unit_count < load->unit_most;
+    uint64_t sent = dv_snowflake_ids_find(&load->journal.ids, held->batch->row[row].id);
+    if (sent != 0 && sent <= load->done)
+        be_over(held, row);
+    return sent == 0;
 }
 
-static struct dv_snow_held *after(struct dv_snow_load *load, uint64_t order)
+static void list_batch(struct dv_snow_load *load, struct dv_snow_held *held, struct dv_snow_pack *pack)
 {
-    struct dv_snow_held *next = NULL;
-    for (uint32_t i = 0; i < DV_SNOW_HELD_MAX; i++) {
-        struct dv_snow_held *held = &load->held[i];
-        if (held->batch != NULL && held->order > order && (next == NULL || held->order < next->order))
-            next = held;
+    for (uint32_t row = 0; row < held->batch->rows && held->resting > 0 && pack->count < load->unit_most; row++) {
+        if (!may_go(load, held, row))
+            continue;
+        go_away(held, row);
+        pack->list[pack->count++] = (struct dv_snow_row){ (uint16_t)(held - load->held), (uint16_t)row };
+        dv_snowflake_journal_note(&load->journal, held->batch->row[row].id);
     }
-    return next;
 }
 
-bool dv_snow_make_unit(struct dv_snow_load *load)
+bool dv_snow_pack_start(struct dv_snow_load *load, struct dv_snow_pack *pack)
 {
-    bool room = true;
-    load->unit_count = 0;
-    dv_snowflake_rows_reset(&load->rows);
-    dv_snowflake_journal_begin(&load->journal);
-    for (struct dv_snow_held *held = after(load, 0); held != NULL && room; held = after(load, held->order))
-        for (uint32_t row = 0; row < held->batch->rows && room; row++)
-            if (!is_over(held, row))
-                room = add_row(load, held, row);
-    if (load->text != NULL)
-        explicit_bzero(load->text, load->text_size);
-    if (load->unit_count == 0) {
-        dv_snowflake_journal_take_back(&load->journal);
+    DV_ASSERT(pack->step == DV_SNOW_FREE);
+    pack->count = 0;
+    dv_snowflake_journal_begin(&load->journal, pack->token);
+    for (struct dv_snow_held *held = load->first; held != NULL && pack->count < load->unit_most; held = held->next)
+        list_batch(load, held, pack);
+    if (pack->count == 0) {
+        dv_snowflake_journal_cancel(&load->journal);
         return false;
     }
-    dv_snowflake_rows_end(&load->rows);
-    memcpy(load->offset, load->journal.token, sizeof load->offset);
+    pack->step = DV_SNOW_PACKING;
+    pack->stale = false;
+    dv_job_start(&pack->job);
     return true;
 }
 
-/* ---- what became of them ---- */
+static void all_come_back(struct dv_snow_pack *pack, uint32_t from)
+{
+    for (uint32_t i = from; i < pack->count; i++)
+        come_back(&pack->load->held[pack->list[i].held], pack->list[i].row);
+}
+
+/* They were away, too. */
+static void reject_unfit(struct dv_snow_pack *pack)
+{
+    struct dv_snow_load *load = pack->load;
+    for (uint32_t i = 0; i < pack->unfit_count; i++) {
+        dv_rc rc = pack->why[i];
+        if (pack->stale) {
+            come_back(&load->held[pack->unfit[i].held], pack->unfit[i].row);
+            continue;
+        }
+        dv_snowflake_journal_drop(&load->journal, id_of(load, pack->unfit[i]));
+        reject(load, pack->unfit[i], rc,
+               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "there is no memory for the record");
+    }
+}
+
+static void enter(struct dv_snow_pack *pack)
+{
+    struct dv_snow_load *load = pack->load;
+    pack->step = DV_SNOW_READY;
+    pack->unit = load->journal.unit;
+    pack->ticket = load->journal.ticket;
+    load->counts[pack->unit % DV_SNOWFLAKE_UNITS_MAX] = pack->packed;
+    for (uint32_t i = 0; i < pack->packed; i++) {
+        DV_ASSERT(load->away_count < DV_SNOW_ROWS_MAX);
+        load->away[(load->away_first + load->away_count++) % DV_SNOW_ROWS_MAX] = pack->list[i];
+    }
+}
+
+bool dv_snow_pack_end(struct dv_snow_pack *pack, dv_rc *ret_rc)
+{
+    struct dv_snow_load *load = pack->load;
+    *ret_rc = DV_OK;
+    reject_unfit(pack);
+    if (pack->stale || pack->packed == 0) {
+        if (!pack->stale)
+            dv_snowflake_journal_cancel(&load->journal);
+        all_come_back(pack, 0);
+        dv_snow_pack_free(pack);
+        return false;
+    }
+    *ret_rc = dv_snowflake_journal_enter(&load->journal, pack->packed);
+    all_come_back(pack, *ret_rc == DV_OK ? pack->packed : 0);
+    if (*ret_rc == DV_OK)
+        enter(pack);
+    else
+        dv_snow_pack_free(pack);
+    return *ret_rc == DV_OK;
+}
+
+void dv_snow_pack_free(struct dv_snow_pack *pack)
+{
+    dv_snowflake_rows_reset(&pack->rows);
+    pack->step = DV_SNOW_FREE;
+}
+
+bool dv_snow_is_packing(const struct dv_snow_load *load)
+{
+    for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
+        if (load->packs[i].step == DV_SNOW_PACKING)
+            return true;
+    return false;
+}
+
+/* ---- units ---- */
+
+static void drop_packs(struct dv_snow_load *load, uint64_t unit)
+{
+    for (uint32_t i = 0; i < DV_SNOW_PACKS; i++) {
+        struct dv_snow_pack *pack = &load->packs[i];
+        if (pack->step == DV_SNOW_PACKING)
+            pack->stale = true;
+        else if (pack->step != DV_SNOW_FREE && pack->unit > unit)
+            dv_snow_pack_free(pack);
+    }
+}
+
+dv_rc dv_snow_take_back(struct dv_snow_load *load, uint64_t unit)
+{
+    for (uint64_t i = load->journal.unit; i > unit; i--) {
+        for (uint32_t *left = &load->counts[i % DV_SNOWFLAKE_UNITS_MAX]; *left > 0; (*left)--) {
+            const struct dv_snow_row *row = &load->away[(load->away_first + --load->away_count) % DV_SNOW_ROWS_MAX];
+            come_back(&load->held[row->held], row->row);
+        }
+    }
+    drop_packs(load, unit);
+    return dv_snowflake_journal_take_back(&load->journal, unit);
+}
+
+dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_pack *pack, dv_rc rc)
+{
+    const struct dv_snow_row only = pack->list[0];
+    const uint32_t count = pack->packed;
+    DV_TRY(dv_snow_take_back(load, pack->unit - 1));
+    if (count == 1)
+        reject(load, only, rc,
+               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
+    load->unit_most = count > 1 ? count / 2 : 1;
+    return DV_OK;
+}
 
 static int by_id(const void *one, const void *other)
 {
     return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
 }
 
-static bool is_in_table(const struct dv_snow_load *load, const struct dv_snow_row *row)
+void dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
+                       uint32_t count)
 {
-    const uint8_t *id = row->held->batch->row[row->row].id;
-    return load->got_count > 0 && bsearch(id, load->got, load->got_count, sizeof *load->got, by_id) != NULL;
-}
-
-uint32_t dv_snow_count_missing(struct dv_snow_load *load)
-{
-    uint32_t missing = 0;
-    qsort(load->got, load->got_count, sizeof *load->got, by_id);
-    for (uint32_t i = 0; i < load->unit_count; i++)
-        missing += !is_in_table(load, &load->unit[i]);
-    return missing;
-}
-
-void dv_snow_settle_unit(struct dv_snow_load *load, bool asked)
-{
-    for (uint32_t i = 0; i < load->unit_count; i++) {
-        const struct dv_snow_row *row = &load->unit[i];
-        if (asked && !is_in_table(load, row)) { /* until its letter is durable the source may give it again */
-            dv_snowflake_journal_drop(&load->journal, row->held->batch->row[row->row].id);
-            reject(load, row->held, row->row, DV_E_DATA, "Snowflake refused the record");
+    for (; load->done < unit; load->done++) {
+        for (uint32_t *left = &load->counts[(load->done + 1) % DV_SNOWFLAKE_UNITS_MAX]; *left > 0; (*left)--) {
+            const struct dv_snow_row row = load->away[load->away_first];
+            load->away_first = (load->away_first + 1) % DV_SNOW_ROWS_MAX;
+            load->away_count--;
+            if (count > 0 && bsearch(id_of(load, row), refused, count, sizeof *refused, by_id) != NULL)
+                reject(load, row, DV_E_DATA, "Snowflake refused the record");
+            else
+                be_over(&load->held[row.held], row.row);
         }
-        set_over(row->held, row->row);
     }
-    load->unit_count = 0;
 }
 
-void dv_snow_halve_unit(struct dv_snow_load *load, dv_rc rc)
+/* ---- batches ---- */
+
+void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch)
 {
-    const struct dv_snow_row *row = &load->unit[0];
-    uint32_t count = load->unit_count;
-    dv_snowflake_journal_take_back(&load->journal);
-    if (count == 1)
-        reject(load, row->held, row->row, rc,
-               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
-    load->unit_most = count > 1 ? count / 2 : 1;
-    load->unit_count = 0;
+    struct dv_snow_held *held = load->free, **last = &load->first;
+    DV_ASSERT(held != NULL);
+    load->free = held->next;
+    *held = (struct dv_snow_held){ .batch = batch, .resting = batch->rows, .left = batch->rows };
+    for (uint32_t row = 0; row < batch->rows; row++)
+        if (dv_batch_rejected(batch, row))
+            be_over(held, row);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = held;
 }
 
-static bool all_over(const struct dv_snow_held *held)
+static struct dv_batch *release(struct dv_snow_load *load, struct dv_snow_held **at)
 {
-    for (uint32_t row = 0; row < held->batch->rows; row++)
-        if (!is_over(held, row))
-            return false;
-    return true;
+    struct dv_snow_held *held = *at;
+    struct dv_batch *batch = held->batch;
+    *at = held->next;
+    *held = (struct dv_snow_held){ .next = load->free };
+    load->free = held;
+    return batch;
 }
 
 void dv_snow_finish_batches(struct dv_snow_load *load)
 {
-    for (struct dv_snow_held *held = after(load, 0); held != NULL; held = after(load, held->order)) {
-        struct dv_batch *batch = held->batch;
-        if (!all_over(held))
-            continue;
-        held->batch = NULL;
-        dv_finish(load->node, batch, DV_PASS);
+    for (struct dv_snow_held **at = &load->first; *at != NULL;) {
+        if ((*at)->left > 0)
+            at = &(*at)->next;
+        else
+            dv_finish(load->node, release(load, at), DV_PASS);
     }
 }
 
 void dv_snow_fail_batches(struct dv_snow_load *load, dv_rc rc, const char *reason)
 {
-    for (uint32_t i = 0; i < DV_SNOW_HELD_MAX; i++) {
-        struct dv_batch *batch = load->held[i].batch;
-        load->held[i].batch = NULL;
-        if (batch != NULL)
-            dv_finish(load->node, batch, dv_fail(load->node, rc, "Snowflake: %s", reason));
-    }
+    DV_ASSERT(!dv_snow_is_packing(load)); /* the worker reads them */
+    while (load->first != NULL)
+        dv_finish(load->node, release(load, &load->first), dv_fail(load->node, rc, "Snowflake: %s", reason));
 }
 
-bool dv_snow_holds_any(const struct dv_snow_load *load)
+bool dv_snow_rests_any(const struct dv_snow_load *load)
 {
-    for (uint32_t i = 0; i < DV_SNOW_HELD_MAX; i++)
-        if (load->held[i].batch != NULL)
+    for (const struct dv_snow_held *held = load->first; held != NULL; held = held->next)
+        if (held->resting > 0 || held->left == 0)
             return true;
     return false;
-}
-
-void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch)
-{
-    uint32_t slot = 0;
-    while (load->held[slot].batch != NULL)
-        DV_ASSERT(++slot < DV_SNOW_HELD_MAX);
-    load->held[slot] = (struct dv_snow_held){ .batch = batch, .order = ++load->order };
 }
 
 /* ---- life ---- */
 
 dv_rc dv_snow_load_open(struct dv_snow_load *load, struct dv_node *node)
 {
+    struct dv_arena *arena = dv_node_arena(node);
     load->node = node;
     load->unit_most = DV_SNOW_UNIT_ROWS;
-    load->unit = dv_arena_zeroed(dv_node_arena(node), DV_SNOW_UNIT_ROWS, sizeof *load->unit);
-    load->got = dv_arena_zeroed(dv_node_arena(node), DV_SNOW_UNIT_ROWS, sizeof *load->got);
-    if (load->unit == NULL || load->got == NULL)
+    load->held = dv_arena_zeroed(arena, DV_SNOW_HELD_MAX, sizeof *load->held);
+    load->away = dv_arena_zeroed(arena, DV_SNOW_ROWS_MAX, sizeof *load->away);
+    if (load->held == NULL || load->away == NULL)
         return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
-    dv_rc rc = dv_snowflake_rows_init(&load->rows);
-    return rc == DV_OK ? DV_OK : dv_fail(node, rc, "no memory for a request");
+    for (uint32_t i = DV_SNOW_HELD_MAX; i-- > 0;) {
+        load->held[i].next = load->free;
+        load->free = &load->held[i];
+    }
+    for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
+        DV_TRY(dv_snow_pack_open(&load->packs[i], load));
+    return DV_OK;
 }
 
 void dv_snow_load_close(struct dv_snow_load *load)
 {
+    for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
+        dv_snow_pack_close(&load->packs[i]);
     dv_snowflake_journal_close(&load->journal);
-    dv_snowflake_rows_free(&load->rows);
-    if (load->text != NULL)
-        explicit_bzero(load->text, load->text_size);
-    dv_memory_free(load->text);
-    load->text = NULL;
 }

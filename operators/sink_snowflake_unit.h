@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sink_snowflake_unit.h - batches on their way into Snowflake, and the request that is made of them. */
+ * sink_snowflake_unit.h - batches on their way into Snowflake, and the requests (units) that their rows travel in.
+ *
+ * A row is at rest, or away in a unit, or over: in the table, or rejected. Units are committed in their order, so the rows that
+ * are away stand in one ring, unit behind unit: what is settled leaves it at its front, what is taken back at its end. */
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_UNIT_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_UNIT_H
 
@@ -8,21 +11,45 @@
 #include "engine/batch.h"
 
 enum {
-    DV_SNOW_HELD_MAX = 8,
-    DV_SNOW_UNIT_ROWS = DV_SNOW_HELD_MAX * DV_BATCH_ROWS,
+    DV_SNOW_HELD_MAX = 255,
+    DV_SNOW_ROWS_MAX = DV_SNOW_HELD_MAX * DV_BATCH_ROWS, /* that are held at a time */
+    DV_SNOW_UNIT_ROWS = 8192,
+    DV_SNOW_PACKS = 2, /* requests in memory: one is sent, and one is made meanwhile */
+    DV_SNOW_UNFIT_MAX = 64
 };
 
 /* A batch on its way. */
 struct dv_snow_held {
-    struct dv_batch *batch; /* NULL: free */
-    uint64_t order;
-    uint64_t over[DV_BATCH_ROWS / 64]; /* rows that are in the table, or rejected */
+    struct dv_batch *batch;
+    struct dv_snow_held *next;
+    uint32_t resting, left;                                      /* rows at rest; and those that are not over */
+    uint64_t away[DV_BATCH_ROWS / 64], over[DV_BATCH_ROWS / 64]; /* the other rows */
 };
 
-/* A row of the request. */
 struct dv_snow_row {
-    struct dv_snow_held *held;
-    uint16_t row;
+    uint16_t held, row;
+};
+
+/* A request that is made by a worker, and sent. */
+struct dv_snow_pack {
+    struct dv_snow_load *load;
+    enum { DV_SNOW_FREE, DV_SNOW_PACKING, DV_SNOW_READY, DV_SNOW_SENDING } step;
+    bool stale;    /* while it was packed the request was taken back */
+    uint64_t unit; /* its number, and when it is in the journal */
+    uint64_t ticket;
+    char token[DV_SNOWFLAKE_TOKEN];
+    struct dv_snow_row *list; /* room for DV_SNOW_UNIT_ROWS; the worker's while it packs, as what follows */
+    uint32_t
+        count; /* of them; then of those that are in the request, at the front of the list, or of which it has no room, at its end */
+    uint32_t packed;                             /* those in the request */
+    struct dv_snow_row unfit[DV_SNOW_UNFIT_MAX]; /* that fit in no request, and why */
+    dv_rc why[DV_SNOW_UNFIT_MAX];
+    uint32_t unfit_count;
+    struct dv_snowflake_rows rows;
+    char *text; /* of a row */
+    size_t text_size;
+    struct dv_job job;
+    bool made; /* the job */
 };
 
 struct dv_node;
@@ -31,43 +58,48 @@ struct dv_node;
 struct dv_snow_load {
     struct dv_node *node;
     struct dv_snowflake_journal journal;
-    struct dv_snowflake_rows rows;
-    struct dv_snow_held held[DV_SNOW_HELD_MAX];
-    uint64_t order;
-    struct dv_snow_row *unit; /* room for DV_SNOW_UNIT_ROWS */
-    uint32_t unit_count, unit_most;
-    uint8_t (*got)[DV_SNOWFLAKE_JOURNAL_ID]; /* ids that the table has, the same room */
-    uint32_t got_count;
-    char offset[DV_SNOWFLAKE_TOKEN];
-    char *text; /* of a row */
-    size_t text_size;
+    struct dv_snow_held *held, *free, *first; /* all of them; those of no batch; the oldest of the others */
+    struct dv_snow_row *away;                 /* a ring of DV_SNOW_ROWS_MAX */
+    uint32_t away_first, away_count;
+    uint32_t counts[DV_SNOWFLAKE_UNITS_MAX]; /* rows of each unit that is away, by its number */
+    uint64_t done;                           /* the last unit whose rows are over */
+    uint32_t unit_most;
+    struct dv_snow_pack packs[DV_SNOW_PACKS];
+    void (*packed)(struct dv_snow_pack *pack); /* the owner's: back from the worker */
+    void *data;
 };
 
-/* Makes the next request of the rows that are held; false: there is nothing to be sent, and what is over may be finished. */
-bool dv_snow_make_unit(struct dv_snow_load *load);
+/* A batch comes; then its rows rest. */
+void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch);
 
-/* Snowflake does not take the request as it is: the next one is half of it. One row alone is rejected. */
-void dv_snow_halve_unit(struct dv_snow_load *load, dv_rc rc);
+/* Fills a pack that is free with rows at rest, the oldest first, and lets the worker make a request of it; false: there are none that may be sent now,
+ * but some may be over. */
+bool dv_snow_pack_start(struct dv_snow_load *load, struct dv_snow_pack *pack);
 
-/* Marks the request's rows as over: all of them, but those that are not among `got` are rejected if `asked`. */
-void dv_snow_settle_unit(struct dv_snow_load *load, bool asked);
+/* In `packed`: enters the request into the journal; false: nothing is left of it. DV_E_MEMORY in *ret_rc. */
+bool dv_snow_pack_end(struct dv_snow_pack *pack, dv_rc *ret_rc);
 
-/* How many of the request's rows are not among `got`, which this sorts. */
-uint32_t dv_snow_count_missing(struct dv_snow_load *load);
+/* Gives a pack back that the worker does not have. */
+void dv_snow_pack_free(struct dv_snow_pack *pack);
+bool dv_snow_is_packing(const struct dv_snow_load *load);
+
+/* Requests behind `unit` are taken back: their rows rest again. DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_snow_take_back(struct dv_snow_load *load, uint64_t unit);
+
+/* Snowflake does not take the request as it is: it and those behind it are taken back, and the next ones are half of it. One row alone is rejected. */
+DV_CHECKED dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_pack *pack, dv_rc rc);
+
+/* Rows of requests up to `unit` are over; those with one of these ids, which are sorted, are rejected. */
+void dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
+                       uint32_t count);
 
 /* Finishes the batches of which all rows are over; and every batch, with an error. */
 void dv_snow_finish_batches(struct dv_snow_load *load);
 void dv_snow_fail_batches(struct dv_snow_load *load, dv_rc rc, const char *reason);
+bool dv_snow_rests_any(const struct dv_snow_load *load);
 
-/* Whether any batch is held; and takes one more. */
-bool dv_snow_holds_any(const struct dv_snow_load *load);
-void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch);
-
-/* Takes the memory, in the node's arena; and wipes what was made of rows. */
+/* Takes the memory, in the node's arena; and waits for the worker, and wipes what was made of rows. */
 DV_CHECKED dv_rc dv_snow_load_open(struct dv_snow_load *load, struct dv_node *node);
 void dv_snow_load_close(struct dv_snow_load *load);
-
-/* The number in a request's token; UINT64_MAX: it is none. "" is 0. */
-uint64_t dv_snow_unit_of(const char *offset);
 
 #endif

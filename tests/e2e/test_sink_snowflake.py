@@ -4,7 +4,7 @@
 is killed, in every shape of its answers: each record is there once, each refused one is a dead letter, and where nobody can know what
 is in the table, the run halts.
 
-DATAVAULT_KILLS=N asks for more rounds, DATAVAULT_LONG=1 for every shape.
+DATAVAULT_KILLS=N asks for another number of rounds, DATAVAULT_LONG=1 for every shape, every number of refused rows and a minute of 503.
 
 shows: SNO-1 SNO-3 SNO-6 R3
 """
@@ -12,8 +12,8 @@ import json
 import os
 import pathlib
 import random
-import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -25,7 +25,7 @@ from snowflake_caller import Caller, knobs, restore
 from world import World, wait_for
 
 CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
-KILLS = int(os.environ.get("DATAVAULT_KILLS", "3"))
+KILLS = int(os.environ.get("DATAVAULT_KILLS", "30"))
 LONG = os.environ.get("DATAVAULT_LONG") == "1"
 SCHEMA = """# SPDX-License-Identifier: Apache-2.0
 # count.yaml - numbers that anybody may know.
@@ -64,6 +64,12 @@ def write_graph(world, snow, channel, **more):
     said = ", ".join(f"{name}: '{value}'" for name, value in given.items())
     world.graph(f"  in: {{ op: source, from: file, path: in.jsonl, schema: count }}\n  few: {{ op: project, after: in, keep: [n, ward] }}\n"
                 f"  out: {{ op: sink-snowflake, after: few, {said} }}\n")
+
+
+def give_credits(world, count):
+    """So many batches of the source may be under way."""
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("schema: count }", f"schema: count, credits: {count} }}").replace("graph:", "batch_bytes: 256KiB\ngraph:", 1))
 
 
 def write_records(world, first, last):
@@ -109,27 +115,75 @@ def test_each_record_is_there_once_in_every_shape_of_the_answers(world, snow, sh
     assert b"DV_UNIT" in received and CANARY.encode() not in received and b"BEGIN " not in received and CANARY not in said
 
 
+def no_trace_of_the_canary(snow):
+    received = snow.received()
+    assert received and CANARY.encode() not in received and CANARY.encode("latin-1", "replace") not in received and b"BEGIN " not in received
+
+
+def meddle(snow, dice, name):
+    """Something happens to the service or to the channel."""
+    dice.choice([snow.crash, lambda: snow.reopen_by_other(name), lambda: snow.opening.add(name), lambda: None])()
+
+
 def test_killed_while_the_service_crashes_too(world, snow, tell):
+    """Rounds of half a second: the process is killed at any moment, while answers get lost and commits take up to five seconds."""
     seed = random.randrange(2**31)
     tell(f"snowflake meets: seed {seed}")
     dice = random.Random(seed)
-    snow.commit_lag_s = lambda: dice.uniform(0, 1)
     snow.poison = lambda row: row.get("n", row.get("N")) % 499 == 0
+    give_credits(world, 40)
     count, name = 0, "test_killed_while_the_service_crashes_too"
     for _ in range(KILLS):
-        write_records(world, count + 1, count + 1000)
-        count += 1000
-        snow.script(r"POST .*/rows", *dice.choices([None, "lose", "cut", 503, "half"], k=4))
-        process = world.start("run", "--once", "graph.yaml")
-        try:
-            process.wait(dice.uniform(0.5, 2.0))
-        except subprocess.TimeoutExpired:
-            dice.choice([snow.crash, lambda: snow.reopen_by_other(name), lambda: None])()
-            process.kill()
-            process.wait()
-    run(world, 0, 1, timeout=100 + 3 * KILLS)
+        slowest = dice.choice([0.1, 0.5, 5])
+        snow.commit_lag_s = lambda slowest=slowest: dice.uniform(0, slowest)
+        each = dice.choice([1, 300, 3000])
+        write_records(world, count + 1, count + each)
+        count += each
+        snow.script(r"POST .*/rows", *dice.choices([None, None, "lose", "cut", 503, 500, "half"], k=6))
+        process = world.start("run", "graph.yaml")
+        time.sleep(dice.uniform(0.1, 0.5))
+        meddle(snow, dice, name)
+        time.sleep(dice.uniform(0, 0.5))
+        process.kill()
+        process.wait()
+        snow.opening.discard(name)
+    snow.commit_lag_s = 0.1
+    run(world, 0, 1, timeout=100 + KILLS)
     assert numbers(snow) == [number for number in range(1, count + 1) if number % 499 != 0]
     assert {letter["record"]["n"] for letter in world.letters()} == set(range(499, count + 1, 499))
+    no_trace_of_the_canary(snow)
+
+
+@pytest.mark.parametrize("refused", range(1, 101) if LONG else [1, 2, 7, 30, 100])
+def test_exactly_the_refused_rows_are_dead_letters(world, snow, refused):
+    dice = random.Random(refused)
+    poison = set(dice.sample(range(1, 10001), refused))
+    snow.commit_lag_s = lambda: dice.uniform(0, 0.3)
+    snow.poison = lambda row: row.get("n", row.get("N")) in poison
+    snow.script(r"POST .*/rows", None, "lose")
+    give_credits(world, 40)
+    write_records(world, 1, 10000)
+    run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 10001) if number not in poison]
+    assert sorted(letter["record"]["n"] for letter in world.letters()) == sorted(poison)
+
+
+@pytest.mark.skipif(not LONG, reason="takes two minutes")
+def test_memory_is_bounded_while_the_service_answers_503(world, snow, tell):
+    give_credits(world, 255)
+    write_records(world, 1, 300000)
+    snow.script(r"POST .*/rows", *[None] * 3, *[503] * 10000)
+    process = world.start("run", "--once", "graph.yaml")
+    most, end = 0, time.monotonic() + 60
+    while time.monotonic() < end:
+        resident = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        most = max(most, resident)
+        time.sleep(0.2)
+    snow.scripts.clear()
+    assert process.wait(120) == 0, process.log.read_text()
+    tell(f"a minute of 503: {most >> 20} MiB resident at most")
+    assert most < 512 << 20
+    assert numbers(snow) == list(range(1, 300001))
 
 
 def test_a_service_that_crashes_meanwhile_loses_nothing(world, snow):
@@ -144,12 +198,28 @@ def test_a_service_that_crashes_meanwhile_loses_nothing(world, snow):
     assert numbers(snow) == list(range(1, 501))
 
 
-def test_a_table_made_anew_halts(world, snow):
-    write_records(world, 1, 100)
-    run(world)
+def settled_then_killed(world, snow, count):
+    """Killed as soon as the source's checkpoint says that all of it is settled."""
+    write_records(world, 1, count)
+    process = world.start("run", "graph.yaml")
+    end = (world.at / "in.jsonl").stat().st_size
+    assert wait_for(lambda: any(str(end) in path.read_text(errors="replace") for path in (world.at / "state").rglob("*") if path.is_file()), 30)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_table_made_anew_halts(world, snow, killed):
+    """What a source was told is written down before it is told: a process that dies right after it knows of it, too."""
+    if killed:
+        settled_then_killed(world, snow, 100)
+    else:
+        write_records(world, 1, 100)
+        run(world)
     snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
     write_records(world, 101, 200)
-    assert "the channel has lost its offset" in run(world, 1) and numbers(snow) == []
+    said = run(world, 1)
+    assert "the channel has lost its offset" in said and "snowflake.halted" in said and numbers(snow) == []
 
 
 def test_what_comes_twice_to_one_process_is_there_once(world, snow):
@@ -242,9 +312,9 @@ def test_a_journal_that_is_gone_or_damaged_halts(world, snow):
     journal.unlink()
     write_records(world, 101, 200)
     assert "the channel is ahead of the journal" in run(world, 1)
-    journal.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    journal.write_bytes(whole[:150] + bytes([whole[150] ^ 1]) + whole[151:])
     assert "is damaged" in run(world, 1)
-    journal.write_bytes(whole)
+    journal.write_bytes(whole[:-1])  # as if the machine had died while the last save was written: who was settled comes out again
     run(world)
     assert numbers(snow) == list(range(1, 201))
 
