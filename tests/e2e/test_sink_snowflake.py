@@ -132,7 +132,9 @@ def test_killed_while_the_service_crashes_too(world, snow, tell):
     dice = random.Random(seed)
     snow.poison = lambda row: row.get("n", row.get("N")) % 499 == 0
     give_credits(world, 40)
-    count, name = 0, "test_killed_while_the_service_crashes_too"
+    count, name = 10, "test_killed_while_the_service_crashes_too"
+    write_records(world, 1, count)
+    run(world)  # so that there is a channel to be meddled with
     for _ in range(KILLS):
         slowest = dice.choice([0.1, 0.5, 5])
         snow.commit_lag_s = lambda slowest=slowest: dice.uniform(0, slowest)
