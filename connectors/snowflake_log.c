@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "connectors/snowflake_ids.h"
 #include "connectors/snowflake_log_scan.h"
 #include "engine/id.h"
 #include "engine/memory.h"

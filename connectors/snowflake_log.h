@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "connectors/snowflake_ids.h"
 #include "connectors/sys.h"
 #include "engine/error.h"
 

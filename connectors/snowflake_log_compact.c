@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "connectors/snowflake_ids.h"
 #include "connectors/snowflake_log_scan.h"
 #include "engine/memory.h"
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connectors/snowflake_ids.h"
 #include "connectors/snowflake_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
