@@ -22,6 +22,7 @@ struct work {
     const struct dv_migrate_asked *asked;
     struct dv_snowflake_server server;
     struct dv_snowflake_migrator *migrator; /* NULL: it is printed */
+    bool schema_made;
     struct dv_snowflake_wanted wanted;
     struct dv_error error;
     char sql[DV_SNOWFLAKE_STATEMENT_MAX];
@@ -99,6 +100,7 @@ static dv_rc make(struct work *work, enum dv_snowflake_use use, const char *tabl
     } else {
         DV_TRY(dv_snowflake_migrate(work->migrator, &work->wanted, &done, &work->error));
         print_done(work, &done);
+        work->schema_made = work->schema_made || done.schema_made;
     }
     if (work->asked->grant == NULL)
         return DV_OK;
@@ -119,18 +121,18 @@ static dv_rc grant_usage(struct work *work, const char *kind, const char *databa
     return run_or_print(work, "granting USAGE");
 }
 
-/* The role gets to the tables. Database and warehouse are somebody else's, who may well have granted them: printed only. */
+/* The role gets to the tables. What is not ours to grant, as whoever it belongs to may well have done, is printed only. */
 static dv_rc grant_way(struct work *work)
 {
     const struct dv_snowflake_server *server = &work->server;
+    bool prints = work->migrator == NULL;
     if (work->asked->grant == NULL)
         return DV_OK;
-    if (work->migrator == NULL) {
+    if (prints)
         DV_TRY(grant_usage(work, "DATABASE", server->database, NULL, NULL));
-        if (server->warehouse != NULL)
-            DV_TRY(grant_usage(work, "WAREHOUSE", NULL, NULL, server->warehouse));
-    }
-    return grant_usage(work, "SCHEMA", server->database, server->schema, NULL);
+    if (prints && server->warehouse != NULL)
+        DV_TRY(grant_usage(work, "WAREHOUSE", NULL, NULL, server->warehouse));
+    return prints || work->schema_made ? grant_usage(work, "SCHEMA", server->database, server->schema, NULL) : DV_OK;
 }
 
 static dv_rc open_account(struct work *work)

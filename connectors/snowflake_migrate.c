@@ -219,6 +219,7 @@ dv_rc dv_snowflake_migrate(struct dv_snowflake_migrator *migrator, const struct 
         return bring_up(migrator, wanted, ret, error);
     if (migrator->table.no_schema)
         DV_TRY(make_schema(migrator, wanted, error));
+    ret->schema_made = migrator->table.no_schema;
     ret->made = true;
     dv_snowflake_write_create(migrator->sql, wanted);
     return dv_snowflake_migrator_run(migrator, migrator->sql, "making the table", error);

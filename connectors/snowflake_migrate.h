@@ -13,8 +13,9 @@ struct dv_snowflake_migrator;
 struct dv_snowflake_migration {
     int from; /* the version that was there; 0: none, or it does not say */
     int to;
-    bool made;      /* there was no such table */
-    uint32_t added; /* columns */
+    bool made;        /* there was no such table */
+    bool schema_made; /* nor such a schema */
+    uint32_t added;   /* columns */
 };
 
 /* Opens an account; of the configuration only who and where count, for names are told in full, and no warehouse is needed. What

@@ -164,7 +164,19 @@ def test_what_was_made_takes_the_records(world, snow):
 
 def test_a_schema_that_is_not_there_is_made(world, snow):
     write_graph(world, snow, schema="MADE")
-    assert "DV.MADE.SUMMARIES: version 1, made" in migrate(world, "graph.yaml") and described(snow, "SUMMARIES", "MADE") == TYPES
+    before = len(snow.requests)
+    assert "DV.MADE.SUMMARIES: version 1, made" in migrate(world, "graph.yaml", "--grant", "DV_ROLE") and described(snow, "SUMMARIES", "MADE") == TYPES
+    assert 'GRANT USAGE ON SCHEMA "DV"."MADE" TO ROLE "DV_ROLE"' in statements(snow, before)
+
+
+def test_who_may_make_tables_only_needs_no_more(world, snow):
+    """Neither the schema nor the database is his to grant."""
+    for text in ("CREATE ROLE IF NOT EXISTS MAKER", "GRANT USAGE ON DATABASE DV TO ROLE MAKER", "GRANT USAGE, CREATE TABLE, CREATE VIEW ON SCHEMA DV.PUBLIC TO ROLE MAKER"):
+        snow.query(text)
+    snow.users[snow.user].roles.add("MAKER")
+    assert migrate(world, "graph.yaml", "--role", "MAKER", "--grant", "PUBLIC").count("made") == 3
+    assert migrate(world, *account(snow, role="MAKER")).count("made") == 2
+    assert migrate(world, "graph.yaml", "--role", "MAKER").count("as it was") == 3
 
 
 def test_a_table_that_is_there_gets_what_it_lacks(world, snow):
@@ -194,6 +206,7 @@ def test_another_role_makes_what_the_graph_s_fills(world, snow):
     assert "there is no such" in migrate(world, "graph.yaml", code=3)
     migrate(world, "graph.yaml", "--role", "DV_ROLE", "--grant", "FILLER")
     snow.query("GRANT USAGE ON DATABASE DV TO ROLE FILLER")
+    snow.query("GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE FILLER")
     snow.query("GRANT USAGE ON WAREHOUSE WH TO ROLE FILLER")
     world.write("in.jsonl", {"n": 1})
     done = world.run("run", "--once", "graph.yaml")

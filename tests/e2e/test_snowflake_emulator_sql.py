@@ -341,7 +341,8 @@ def test_a_role_has_what_was_granted(snow, writer):
     refused(writer("DELETE FROM DV.PUBLIC.WIDE", warehouse="WH"), "003001", "42501")
     refused(writer("MERGE INTO DV.PUBLIC.WIDE T USING (SELECT 'b' AS I) S ON T.DV_ID = S.I WHEN MATCHED THEN UPDATE SET N = 1", warehouse="WH"), "003001", "42501")
     snow.query("GRANT CREATE TABLE, CREATE VIEW ON SCHEMA DV.PUBLIC TO ROLE DV_WRITER")
-    assert writer("CREATE TABLE DV.PUBLIC.MINE (A NUMBER)").status == 200 and writer("DROP TABLE DV.PUBLIC.MINE").status == 200  # what it made is its own
+    assert writer("CREATE TABLE DV.PUBLIC.MINE (A NUMBER)").status == 200 and writer("GRANT SELECT ON TABLE DV.PUBLIC.MINE TO ROLE PUBLIC").status == 200
+    assert writer("DROP TABLE DV.PUBLIC.MINE").status == 200  # what it made is its own
     snow.query("REVOKE SELECT ON TABLE DV.PUBLIC.WIDE FROM ROLE DV_WRITER")
     refused(writer(select, warehouse="WH"), "003001", "42501")
     snow.query("GRANT SELECT ON ALL TABLES IN SCHEMA DV.PUBLIC TO ROLE DV_WRITER")

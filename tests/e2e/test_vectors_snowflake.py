@@ -106,6 +106,17 @@ def make_scene(tmp_path, datavault, snow, service):
         yield scene
 
 
+def test_migrate_makes_what_is_needed(scene, snow):
+    told = {name: [row[:2] for row in snow.query(f"DESCRIBE TABLE {name}").rows] for name in ("EMBEDDINGS", "EMBEDDINGS_VECTORS")}
+    snow.query("CREATE OR REPLACE SCHEMA DV.PUBLIC")
+    scene.write_graph(INDEX, "index.yaml", dimensions=WIDTH)
+    done = scene.run("migrate", "index.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b"made") == 4 and done.stdout.count(b"as it was") == 2, done.stdout  # of two nodes in one table
+    assert {name: [row[:2] for row in snow.query(f"DESCRIBE TABLE {name}").rows] for name in told} == told
+    assert scene.fill().texts()
+
+
 def test_every_place_does_this(snow, datavault):
     program = pathlib.Path(datavault).parents[1] / "tests" / "vectors_snowflake"
     snow.keeps = False

@@ -353,6 +353,26 @@ static void test_an_idle_graph_does_not_tick(void **state)
     unload(&fixture);
 }
 
+static void test_a_node_ends_the_run_between_two_batches(void **state)
+{
+    (void)state;
+    struct fixture fixture = { .script = { .batches = 3, .rows = 1, .hold = true } };
+    struct letters letters;
+    load(&fixture);
+    assert_int_equal(begin(&fixture, &letters, NULL), DV_OK);
+    while (fixture.loop.armed)
+        turn(&fixture, 1);
+    dv_halt(fixture.script.holder, dv_fail(fixture.script.holder, DV_E_CONFIG, "there is no such table"));
+    dv_halt(fixture.script.holder, DV_E_FAILED); /* the first counts */
+    dv_finish(fixture.script.holder, fixture.script.held, DV_E_CONFIG);
+    turn(&fixture, 1000);
+    assert_true(fixture.script.ended);
+    assert_int_equal(fixture.script.end, DV_E_CONFIG);
+    assert_non_null(strstr(dv_graph_error(fixture.graph)->text, "there is no such table"));
+    assert_int_equal(fixture.script.settled - fixture.script.failed_receipts, 0);
+    unload(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_drains_what_is_held),
         cmocka_unit_test(test_a_stop_gives_up_after_its_time),
         cmocka_unit_test(test_an_idle_graph_does_not_tick),
+        cmocka_unit_test(test_a_node_ends_the_run_between_two_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,6 @@ class Accounts:
         said = words(text)
         verb = said[0].upper() if said else ""
         if verb in ("GRANT", "REVOKE"):
-            self.account(session, "MANAGE GRANTS")
             return self.grant(said, verb == "GRANT", session)
         at = next((at for at, word in enumerate(said[1:4], 1) if word.upper() in MADE), None)
         if at is None or verb not in ("CREATE", "DROP", "ALTER") or verb != "CREATE" and at != 1:
@@ -228,12 +227,15 @@ class Accounts:
             raise SqlError("001003", "42000", "SQL compilation error:\nsyntax error in GRANT")
         (to,), _ = identifiers(said[end + 2:])
         if upper[1] in ("ROLE", "DATABASE") and "ON" not in upper:
+            self.account(session, "MANAGE GRANTS")
             return self.grant_role(said, upper, upper[end + 1], to, gives)
         if to not in self.held:
             raise unknown("Role", to)
         on = upper.index("ON")
         privileges = [" ".join(part.split()).removesuffix(" PRIVILEGES") for part in " ".join(upper[1:on]).split(",")]
         for kind, name in self.objects(said[on + 1:end], session):
+            if not self.may(session.role, "MANAGE GRANTS", "ACCOUNT", "ACCOUNT") and not self.may(session.role, "OWNERSHIP", kind, name):
+                raise insufficient(kind, name)  # whoever owns an object grants on it, too
             for privilege in privileges:
                 if self.held[to] is not None:
                     (self.held[to].add if gives else self.held[to].discard)((privilege, kind, name))
