@@ -342,7 +342,11 @@ def test_a_role_has_what_was_granted(snow, writer):
     refused(writer("MERGE INTO DV.PUBLIC.WIDE T USING (SELECT 'b' AS I) S ON T.DV_ID = S.I WHEN MATCHED THEN UPDATE SET N = 1", warehouse="WH"), "003001", "42501")
     snow.query("GRANT CREATE TABLE, CREATE VIEW ON SCHEMA DV.PUBLIC TO ROLE DV_WRITER")
     assert writer("CREATE TABLE DV.PUBLIC.MINE (A NUMBER)").status == 200 and writer("GRANT SELECT ON TABLE DV.PUBLIC.MINE TO ROLE PUBLIC").status == 200
+    refused(writer("GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE PUBLIC"), "003001", "42501")
     assert writer("DROP TABLE DV.PUBLIC.MINE").status == 200  # what it made is its own
+    snow.query("GRANT CREATE SCHEMA ON DATABASE DV TO ROLE DV_WRITER")
+    assert [writer(text).status for text in ("CREATE SCHEMA DV.MINE", "CREATE TABLE DV.MINE.T (A NUMBER)", "GRANT USAGE ON SCHEMA DV.MINE TO ROLE PUBLIC")] == [200] * 3
+    assert writer("DROP SCHEMA DV.MINE").status == 200
     snow.query("REVOKE SELECT ON TABLE DV.PUBLIC.WIDE FROM ROLE DV_WRITER")
     refused(writer(select, warehouse="WH"), "003001", "42501")
     snow.query("GRANT SELECT ON ALL TABLES IN SCHEMA DV.PUBLIC TO ROLE DV_WRITER")

@@ -207,6 +207,7 @@ class Snowflake:
                 self.accounts.check(tree, text, session)
                 self.listing.inform(tree, session)
                 result = self.written(tree, binds, session, cursor)
+                self.accounts.created(tree, session)
                 self.streaming.after_statement(tree, text, session)
             return result
 

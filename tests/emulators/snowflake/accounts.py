@@ -150,6 +150,12 @@ class Accounts:
             raise insufficient("SCHEMA", schema, f"\nYour primary role {session.role} must have CREATE {tree.kind} granted on SCHEMA {schema}.")
         return None
 
+    def created(self, tree, session):
+        """A schema or database belongs to the role that made it; tables and views say so themselves."""
+        if tree.key == "create" and tree.kind in ("SCHEMA", "DATABASE") and self.held.get(session.role) is not None:
+            database, schema = Catalog.schema_place(tree.find(exp.Table), session)
+            self.held[session.role].add(("OWNERSHIP", tree.kind, f"{database}.{schema}" if tree.kind == "SCHEMA" else schema))
+
     def account(self, session, privilege):
         if not self.may(session.role, privilege, "ACCOUNT", "ACCOUNT"):
             raise insufficient("ACCOUNT", self.world.account)
@@ -233,9 +239,11 @@ class Accounts:
             raise unknown("Role", to)
         on = upper.index("ON")
         privileges = [" ".join(part.split()).removesuffix(" PRIVILEGES") for part in " ".join(upper[1:on]).split(",")]
-        for kind, name in self.objects(said[on + 1:end], session):
-            if not self.may(session.role, "MANAGE GRANTS", "ACCOUNT", "ACCOUNT") and not self.may(session.role, "OWNERSHIP", kind, name):
-                raise insufficient(kind, name)  # whoever owns an object grants on it, too
+        objects = self.objects(said[on + 1:end], session)
+        for kind, name in objects:  # who owns a thing may say who else uses it
+            if not self.may(session.role, "OWNERSHIP", kind, name) and not self.may(session.role, "MANAGE GRANTS", "ACCOUNT", "ACCOUNT"):
+                raise insufficient(kind, name)
+        for kind, name in objects:
             for privilege in privileges:
                 if self.held[to] is not None:
                     (self.held[to].add if gives else self.held[to].discard)((privilege, kind, name))
