@@ -45,6 +45,7 @@ bench:
 	tools/build release cli/datavault bench/limit bench/measure
 	bench/run --datavault $(DATAVAULT) --limit build/release/bench/limit --measure build/release/bench/measure
 	bench/w5 --datavault $(DATAVAULT) --measure build/release/bench/measure
+	bench/snowflake --datavault $(DATAVAULT)
 
 coverage:
 	tools/coverage

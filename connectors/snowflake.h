@@ -14,6 +14,7 @@
 #define DV_CONNECTORS_SNOWFLAKE_H
 
 #include "connectors/http.h"
+#include "connectors/job.h"
 #include "connectors/snowflake_limits.h"
 #include "connectors/snowflake_token.h"
 #include "connectors/snowflake_value.h"
@@ -33,6 +34,8 @@ struct dv_snowflake_bind {
     struct dv_snowflake_text value;
 };
 
+struct dv_snowflake;
+struct dv_snowflake_call;
 struct dv_snowflake_talk;
 struct dv_snowflake_statement;
 
@@ -49,7 +52,8 @@ struct dv_snowflake_statement {
     uint32_t total_ms;                           /* 0: that of the connection */
     /* The result's columns, once, before its rows and without any, too; they stay until on_end has returned. It may
      * cancel nothing. NULL: not wanted. */
-    void (*on_columns)(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns, uint32_t count);
+    void (*on_columns)(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns,
+                       uint32_t count);
     /* A row of the result; cells are valid during the call. It may cancel statements. NULL: rows are not wanted. */
     void (*on_row)(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count);
     /* What the server says of a failure, before on_end: pieces of the statement, and values. It is for the eyes of the
@@ -83,6 +87,16 @@ struct dv_snowflake_config {
     struct dv_http *http; /* instead of clients of its own: a test's script, which the connector closes */
 };
 
+/* Who signs, off the loop, and who waits for it. */
+struct dv_snowflake_signer {
+    struct dv_snowflake *snowflake;
+    struct dv_snowflake_call *waiting, *served; /* those that are told one after the other */
+    struct dv_snowflake_token token;            /* the worker's while it works, as the rest */
+    int64_t wall_ms;
+    dv_rc rc;
+    struct dv_job job;
+};
+
 /* The connector. Lives in memory of the owner's that must stay until the loop has run dry after close(); private. */
 struct dv_snowflake {
     struct dv_snowflake_config config;
@@ -90,6 +104,7 @@ struct dv_snowflake {
     struct dv_http_client client;
     struct dv_http *http; /* the client, or a script */
     struct dv_snowflake_token token;
+    struct dv_snowflake_signer signer;
     struct dv_breaker breaker;
     struct dv_timer timer;
     struct dv_snowflake_talk *first; /* in the order they were run */

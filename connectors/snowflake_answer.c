@@ -45,7 +45,7 @@ static bool is_packed(const struct dv_snowflake_answer *answer)
     return answer->text.used >= 3 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-static dv_rc inflate_all(z_stream *stream, struct dv_sse_text *out)
+static dv_rc inflate_all(z_stream *stream, size_t most, struct dv_sse_text *out)
 {
     unsigned char piece[PIECE];
     int code = Z_OK;
@@ -54,7 +54,7 @@ static dv_rc inflate_all(z_stream *stream, struct dv_sse_text *out)
         stream->avail_out = sizeof piece;
         code = inflate(stream, Z_NO_FLUSH);
         size_t length = sizeof piece - stream->avail_out;
-        if (out->used + length > DV_SNOWFLAKE_ANSWER_MAX)
+        if (out->used + length > most)
             return DV_E_LIMIT;
         if ((code == Z_OK || code == Z_STREAM_END) && !dv_sse_text_add(out, (const char *)piece, length))
             return DV_E_MEMORY;
@@ -75,7 +75,7 @@ static dv_rc unpack(struct dv_snowflake_answer *answer)
         dv_sse_text_free(&out);
         return DV_E_MEMORY;
     }
-    dv_rc rc = inflate_all(&stream, &out);
+    dv_rc rc = inflate_all(&stream, answer->most != 0 ? answer->most : DV_SNOWFLAKE_ANSWER_MAX, &out);
     (void)inflateEnd(&stream);
     dv_sse_text_free(&answer->text);
     answer->text = out;

@@ -15,6 +15,7 @@
 
 /* A reader of one answer after the other. Zero-initialise; private. */
 struct dv_snowflake_answer {
+    size_t most;               /* the maker's: unpacked bytes; 0: DV_SNOWFLAKE_ANSWER_MAX */
     struct dv_sse_text text; /* within brackets, so that any JSON is an element of an array */
     struct dv_doc doc;
     dv_doc_at root; /* NULL: no JSON, or none yet */

@@ -84,7 +84,9 @@ static struct dv_snowflake_verdict judge(struct dv_snowflake_call *call)
     const struct dv_http_request *request = &call->request;
     if (request->rc != DV_OK && !call->unread)
         return judge_transport(request);
-    dv_rc rc = call->unread ? DV_E_MEMORY : dv_snowflake_answer_end(&call->answer);
+    dv_rc rc = call->unread ? DV_E_MEMORY : call->too_long ? DV_E_LIMIT : dv_snowflake_answer_end(&call->answer);
+    if (rc == DV_E_LIMIT && request->status >= 300) /* a page of a gateway: its status says enough */
+        return dv_snowflake_judge(call->side, request->status, "", "");
     if (rc == DV_E_LIMIT)
         return (struct dv_snowflake_verdict){ DV_SNOWFLAKE_STOP, rc, "the answer is too long" };
     if (rc != DV_OK)
@@ -136,6 +138,10 @@ static void on_end(struct dv_http_request *request)
 static bool on_piece(struct dv_http_request *request, const char *bytes, size_t length)
 {
     struct dv_snowflake_call *call = request->data;
+    call->too_long = call->too_long ||
+                     (call->side == DV_SNOWFLAKE_CHANNEL && call->answer.text.used + length > DV_SNOWFLAKE_SHORT_MAX);
+    if (call->too_long)
+        return true; /* to its end, so that the connection can be used again */
     call->unread = !dv_snowflake_answer_add(&call->answer, bytes, length);
     return !call->unread;
 }
@@ -188,13 +194,10 @@ static dv_rc show(struct dv_snowflake_call *call, const char **ret_reason)
     return DV_OK;
 }
 
-static void begin(struct dv_snowflake_call *call)
+static void ask(struct dv_snowflake_call *call)
 {
     const char *reason = NULL;
     dv_rc rc = DV_E_MEMORY;
-    wipe_bearer(call);
-    call->code[0] = call->sqlstate[0] = '\0';
-    call->unread = false;
     if (dv_snowflake_answer_begin(&call->answer))
         call->bearer = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
     if (call->bearer != NULL)
@@ -206,6 +209,29 @@ static void begin(struct dv_snowflake_call *call)
     fill_request(call);
     call->asking = true;
     dv_http_request(call->http, &call->request);
+}
+
+/* Signing takes a worker some milliseconds. */
+static void begin(struct dv_snowflake_call *call)
+{
+    wipe_bearer(call);
+    call->code[0] = call->sqlstate[0] = '\0';
+    call->unread = call->too_long = false;
+    call->answer.most = call->side == DV_SNOWFLAKE_CHANNEL ? DV_SNOWFLAKE_SHORT_MAX : 0;
+    if (call->scoped != NULL || !dv_snowflake_must_sign(call)) {
+        ask(call);
+        return;
+    }
+    call->asking = true;
+    dv_snowflake_sign_for(call);
+}
+
+void dv_snowflake_call_on_signed(struct dv_snowflake_call *call, dv_rc rc)
+{
+    if (rc == DV_OK)
+        ask(call);
+    else
+        fail(call, rc, "the key cannot be used");
 }
 
 void dv_snowflake_call_start(struct dv_snowflake_call *call)
@@ -223,7 +249,10 @@ void dv_snowflake_call_cancel(struct dv_snowflake_call *call)
     if (call->probe)
         (void)dv_breaker_failed(&call->snowflake->breaker, now_ns(call), "Snowflake was not waited for");
     call->asking = call->probe = false;
-    dv_http_cancel(call->http, &call->request);
+    if (call->signing)
+        dv_snowflake_sign_give_up(call);
+    else
+        dv_http_cancel(call->http, &call->request);
     wipe_bearer(call);
 }
 

@@ -5,6 +5,7 @@
 
 enum {
     DV_SNOWFLAKE_ANSWER_MAX = 64 * 1024 * 1024, /* bytes of an unpacked answer */
+    DV_SNOWFLAKE_SHORT_MAX = 64 * 1024,         /* of one to a channel, which says little */
     DV_SNOWFLAKE_CODE_MAX = 80,
     DV_SNOWFLAKE_SQLSTATE = 5,
     DV_SNOWFLAKE_HANDLE_MAX = 64,  /* of a statement */

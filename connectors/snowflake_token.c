@@ -250,7 +250,7 @@ static bool write_token(const struct dv_snowflake_identity *identity, EVP_PKEY *
     return true;
 }
 
-static dv_rc sign_anew(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error)
+dv_rc dv_snowflake_token_sign(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error)
 {
     EVP_PKEY *key = NULL;
     dv_snowflake_token_drop(token);
@@ -271,6 +271,22 @@ void dv_snowflake_token_drop(struct dv_snowflake_token *token)
         explicit_bzero(token->bearer, DV_SNOWFLAKE_BEARER_MAX);
     dv_memory_free(token->bearer);
     token->bearer = NULL;
+}
+
+/* A clock that was set back would keep an old one for too long. Given ones are read anew each time. */
+bool dv_snowflake_token_is_fresh(const struct dv_snowflake_token *token, int64_t wall_ms)
+{
+    return token->identity.proof != DV_SNOWFLAKE_KEYPAIR ||
+           (token->bearer != NULL && wall_ms < token->renew_ms &&
+            token->renew_ms - wall_ms <= (int64_t)DV_SNOWFLAKE_JWT_LIFE_S * MS_PER_S);
+}
+
+void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_token *from)
+{
+    dv_snowflake_token_drop(to);
+    to->bearer = from->bearer;
+    to->renew_ms = from->renew_ms;
+    from->bearer = NULL;
 }
 
 void dv_snowflake_token_free(struct dv_snowflake_token *token)
@@ -296,11 +312,8 @@ dv_rc dv_snowflake_token_show(struct dv_snowflake_token *token, int64_t wall_ms,
         return rc;
     }
     *ret_reason = "the key cannot be used";
-    /* A clock that was set back would keep an old one for too long. */
-    bool fresh = token->bearer != NULL && wall_ms < token->renew_ms &&
-                 token->renew_ms - wall_ms <= (int64_t)DV_SNOWFLAKE_JWT_LIFE_S * MS_PER_S;
-    if (!fresh)
-        DV_TRY(sign_anew(token, wall_ms, NULL));
+    if (!dv_snowflake_token_is_fresh(token, wall_ms))
+        DV_TRY(dv_snowflake_token_sign(token, wall_ms, NULL));
     DV_ASSERT(token->bearer != NULL);
     memcpy(out, token->bearer, strlen(token->bearer) + 1);
     *ret_reason = NULL;
@@ -327,7 +340,7 @@ dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const struct dv_
     *token = (struct dv_snowflake_token){ .identity = *identity };
     DV_TRY(dv_snowflake_identity_check(identity, error));
     if (identity->proof == DV_SNOWFLAKE_KEYPAIR)
-        return sign_anew(token, wall_ms, error);
+        return dv_snowflake_token_sign(token, wall_ms, error);
     char *given = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
     if (given == NULL)
         return dv_error_set(error, DV_E_MEMORY, "no memory for the token");

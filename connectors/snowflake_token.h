@@ -51,6 +51,12 @@ DV_CHECKED dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const
 DV_CHECKED dv_rc dv_snowflake_token_show(struct dv_snowflake_token *token, int64_t wall_ms, char *out,
                                          const char **ret_reason);
 
+/* Whether it can be shown as it is; signs another one, which may take a while and needs nothing of the loop; and takes over one
+ * that was signed elsewhere. */
+bool dv_snowflake_token_is_fresh(const struct dv_snowflake_token *token, int64_t wall_ms);
+DV_CHECKED dv_rc dv_snowflake_token_sign(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error);
+void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_token *from);
+
 /* It was refused: the next one is signed anew. */
 void dv_snowflake_token_drop(struct dv_snowflake_token *token);
 
