@@ -218,15 +218,15 @@ def test_a_fault_ends_a_run_without_a_record_too(world, snow):
     assert process.wait(30) == 3 and "there is no such table" in process.log.read_text()
 
 
-def test_a_column_that_is_dropped_meanwhile_makes_dead_letters(world, snow):
-    """It is as with any row that is refused: the others are there."""
+def test_what_is_refused_after_it_was_looked_at_is_a_dead_letter(world, snow):
+    """As when a NOT NULL comes later: the others are there."""
     snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR, N NUMBER, WARD VARCHAR, PLACE VARCHAR)")
     snow.script(r"PUT .*/channels/", 1.0)
     keep_letters(world)
     before = len(snow.requests)
     process = world.start("run", "--once", "graph.yaml")
     assert wait_for(lambda: any("/channels/" in request.path for request in snow.requests[before:]), 30), process.log.read_text()
-    snow.poison = lambda row: row.get("n", row.get("N")) == 7  # a NOT NULL that came later is refused row by row
+    snow.poison = lambda row: row.get("n", row.get("N")) == 7
     assert process.wait(60) == 1, process.log.read_text()
     assert rows(snow) == [number for number in range(1, 301) if number != 7]
     assert [letter["record"]["n"] for letter in world.letters()] == [7]
