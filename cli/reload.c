@@ -56,6 +56,9 @@ static void ended(struct dv_graph *graph, const struct dv_reload_report *report,
 {
     struct dv_reloader *reloader = data;
     log_outcome(report);
+    /* What a graph of other rules has told is not told again by this one; open pages have it. */
+    if (report->result == DV_RELOAD_DONE && report->changed.count + report->added.count + report->removed.count > 0)
+        dv_feed_forget(reloader->services->feed);
     if (report->result == DV_RELOAD_DONE)
         reloader->generation = generation_of(reloader->services);
     else if (report->result == DV_RELOAD_INVALID)

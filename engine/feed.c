@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * feed.c - two rings: one of events, one of their bytes; what does not fit pushes out the oldest. */
-#include "engine/feed.h"
+#include "engine/feed_kept.h"
 
 #include <string.h>
 
 #include "engine/memory.h"
 #include "engine/option.h"
 
-enum { NAME_MAX_BYTES = 128 };
-
 struct slot {
     struct dv_event event;
-    char name[NAME_MAX_BYTES + 1];
+    char name[DV_FEED_NAME_MAX + 1];
 };
 
 struct dv_feed {
@@ -24,6 +22,8 @@ struct dv_feed {
     char *bytes;
     size_t size;
     size_t head; /* where the newest event ends */
+
+    struct dv_kept kept;
 
     struct dv_feed_reader *readers;
     struct dv_feed_reader *calling; /* whose turn is next while an event goes round */
@@ -52,6 +52,7 @@ void dv_feed_free(struct dv_feed *feed)
     if (feed == NULL)
         return;
     DV_ASSERT(feed->readers == NULL);
+    dv_kept_drop(&feed->kept);
     dv_memory_free(feed->slots);
     dv_memory_free(feed->bytes);
     dv_memory_free(feed);
@@ -111,16 +112,18 @@ static const struct dv_event *append(struct dv_feed *feed, const char *name, con
     return &slot->event;
 }
 
-dv_rc dv_feed_publish(struct dv_feed *feed, const char *name, const char *json, size_t length)
+static dv_rc publish(struct dv_feed *feed, const char *name, const char *json, size_t length, bool keep)
 {
     DV_ASSERT(!feed->publishing);
-    DV_ASSERT(dv_is_name(name) && strlen(name) <= NAME_MAX_BYTES);
+    DV_ASSERT(dv_is_name(name) && strlen(name) <= DV_FEED_NAME_MAX);
     if (length >= feed->size)
         return DV_E_LIMIT;
     /* A line end inside the text would let its writer forge an event of the stream. */
     if (memchr(json, '\n', length) != NULL || memchr(json, '\r', length) != NULL)
         return DV_E_SYNTAX;
     const struct dv_event *event = append(feed, name, json, length);
+    if (keep)
+        dv_kept_put(&feed->kept, event);
     feed->publishing = true;
     feed->calling = feed->readers;
     while (feed->calling != NULL) {
@@ -130,6 +133,28 @@ dv_rc dv_feed_publish(struct dv_feed *feed, const char *name, const char *json, 
     }
     feed->publishing = false;
     return DV_OK;
+}
+
+dv_rc dv_feed_publish(struct dv_feed *feed, const char *name, const char *json, size_t length)
+{
+    return publish(feed, name, json, length, false);
+}
+
+dv_rc dv_feed_tell(struct dv_feed *feed, const char *name, const char *json, size_t length)
+{
+    return publish(feed, name, json, length, true);
+}
+
+void dv_feed_kept(const struct dv_feed *feed, uint64_t after, uint64_t until, dv_feed_callback callback, void *data)
+{
+    const struct dv_event *event = NULL;
+    for (; (event = dv_kept_next(&feed->kept, after)) != NULL && event->id <= until; after = event->id)
+        callback(event, data);
+}
+
+void dv_feed_forget(struct dv_feed *feed)
+{
+    dv_kept_drop(&feed->kept);
 }
 
 bool dv_feed_replay(const struct dv_feed *feed, uint64_t after, dv_feed_callback callback, void *data)

@@ -2,7 +2,7 @@
  * sink_sse.c - publishes batches on the live feed: one event each, `{"window":<ms since 1970>,"rows":[…]}`.
  *
  * The feed is the graph's one lossy edge: it drops its oldest event and never makes anybody wait, so this sink is always
- * done at once. */
+ * done at once. What a batch tells is the node's state until the next one: the feed keeps it for clients that come later. */
 #include "engine/feed.h"
 #include "engine/json.h"
 #include "engine/log.h"
@@ -86,7 +86,7 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
     char *event = dv_arena_text(dv_node_scratch(node), bound);
     dv_rc rc = DV_E_LIMIT;
     if (event != NULL)
-        rc = dv_feed_publish(sink->feed, dv_node_name(node), event, write_event(sink, batch, event, bound));
+        rc = dv_feed_tell(sink->feed, dv_node_name(node), event, write_event(sink, batch, event, bound));
     if (rc != DV_OK && !sink->told)
         dv_log(DV_LOG_WARN, "feed.event-dropped", DV_LOG_NAMED("node", dv_node_name(node)), DV_LOG_REASON("why", rc));
     sink->told = sink->told || rc != DV_OK;

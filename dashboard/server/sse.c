@@ -23,7 +23,8 @@ struct stream {
     h2o_linklist_t link;
     struct dv_hub *hub;
     h2o_req_t *request;
-    uint64_t cursor; /* the last event it was sent */
+    uint64_t cursor; /* the last event of the ring that it was sent, or needs not be */
+    uint64_t caught; /* the last kept event it was sent; when it is `cursor`, the ring is next */
     uint64_t sent_ns;
     size_t passed; /* bytes published since the write in flight began */
     char *flying;  /* the bytes of that write */
@@ -87,27 +88,48 @@ static void add_event(const struct dv_event *event, void *data)
     }
 }
 
-static void send_events(struct stream *stream)
+/* What comes next: of the kept events those that were there when the client came, then those of the ring. False: some of
+ * these are gone. */
+static bool look_next(const struct stream *stream, struct fill *fill)
 {
-    struct dv_hub *hub = stream->hub;
-    struct fill fill = { .stream = stream };
-    if (!dv_feed_replay(hub->feed, stream->cursor, add_event, &fill)) {
-        hub->lagged++;
-        send_note(stream, "event: lag\ndata: {}\n\n", true);
-        return;
-    }
-    if (fill.length == 0)
-        return;
-    fill.out = dv_memory_alloc(fill.length);
-    if (fill.out == NULL) {
+    if (stream->caught == stream->cursor)
+        return dv_feed_replay(stream->hub->feed, stream->cursor, add_event, fill);
+    dv_feed_kept(stream->hub->feed, stream->caught, stream->cursor, add_event, fill);
+    return true;
+}
+
+/* Sends what was measured, and notes how far it goes. */
+static void send_fill(struct stream *stream, struct fill *fill)
+{
+    fill->out = dv_memory_alloc(fill->length);
+    if (fill->out == NULL) {
         cut_off(stream);
         return;
     }
-    fill.length = 0;
-    bool there = dv_feed_replay(hub->feed, stream->cursor, add_event, &fill);
+    fill->length = 0;
+    bool there = look_next(stream, fill);
     DV_ASSERT(there);
-    stream->cursor = fill.last;
-    transmit(stream, fill.out, fill.length, false);
+    if (stream->caught == stream->cursor)
+        stream->cursor = fill->last;
+    stream->caught = fill->last;
+    transmit(stream, fill->out, fill->length, false);
+}
+
+static void send_events(struct stream *stream)
+{
+    struct fill fill = { .stream = stream };
+    bool there = look_next(stream, &fill);
+    if (there && fill.length == 0 && stream->caught != stream->cursor) {
+        stream->caught = stream->cursor;
+        there = look_next(stream, &fill);
+    }
+    if (!there) {
+        stream->hub->lagged++;
+        send_note(stream, "event: lag\ndata: {}\n\n", true);
+        return;
+    }
+    if (fill.length > 0)
+        send_fill(stream, &fill);
 }
 
 static void pump(struct stream *stream)
@@ -209,16 +231,16 @@ static void look_only(const struct dv_event *event, void *data)
     (void)data;
 }
 
-/* Where a client that comes back goes on. False: what it missed is gone, it must start afresh. */
-static bool resume(const struct dv_hub *hub, struct dv_span id, uint64_t *ret_cursor)
+/* Where a client begins, or goes on when it comes back. False: what it missed is gone, it must start afresh. */
+static bool resume(const struct dv_hub *hub, struct dv_span id, struct stream *stream)
 {
-    *ret_cursor = hub->newest;
+    stream->cursor = hub->newest;
     if (id.text == NULL)
         return true;
     uint64_t seq = 0;
     if (!dv_sse_parse_id(id, hub->epoch, &seq) || !dv_feed_replay(hub->feed, seq, look_only, NULL))
         return false;
-    *ret_cursor = seq;
+    stream->cursor = stream->caught = seq;
     return true;
 }
 
@@ -255,7 +277,7 @@ void dv_hub_open(struct dv_hub *hub, h2o_req_t *request, const struct dv_head *h
     hub->opened++;
     char note[NOTE_BYTES];
     const char *first = "retry: 2000\n\n";
-    if (!resume(hub, head->last_event_id, &stream->cursor)) {
+    if (!resume(hub, head->last_event_id, stream)) {
         int length = snprintf(note, sizeof note, "%sid: %016" PRIx64 "-%" PRIu64 "\nevent: reset\ndata: {}\n\n", first,
                               hub->epoch, hub->newest);
         DV_ASSERT(length > 0 && (size_t)length < sizeof note);

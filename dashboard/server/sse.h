@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sse.h - the hub of the live stream: many clients on one feed, and none of them is ever waited for.
  *
+ * A client that begins is first sent the newest event of each node, as the feed keeps it. Then it is sent what is new.
+ *
  * A client keeps no queue of its own, only the number of the last event it was sent. When its last write has left, the
  * next is filled from the feed's ring: at most 64 KiB. A client that takes more than 5 s for a write is cut off; one
  * that lets 64 KiB pass meanwhile, or that the ring has left behind, is told `event: lag` and the stream ends. */

@@ -26,6 +26,11 @@ GRAPH = """  patients: { op: source, from: generate, schema: healthcare, domain:
   trends: { op: aggregate, after: anon, by: diagnosis, window: 1s }
   live: { op: sink-sse, after: trends }
 """
+# `hour` tells its window when its source ends, and never again.
+LATE = GRAPH + """  once: { op: source, from: file, path: once.jsonl, schema: healthcare }
+  hour: { op: aggregate, after: once, by: diagnosis, window: 1h }
+  slow: { op: sink-sse, after: hour }
+"""
 ASKED = """  patients: { op: source, from: generate, schema: healthcare, domain: healthcare, rate: 500 }
   anon: { op: anonymize, after: patients, policy: patients }
   trends: { op: aggregate, after: anon, by: diagnosis, window: 1s }
@@ -63,11 +68,13 @@ def browser(tmp_path):
 
 
 @contextlib.contextmanager
-def serve(folder, nodes, **how):
+def serve(folder, nodes, files=None, **how):
     port = world.free_port()
     with world.World(folder, **how) as here:
         for name in ("questions", "reviews"):
             shutil.copy(world.ROOT / "conf" / "policies" / f"{name}.yaml", here.path("policies"))
+        for name, content in (files or {}).items():
+            (here.at / name).write_text(content)
         here.start("run", here.graph(nodes, f"keyring: file:keys\nlisten: 127.0.0.1:{port}"))
         assert world.wait_for(lambda: ready(port), 20), "the server does not answer"
         yield f"http://127.0.0.1:{port}"
@@ -116,6 +123,29 @@ def test_page_shows_graph_and_trends(browser, page):
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     urls = [url for url in requested(browser) if not url.startswith(("data:", "chrome:"))]
     assert urls and all(url.startswith(page) for url in urls), urls
+
+
+OF_SLOW = """const box = [...document.querySelectorAll('.trend')].find((one) => one.firstChild.textContent.startsWith('slow'));
+    return [...box.querySelectorAll('.much')].map((one) => one.textContent);"""
+
+
+def test_who_comes_late_sees_the_last_window(browser, tmp_path):
+    with serve(tmp_path / "world", LATE, files={"once.jsonl": "".join(json.dumps({"patient_id": f"P{n}", "diagnosis": "Late Fever"}) + "\n" for n in range(7))}) as url:
+        assert world.wait_for(lambda: told(url, "slow"), 20), "the window was not told"
+        browser.get(url + "/")
+        assert world.wait_for(lambda: "late fever" in text(browser).lower(), 15), text(browser)
+        assert browser.execute_script(OF_SLOW) == ["7"]
+        assert world.wait_for(lambda: "hypertension" in text(browser).lower(), 20), "what is live does not follow"
+        only(browser, url)
+
+
+def told(url, node):
+    """How many rows have reached the node."""
+    port = int(url.rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/stats")
+        return next(one["records_in"] for one in json.loads(connection.getresponse().read())["nodes"] if one["name"] == node)
 
 
 def test_no_record_reaches_the_page(browser, page):

@@ -14,6 +14,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from world import wait_for
 from server_world import TOKEN, Server, make_certificate, make_secured, make_server
 
 __all__ = ["make_certificate", "make_secured", "make_server"]  # fixtures, by their names
@@ -100,6 +101,91 @@ def test_stream_resets_what_it_does_not_know(server, last):
     assert next(events) == {"retry": "2000"}
     reset = next(events)
     assert reset["event"] == "reset" and reset["id"].startswith(epoch)
+    stream.close()
+
+
+LATE = """
+  once:   { op: source, from: file, path: once.jsonl, schema: healthcare, checkpoint: false }
+  hour:   { op: aggregate, after: once, by: diagnosis, window: 1h, top: 250 }
+"""
+SLOW = [f"slow-{number:02}" for number in range(20)]
+
+
+def number_of(event):
+    return int(event["id"].split("-")[1])
+
+
+@pytest.fixture(name="late", scope="module")
+def make_late(tmp_path_factory):
+    """A window of an hour ended with its source before anybody came: twenty nodes told it once, and none tells it again."""
+    directory = tmp_path_factory.mktemp("late")
+    with open(directory / "once.jsonl", "w", encoding="utf-8") as out:
+        for number in range(1250):
+            out.write(json.dumps({"patient_id": "P%d" % number, "diagnosis": "Late %0100d" % (number % 250)}) + "\n")
+    nodes = LATE + "".join(f"  {name}: {{ op: sink-sse, after: hour }}\n" for name in SLOW)
+    one = Server(directory, nodes=nodes).wait()
+    assert wait_for(lambda: all(node["records_in"] >= 250 for node in stats(one) if node["name"] in SLOW), 20)
+    yield one
+    assert one.stop() == 0, one.errors.read_text()
+    assert "Sanitizer" not in one.errors.read_text()
+
+
+def stats(server):
+    return json.loads(server.get("/v1/stats").body)["nodes"]
+
+
+def kept(events):
+    """What comes before the first event that is live."""
+    for event in events:
+        if event.get("event") == "stats":
+            return
+        yield event
+
+
+def test_who_comes_late_is_told_the_last_windows(late):
+    stream = Stream(late)
+    events = stream.events()
+    assert next(events) == {"retry": "2000"}
+    first = list(kept(events))
+    numbers = [number_of(event) for event in first]
+    # As many as fit, each once, as they were told, and older than what is live.
+    names = {event["event"] for event in first}
+    assert len(names) == len(first) and names < set(SLOW) and len(first) >= 12
+    assert len({event["data"] for event in first}) == 1 and len(json.loads(first[0]["data"])["rows"]) == 250
+    assert sum(len(event["data"]) for event in first) <= 1 << 20
+    live = [number_of(stream.next("stats")) for _ in range(2)]
+    assert numbers == sorted(numbers) and numbers[-1] < live[0] < live[1]
+    stream.close()
+
+
+def test_who_goes_on_is_told_nothing_twice(late):
+    stream = Stream(late)
+    stats_id = stream.next("stats")["id"]
+    stream.close()
+    again = Stream(late, {"Last-Event-ID": stats_id})
+    events = again.events()
+    assert next(events) == {"retry": "2000"}
+    assert [number_of(next(events)) for _ in range(2)] == [number_of({"id": stats_id}) + step for step in (1, 2)]
+    again.close()
+    lost = Stream(late, {"Last-Event-ID": "0000000000000000-1"})
+    events = lost.events()
+    assert next(events) == {"retry": "2000"} and next(events)["event"] == "reset"
+    assert {event["event"] for event in kept(events)} < set(SLOW)
+    lost.close()
+
+
+def test_a_reload_takes_the_last_windows_away(late):
+    config = late.directory / "graph.yaml"
+    assert late.get("/v1/reload", method="POST").status == 200
+    stream = Stream(late)
+    events = stream.events()
+    assert next(events) == {"retry": "2000"} and list(kept(events)), "nothing was changed, so nothing is forgotten"
+    stream.close()
+    config.write_text(config.read_text().replace(f"  {SLOW[0]}: {{ op: sink-sse, after: hour }}\n", ""))
+    assert json.loads(late.get("/v1/reload", method="POST").body)["removed"] == [SLOW[0]]
+    stream = Stream(late)
+    events = stream.events()
+    assert next(events) == {"retry": "2000"} and not list(kept(events))
     stream.close()
 
 

@@ -58,7 +58,7 @@ class Feeder(threading.Thread):
 
 
 class Server:
-    def __init__(self, directory, settings="", listen="127.0.0.1:%d", env=None):
+    def __init__(self, directory, settings="", listen="127.0.0.1:%d", env=None, nodes=""):
         self.port = free_port()
         self.directory = directory
         self.secure = "tls_cert" in settings
@@ -69,7 +69,7 @@ class Server:
         keys = "file:%s" % (directory / "keys")
         subprocess.run([program(), "keys", "init", "--keyring", keys, "healthcare"], check=True, capture_output=True)
         own = "name: e2e\nlisten: '%s'\nkeyring: %s\nstate: %s\n" % (listen % self.port, keys, directory / "state")
-        text = own + settings + GRAPH % {"path": data}
+        text = own + settings + GRAPH % {"path": data} + nodes
         config = directory / "graph.yaml"
         config.write_text(text)
         self.errors = directory / "errors"
