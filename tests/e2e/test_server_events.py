@@ -174,19 +174,21 @@ def test_who_goes_on_is_told_nothing_twice(late):
     lost.close()
 
 
-def test_a_reload_takes_the_last_windows_away(late):
-    config = late.directory / "graph.yaml"
-    assert late.get("/v1/reload", method="POST").status == 200
-    stream = Stream(late)
-    events = stream.events()
-    assert next(events) == {"retry": "2000"} and list(kept(events)), "nothing was changed, so nothing is forgotten"
-    stream.close()
-    config.write_text(config.read_text().replace(f"  {SLOW[0]}: {{ op: sink-sse, after: hour }}\n", ""))
-    assert json.loads(late.get("/v1/reload", method="POST").body)["removed"] == [SLOW[0]]
-    stream = Stream(late)
-    events = stream.events()
-    assert next(events) == {"retry": "2000"} and not list(kept(events))
-    stream.close()
+def test_a_reload_that_changes_something_takes_the_last_windows_away(tmp_path):
+    one = Server(tmp_path).wait()
+    with open(tmp_path / "visits.jsonl", "a", encoding="utf-8") as out:
+        out.writelines(json.dumps({"patient_id": "P%d" % number, "diagnosis": "Asthma"}) + "\n" for number in range(20))
+    assert wait_for(lambda: stats(one)[-1]["records_in"] > 0, 20)
+    config = tmp_path / "graph.yaml"
+    for window, changed, told in (("100ms", [], True), ("200ms", ["trends"], False)):
+        config.write_text(config.read_text().replace("window: 100ms", f"window: {window}"))
+        assert json.loads(one.get("/v1/reload", method="POST").body)["changed"] == changed
+        stream = Stream(one)
+        events = stream.events()
+        assert next(events) == {"retry": "2000"}
+        assert ["live" for event in kept(events) if event["event"] == "live"] == ["live"] * told
+        stream.close()
+    assert one.stop() == 0, one.errors.read_text()
 
 
 def drained(stream, seconds):
