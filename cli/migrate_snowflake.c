@@ -139,7 +139,8 @@ static dv_rc open_account(struct work *work)
 {
     char place[DV_SNOWFLAKE_PLACE_MAX];
     if (!work->asked->print) {
-        const struct dv_snowflake_config config = dv_snowflake_server_config(NULL, &work->server);
+        struct dv_snowflake_config config = dv_snowflake_server_config(NULL, &work->server);
+        config.warehouse = work->asked->snowflake.warehouse; /* none is needed, and who makes tables need not have the graph's */
         return dv_snowflake_migrator_new(&work->migrator, &config, &work->error);
     }
     bool fits = dv_snowflake_quote_place(place, sizeof place, work->server.database, work->server.schema, NULL);

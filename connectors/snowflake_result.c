@@ -200,7 +200,10 @@ dv_rc dv_snowflake_read_head(struct dv_snowflake_talk *talk, const char **ret_re
     struct dv_doc *doc = &talk->call.answer.doc;
     dv_doc_at head = dv_snowflake_answer_in(&talk->call.answer, "resultSetMetaData");
     int64_t rows = 0;
-    if (talk->call.answer.root == NULL || dv_doc_count(doc, talk->call.answer.root) == 0)
+    bool wanted = talk->statement->on_row != NULL || talk->statement->on_columns != NULL;
+    if (talk->call.answer.root == NULL || dv_doc_count(doc, talk->call.answer.root) == 0 ||
+        (wanted && dv_doc_is_null(doc, dv_doc_in(doc, head, "rowType")) &&
+         dv_doc_is_null(doc, dv_snowflake_answer_in(&talk->call.answer, "stats"))))
         return no_result(ret_reason);
     read_stats(talk);
     talk->partition = 0;

@@ -61,6 +61,7 @@ static void refuses_what_is_no_result(void **state)
         { "[]", DV_E_DATA, "the answer is no result of a statement" },
         { "\"x\"", DV_E_DATA, "the answer is no result of a statement" },
         { "{}", DV_E_DATA, "the answer is no result of a statement" },
+        { "{\"code\":\"090001\",\"data\":[]}", DV_E_DATA, "the answer is no result of a statement" },
         { SNOW_HEAD("1", "{}") ",\"data\":[[\"1\"]]}", DV_E_DATA, "the answer is no result of a statement" },
         { SNOW_HEAD("1", "{}") ",\"data\":[[\"1\",\"2\",\"3\"]]}", DV_E_DATA,
           "the answer is no result of a statement" },

@@ -27,6 +27,7 @@ class Session:
 
     def __init__(self, user, body):
         self.role, self.warehouse = body.get("role") or user.role, body.get("warehouse") or user.warehouse
+        self.own_warehouse = not body.get("warehouse")
         self.database, self.schema, self.user = body.get("database"), body.get("schema"), user.name
 
 
@@ -194,6 +195,9 @@ class Statements:
                                    and may(session.role, "USAGE", "SCHEMA", f"{session.database}.{session.schema}")):
             raise SqlError("391919", "02000", f"Schema {session.schema} does not exist or is not authorized.")
         if session.warehouse and (session.warehouse not in self.world.warehouses or not may(session.role, "USAGE", "WAREHOUSE", session.warehouse)):
+            if session.own_warehouse:  # a user's default that the role may not use is as none
+                session.warehouse = None
+                return
             raise SqlError("391920", "02000", f"Warehouse {session.warehouse} does not exist or is not authorized.")
 
     def one(self, tree, text, binds, session, cursor=None):
