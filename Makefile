@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makefile - the commands of the house; the build itself is meson's. Every target may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help demo models build test lint bench fuzz soak coverage clean
+.PHONY: help demo demo-warehouse models build test lint bench fuzz soak coverage clean
 .NOTPARALLEL:
 DATAVAULT := build/release/cli/datavault
 PAGE := http://127.0.0.1:8080/
@@ -10,6 +10,8 @@ GRAPH ?= $(if $(HEALTHCARE),conf/files.yaml,conf/demo.yaml)
 help:
 	@echo "make demo      build, and run conf/demo.yaml: watch it on $(PAGE)"
 	@echo "               (HEALTHCARE=FILE FINANCE=FILE make demo: on records of your own)"
+	@echo "make demo-warehouse"
+	@echo "               build, and run conf/warehouse.yaml against an emulated Snowflake"
 	@echo "make test      every test, with the sanitizers on"
 	@echo "make models    the models that compare meanings, into parts/ (make demo does it, too)"
 	@echo "make build     the program alone: $(DATAVAULT)"
@@ -31,6 +33,11 @@ demo: build $(if $(HEALTHCARE),,models)
 	@printf '\nOpen %s in a browser. Ctrl-C drains and stops.\n' $(PAGE)
 	@printf '%s\n\n' $(if $(HEALTHCARE),,'In a minute something rises: $(DATAVAULT) ask "which conditions are rising?"')
 	@FOLLOW=true exec $(DATAVAULT) run $(GRAPH)
+
+demo-warehouse: build models
+	@tools/install emulator
+	@tools/parts tests
+	@exec tools/demo_warehouse --datavault $(DATAVAULT)
 
 test:
 	tools/test

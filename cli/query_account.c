@@ -24,7 +24,7 @@ static const struct place {
     { 'D', offsetof(struct dv_snowflake_server, database), "SNOWFLAKE_DATABASE", NULL },
     { 'S', offsetof(struct dv_snowflake_server, schema), "SNOWFLAKE_SCHEMA", NULL },
     { 'L', offsetof(struct dv_snowflake_server, url), "SNOWFLAKE_URL", NULL },
-    { 'C', offsetof(struct dv_snowflake_server, ca), NULL, NULL },
+    { 'C', offsetof(struct dv_snowflake_server, ca), "SNOWFLAKE_CA", NULL },
 };
 
 enum { PLACES = sizeof places / sizeof places[0] };

@@ -36,7 +36,7 @@ struct dv_query_account {
     "                 another address than the account's, and what it is trusted by\n"                                 \
     "  What is not given is the graph's; without a graph it is from SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, SNOWFLAKE_KEY,\n"   \
     "  SNOWFLAKE_PASSPHRASE, SNOWFLAKE_TOKEN, SNOWFLAKE_ROLE, SNOWFLAKE_WAREHOUSE, SNOWFLAKE_DATABASE,\n"              \
-    "  SNOWFLAKE_SCHEMA and SNOWFLAKE_URL. The three that are secrets may hold the secret or its reference.\n"
+    "  SNOWFLAKE_SCHEMA, SNOWFLAKE_URL and SNOWFLAKE_CA. The three that are secrets may hold the secret or its reference.\n"
 
 /* Takes an option of these; false: it is another one. */
 bool dv_query_account_takes(struct dv_query_account *account, int option, const char *value);

@@ -32,12 +32,14 @@ dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error)
 void dv_llm_sql_cancel(struct dv_llm_talk *talk)
 {
     dv_snowflake_cancel(talk->llm->config.snowflake, &talk->statement);
-    talk->ran = talk->statement.executed && talk->texts_done == 0;
 }
 
 static bool write_texts(const struct dv_llm_talk *talk, struct dv_json *json)
 {
-    dv_llm_cortex_texts(json, talk->embedding);
+    dv_json_open(json, '[');
+    for (uint32_t i = 0; i < talk->embedding->count; i++)
+        dv_json_text(json, talk->embedding->texts[i].at, talk->embedding->texts[i].length);
+    dv_json_close(json, ']');
     return true;
 }
 
@@ -81,16 +83,7 @@ static void on_row(struct dv_snowflake_statement *statement, const struct dv_sno
 
 /* ---- the statement ---- */
 
-/* What it says is looked at here and goes nowhere. */
-static void on_words(struct dv_snowflake_statement *statement, const char *text, size_t length)
-{
-    struct dv_llm_talk *talk = statement->data;
-    const struct dv_llm_text said = { text, length };
-    talk->verdict = dv_llm_cortex_words(talk, &said);
-}
-
-/* Texts are at fault where a value is, or there are too many, or the words say so. A statement that is refused for no reason that is
- * known is refused to all of them: Cortex says the same whether it is overloaded or has no such model any more. */
+/* A statement that is refused for no reason that is known may be so for one of its texts. */
 static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
 {
     const struct dv_snowflake_statement *statement = &talk->statement;
@@ -98,12 +91,9 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
         (void)dv_llm_refuse(talk, DV_E_DATA, "the service gave another number of vectors than of texts", false);
     if (statement->rc == DV_OK)
         return talk->verdict;
-    if (statement->rc == DV_E_FAILED && talk->verdict.rc != DV_OK)
-        return talk->verdict;
-    dv_rc rc = statement->rc == DV_E_FAILED ? DV_E_DEPENDENCY : statement->rc;
-    return (struct dv_llm_verdict){ .rc = rc,
+    return (struct dv_llm_verdict){ .rc = statement->rc == DV_E_FAILED ? DV_E_DATA : statement->rc,
                                     .reason = statement->reason,
-                                    .outage = rc == DV_E_DEPENDENCY || rc == DV_E_CONFIG };
+                                    .outage = statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_CONFIG };
 }
 
 static void end_try(struct dv_llm_talk *talk, struct dv_llm_verdict verdict)
@@ -118,7 +108,6 @@ static void end_try(struct dv_llm_talk *talk, struct dv_llm_verdict verdict)
 static void on_end(struct dv_snowflake_statement *statement)
 {
     struct dv_llm_talk *talk = statement->data;
-    talk->ran = statement->executed && talk->texts_done == 0;
     end_try(talk, judge(talk));
 }
 
@@ -133,7 +122,6 @@ void dv_llm_sql_run(struct dv_llm_talk *talk, uint32_t total_ms)
                                                        .tag = "datavault-embed",
                                                        .total_ms = total_ms,
                                                        .on_row = on_row,
-                                                       .on_words = on_words,
                                                        .on_end = on_end,
                                                        .data = talk };
     dv_rc rc = DV_E_MEMORY;

@@ -61,8 +61,7 @@ struct dv_llm_talk {
     enum dv_llm_finish finish;     /* FAILED: not known yet */
     const char *reason;            /* of `finish` */
     uint32_t tokens_in, tokens_out;
-    bool counted;        /* the stream told how many */
-    size_t guarded;      /* bytes of the answer that are those of a withheld one so far; SIZE_MAX: it is none */
+    size_t guarded;      /* bytes of the answer that are those of a withheld one so far */
     uint32_t texts_done; /* of an embedding that is asked text by text */
 
     bool handed_out;         /* some of the answer: no other try */
@@ -71,8 +70,6 @@ struct dv_llm_talk {
     uint64_t out_bytes;
     uint8_t hash[DV_LLM_HASH_BYTES];
     uint64_t taken; /* tokens of the tenant's day */
-    bool ran;       /* the service may have worked at this try */
-    uint32_t lost;  /* tries it may have worked at, of which nothing came: they cost, too */
     int64_t taken_ms;
     struct dv_llm_talk *next;
 };
@@ -110,10 +107,6 @@ bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind);
 DV_CHECKED dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error);
 
-/* llm_cortex.c: texts as an array; and what a refusal's words, which go nowhere, say. DV_OK: nothing that is known. */
-void dv_llm_cortex_texts(struct dv_json *json, const struct dv_llm_embedding *embedding);
-struct dv_llm_verdict dv_llm_cortex_words(const struct dv_llm_talk *talk, const struct dv_llm_text *said);
-
 /* llm_cortex_sql.c: the account of its statements, one of them as a try, and its end before it is over. */
 DV_CHECKED dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error);
 void dv_llm_sql_run(struct dv_llm_talk *talk, uint32_t total_ms);
@@ -126,9 +119,8 @@ uint64_t dv_llm_tokens(uint64_t bytes);
 const char *dv_llm_tenant(const struct dv_llm_talk *talk);
 bool dv_llm_hash(struct dv_llm_talk *talk);
 
-/* llm_talk.c: one try; its end comes by dv_llm_tried(), or is made. */
+/* llm_talk.c: one try; its end comes by dv_llm_tried(). */
 void dv_llm_talk_start(struct dv_llm_talk *talk);
-void dv_llm_talk_cancel(struct dv_llm_talk *talk);
 void dv_llm_talk_free(struct dv_llm_talk *talk);
 
 /* Begins a use of the talk by callbacks, and ends it: false if it was cancelled meanwhile, and is freed. */

@@ -241,23 +241,9 @@ static bool renews(struct dv_llm_talk *talk)
     return true;
 }
 
-/* A plain no costs nothing; an answer that is lost may. */
-static bool may_have_run(const struct dv_http_request *http)
-{
-    bool at_work = http->status == 200 || http->status == 500 || http->status == 502 || http->status == 504;
-    return http->rc != DV_OK ? http->sent : at_work;
-}
-
-void dv_llm_talk_cancel(struct dv_llm_talk *talk)
-{
-    talk->ran = talk->http.sent;
-    dv_http_cancel(talk->llm->http, &talk->http);
-}
-
 static void on_end(struct dv_http_request *http)
 {
     struct dv_llm_talk *talk = http->data;
-    talk->ran = may_have_run(http);
     wipe_key(talk);
     if (renews(talk)) {
         dv_llm_talk_start(talk);
@@ -333,7 +319,7 @@ static void begin_answer(struct dv_llm_talk *talk)
     dv_sse_text_free(&talk->whole);
     dv_sse_text_free(&talk->kept);
     talk->verdict = (struct dv_llm_verdict){ 0 };
-    talk->ended = talk->spoken = talk->counted = false;
+    talk->ended = talk->spoken = false;
     talk->guarded = 0;
     talk->finish = DV_LLM_FAILED;
     talk->reason = NULL;

@@ -62,7 +62,6 @@ struct dv_snowflake_statement {
     void (*on_end)(struct dv_snowflake_statement *statement);
     void *data; /* the caller's */
 
-    bool executed; /* it may have been, or is being executed, whatever its end is called */
     bool running; /* Snowflake has said that it works on it: who cancels it now, ends it there */
 
     dv_rc rc; /* DV_OK; DV_E_DEPENDENCY: may heal, and may have been executed; DV_E_CONFIG: token, name or permission;
@@ -122,10 +121,6 @@ DV_CHECKED dv_rc dv_snowflake_open(struct dv_snowflake *snowflake, const struct 
 /* Runs a statement; its answer is cleared first. DV_E_LIMIT: DV_SNOWFLAKE_TALKS_MAX are under way already, or it is too
  * long; DV_E_MEMORY: then nothing comes. */
 DV_CHECKED dv_rc dv_snowflake_run(struct dv_snowflake *snowflake, struct dv_snowflake_statement *statement);
-
-/* Whether what was answered, other than DV_E_DEPENDENCY, tells of the service and not of the statement: it was cancelled or lost there,
- * stood in another's way, or met a fault of Snowflake's own. The same may be sent again, under the same id. */
-bool dv_snowflake_is_disturbed(const struct dv_snowflake_statement *statement);
 
 /* Ends a statement of which nothing more is wanted, also in Snowflake, if that has said that it runs; accepts one that is
  * over. */

@@ -23,16 +23,22 @@ static struct dv_snowflake_identity identity_of(const struct dv_snowflake_server
     return identity;
 }
 
+/* Empty text is as good as nothing said: what a graph file makes of "${SNOWFLAKE_URL:-}" where there is no such variable. */
+static const char *said(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, const struct dv_snowflake_server *server)
 {
     return (struct dv_snowflake_config){ .loop = loop,
-                                         .url = server->url,
+                                         .url = said(server->url),
                                          .identity = identity_of(server),
                                          .role = server->role,
                                          .warehouse = server->warehouse,
                                          .database = server->database,
                                          .schema = server->schema,
-                                         .ca = server->ca,
+                                         .ca = said(server->ca),
                                          .deadlines = { .total_ms = (uint32_t)server->timeout_ms } };
 }
 
@@ -55,7 +61,7 @@ dv_rc dv_snowflake_server_check(struct dv_node *node, const struct dv_snowflake_
     if (!dv_snowflake_account_host(server->account, host, sizeof host))
         return dv_refuse(node, "account", "C250", NULL,
                          "an account is like 'myorg-account1' or 'xy12345.eu-central-1'");
-    const char *fault = server->url != NULL ? dv_http_url_fault(server->url, true) : NULL;
+    const char *fault = said(server->url) != NULL ? dv_http_url_fault(server->url, true) : NULL;
     if (fault != NULL)
         return dv_refuse(node, "url", "C251", NULL, "%s", fault);
     if ((server->token != NULL) == (server->user != NULL && server->key != NULL))

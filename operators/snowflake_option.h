@@ -57,8 +57,8 @@ struct dv_snowflake_server {
 /* The rest of them, where no other place has options of these names. */
 #define DV_SNOWFLAKE_SERVER_ROWS(state)                                                                                \
     { "url", DV_STR, offsetof(state, snowflake.url),                                                                   \
-      .help = "Address of the account; none: https://ACCOUNT.snowflakecomputing.com." },                               \
-        { "ca", DV_STR, offsetof(state, snowflake.ca), .help = "File of trusted certificates; none: the system's." },  \
+      .help = "Address of the account; none or empty: https://ACCOUNT.snowflakecomputing.com." },                               \
+        { "ca", DV_STR, offsetof(state, snowflake.ca), .help = "File of trusted certificates; none or empty: the system's." },  \
         { "schema", DV_NAME, offsetof(state, snowflake.schema), .initial = "PUBLIC",                                   \
           .help = "Schema, as SHOW writes it." },                                                                      \
     {                                                                                                                  \

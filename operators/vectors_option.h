@@ -45,7 +45,7 @@ struct dv_vectors_place {
           .help =                                                                                                       \
               "PostgreSQL server with pgvector, as postgresql://user@host:5432/database, or a secret's reference to "   \
               "it; TLS is verified (sslmode=verify-full) unless the host is this machine or the URL says "              \
-              "otherwise. With `account`: Snowflake's address; none: https://ACCOUNT.snowflakecomputing.com." },        \
+              "otherwise. With `account`: Snowflake's address; none or empty: https://ACCOUNT.snowflakecomputing.com." },        \
         { "password", DV_SECRET, offsetof(state, place.server.password),                                                \
           .help = "With `url`: password; none: the URL's, or no password." },                                           \
         { "connect_timeout",                                                                                            \
@@ -57,7 +57,7 @@ struct dv_vectors_place {
           .help = "With `url`: how long one try to connect may take." },                                                \
         DV_SNOWFLAKE_ACCOUNT_ROWS(struct dv_vectors_place, 0),                                                          \
         { "ca", DV_STR, offsetof(state, place.snowflake.ca),                                                            \
-          .help = "With `account`: file of trusted certificates; none: the system's." },                                \
+          .help = "With `account`: file of trusted certificates; none or empty: the system's." },                                \
         { "schema", DV_NAME, offsetof(state, place.server.schema),                                                      \
           .help = "Of a server: schema of the table; none: `datavault`, with `account` `PUBLIC`." },                    \
         { "table", DV_NAME, offsetof(state, place.server.table),                                                        \

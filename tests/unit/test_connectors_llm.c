@@ -392,6 +392,30 @@ static void keeps_no_answer_that_is_not_whole(void **state)
     assert_int_equal(script->asked, 2);
 }
 
+static void counts_the_tokens_of_each_tenants_day(void **state)
+{
+    struct script *script = *state;
+    struct answer answer = { .request = { .max_tokens = 50 } };
+    script_open(script,
+                &(struct dv_llm_config){
+                    .kind = DV_LLM_OPENAI, .url = "http://127.0.0.1", .keeps_none = true, .tokens_per_day = 90 });
+    script_reply(script, 200, HALLO END("stop") DONE); /* ten tokens; 83 may be needed */
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_E_LIMIT, DV_LLM_FAILED, "");
+    assert_string_equal(answer.request.reason, "the tenant's tokens of this day are spent");
+    assert_int_equal(dv_llm_figures(&script->llm)->refused, 1);
+    assert_int_equal(script->asked, 1);
+    answer.request.tenant = "other";
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
+    answer.request.tenant = "clinic";
+    script->loop.now_ns += UINT64_C(86400000000000);
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
+}
+
 static void survives_failing_memory(void **state)
 {
     struct script *script = *state;
@@ -468,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(can_be_cancelled_at_every_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_answers_within_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_no_answer_that_is_not_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(counts_the_tokens_of_each_tenants_day, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_failing_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_what_cannot_be_used, setup, teardown),
     };

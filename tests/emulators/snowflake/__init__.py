@@ -8,6 +8,8 @@
       assert snow.rows("SUMMARIES") == [...]                                       what is committed
       assert canary not in snow.received()                                         every byte that came
 
+Without a test: `PYTHONPATH=tests/emulators python3 -m snowflake --folder DIR`, see __main__.py.
+
 It has two hosts on ports of its own, with TLS by an authority of its own (`tls=False`: none): the control host (SQL API v2, /oauth/token,
 streaming hostname, bulk status, Cortex) and the ingest host (channels and rows). That is `localhost`; a real one may be told with an
 underscore that a client must make a dash: ingest_name=UNDERSCORED, and tests/tools/own_hosts.py for it to find snow.ingest_host.
@@ -74,7 +76,7 @@ def sortable(value):
 
 
 class Snowflake:
-    def __init__(self, folder, tls=True, account="MYORG-DV_TEST", ingest_name="localhost", **knobs):
+    def __init__(self, folder, tls=True, account="MYORG-DV_TEST", ingest_name="localhost", port=0, **knobs):
         self.folder, self.account, self.user = pathlib.Path(folder), account, "DATAVAULT"
         self.lock = threading.RLock()
         self.clock_skew_s, self.identity = 0, Identity(account, self.now)
@@ -93,9 +95,9 @@ class Snowflake:
         self.scripts, self.requests, self.keeps, self.faults = [], [], True, []
         self.turn(**knobs)
         self.ingest_name, self.ingest_host = ingest_name, ingest_name.replace("_", "-")  # as it is told, and as it is
-        self.open(tls)
+        self.open(tls, port)
 
-    def open(self, tls):
+    def open(self, tls, port):
         self.engine = Engine()
         self.engine.create("DV", "PUBLIC")
         self.engine.models = lambda: (self.chat_models, self.embedders)
@@ -103,7 +105,7 @@ class Snowflake:
         self.listing = Listing(self)
         self.ca, context = certs.make(self.folder, {"localhost", self.ingest_host}) if tls else (None, None)
         self.log = open(self.folder / "received.log", "w+b")  # pylint: disable=consider-using-with
-        self.control = Server(self, "control", self.serve_control, context)
+        self.control = Server(self, "control", self.serve_control, context, port)
         self.ingest = Server(self, "ingest", self.streaming.ingest, context)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.control.port}"
 

@@ -168,11 +168,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """One host. serve(request) gives the answer."""
+    """One host. serve(request) gives the answer; port 0: any that is free."""
     daemon_threads, request_queue_size = True, 64
 
-    def __init__(self, world, name, serve, context):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, world, name, serve, context, port=0):
+        super().__init__(("127.0.0.1", port), Handler)
         self.world, self.name, self.serve, self.context = world, name, serve, context
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
