@@ -2,13 +2,13 @@
  * query_saved.c - statements out of files, and what there are. */
 #include "cli/query_saved.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
+#include "connectors/snowflake_sql.h"
 #include "engine/memory.h"
 #include "engine/option.h"
 #include "engine/text.h"
@@ -17,29 +17,10 @@ enum { TITLE_MAX = 512, NAME_WIDTH = 18 };
 
 #define ENDING ".sql"
 
-static dv_rc read_all(FILE *file, const char *path, char *text, struct dv_error *error)
-{
-    size_t length = fread(text, 1, DV_QUERY_SQL_MAX + 1, file);
-    if (ferror(file) != 0)
-        return dv_error_set(error, DV_E_IO, "%s: %s", path, strerror(errno));
-    if (length > DV_QUERY_SQL_MAX)
-        return dv_error_set(error, DV_E_LIMIT, "%s: a statement has at most %d bytes", path, DV_QUERY_SQL_MAX);
-    if (memchr(text, '\0', length) != NULL)
-        return dv_error_set(error, DV_E_DATA, "%s: this is no text", path);
-    text[length] = '\0';
-    return DV_OK;
-}
-
 dv_rc dv_query_read(const char *path, char **ret_sql, struct dv_error *error)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (file == NULL)
-        return dv_error_set(error, errno == ENOENT ? DV_E_MISSING : DV_E_IO, "%s: %s", path, strerror(errno));
-    *ret_sql = dv_memory_alloc(DV_QUERY_SQL_MAX + 1);
-    dv_rc rc = *ret_sql != NULL ? read_all(file, path, *ret_sql, error) : dv_error_set(error, DV_E_MEMORY, "no memory for a statement");
-    if (file != stdin)
-        (void)fclose(file);
-    return rc;
+    *ret_sql = dv_memory_alloc(DV_QUERY_SQL_MAX + 2);
+    return *ret_sql != NULL ? dv_snowflake_sql_read(path, *ret_sql, DV_QUERY_SQL_MAX, error) : dv_error_set(error, DV_E_MEMORY, "no memory for a statement");
 }
 
 static bool path_of(const char *folder, const char *name, char path[PATH_MAX])

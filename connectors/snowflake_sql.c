@@ -2,7 +2,9 @@
  * snowflake_sql.c - the words of a statement, as far as it takes to tell reading from all else. */
 #include "connectors/snowflake_sql.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,7 +23,8 @@ struct reading {
     const char *word; /* the last one */
     size_t length;
     uint32_t marks;
-    int depth, base; /* of parentheses; before the first word */
+    int depth, base; /* of parentheses; before the word that says what is done */
+    enum token last;
     bool begun;      /* the first word was read */
     bool with;       /* a WITH whose SELECT was not read yet */
     bool over;       /* the semicolon */
@@ -139,16 +142,21 @@ static const char *read_token(struct reading *reading, enum token token)
         return NOT_CLOSED;
     if (token == SEMICOLON) {
         reading->over = true;
-        return reading->begun ? NULL : NOTHING;
+        return reading->with ? NOT_SELECT : reading->begun ? NULL : NOTHING;
     }
     if (reading->over)
         return SEVERAL;
     if (token == WORD)
         return read_word(reading);
+    /* A SELECT may stand in parentheses of its own, behind those of the last table; names and AS come before all others. */
+    if (token == OPEN && reading->with && reading->depth == reading->base && (reading->last == CLOSE || reading->last == OPEN))
+        reading->base++;
     reading->depth += token == OPEN ? 1 : token == CLOSE ? -1 : 0;
     reading->marks += token == MARK;
     if (token == FLOW) { /* another statement */
-        reading->begun = reading->with = false;
+        if (reading->with)
+            return NOT_SELECT;
+        reading->begun = false;
         reading->depth = 0;
         return NULL;
     }
@@ -159,11 +167,35 @@ const char *dv_snowflake_sql_fault(const char *sql, uint32_t *ret_marks)
 {
     struct reading reading = { .at = sql };
     const char *fault = NULL;
-    for (enum token token; fault == NULL && (token = next(&reading)) != END;)
+    for (enum token token; fault == NULL && (token = next(&reading)) != END; reading.last = token)
         fault = read_token(&reading, token);
     if (ret_marks != NULL)
         *ret_marks = reading.marks;
     if (fault == NULL && !reading.begun)
         fault = NOTHING;
-    return fault;
+    return fault == NULL && reading.with ? NOT_SELECT : fault;
+}
+
+static dv_rc read_all(FILE *file, const char *path, char *text, size_t most, struct dv_error *error)
+{
+    size_t length = fread(text, 1, most + 1, file);
+    if (ferror(file) != 0)
+        return dv_error_set(error, DV_E_IO, "%s: %s", path, strerror(errno));
+    if (length > most)
+        return dv_error_set(error, DV_E_LIMIT, "%s: a statement has at most %zu bytes", path, most);
+    if (memchr(text, '\0', length) != NULL)
+        return dv_error_set(error, DV_E_DATA, "%s: this is no text", path);
+    text[length] = '\0';
+    return DV_OK;
+}
+
+dv_rc dv_snowflake_sql_read(const char *path, char *text, size_t most, struct dv_error *error)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (file == NULL)
+        return dv_error_set(error, errno == ENOENT ? DV_E_MISSING : DV_E_IO, "%s: %s", path, strerror(errno));
+    dv_rc rc = read_all(file, path, text, most, error);
+    if (file != stdin)
+        (void)fclose(file);
+    return rc;
 }

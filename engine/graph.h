@@ -128,6 +128,9 @@ const struct dv_schema *dv_node_schema_out(const struct dv_node *node, uint32_t 
 /* Why the node waits or failed last, for /readyz and the page: "" if all is well. Never a field's value. */
 const char *dv_node_status(struct dv_node *node);
 
+/* The same, or what else is amiss with it while it and all others can go on: for those who look, not for who sends. */
+const char *dv_node_trouble(struct dv_node *node);
+
 /* What a node depends on, the worst first. */
 struct dv_circuit {
     bool any; /* false: on nothing outside, and the rest is zero */

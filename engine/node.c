@@ -297,6 +297,13 @@ const char *dv_node_status(struct dv_node *node)
     return "";
 }
 
+const char *dv_node_trouble(struct dv_node *node)
+{
+    const char *status = dv_node_status(node);
+    const char *trouble = status[0] == '\0' && node->opened && node->op->troubles != NULL ? node->op->troubles(node) : NULL;
+    return trouble != NULL ? trouble : status;
+}
+
 static unsigned badness(enum dv_breaker_state state)
 {
     return state == DV_BREAKER_OPEN ? 2 : state == DV_BREAKER_HALF_OPEN ? 1 : 0;

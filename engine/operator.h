@@ -115,6 +115,8 @@ struct dv_operator {
     void (*settle)(struct dv_node *node, const struct dv_receipt *receipt);
     void (*stop)(struct dv_node *node);          /* a source: read no more, call dv_end() soon */
     const char *(*waits)(struct dv_node *node);  /* why the node cannot go on now, a literal for /readyz; or NULL */
+    /* Why what it gives is old or less than it should be, while all can go on and nothing can be lost: a literal for status; or NULL. */
+    const char *(*troubles)(struct dv_node *node);
     /* A source: whether it works for itself, as on a commit, so that standing still is no rest. For the watchdog. */
     bool (*behind)(const struct dv_node *node);
     /* The circuit breaker of the index-th outside system it depends on; NULL behind the last. */

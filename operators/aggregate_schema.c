@@ -189,10 +189,7 @@ dv_rc dv_aggregate_read(struct dv_node *node, const struct dv_shape *shape, stru
     spec->plan.k = (uint32_t)spec->k;
     spec->plan.top = (uint32_t)spec->top;
     spec->plan.groups_max = (uint32_t)spec->groups;
-    if (shape->in->subject == DV_SUBJECT_DROPPED)
-        return dv_refuse(node, NULL, "P106", "let it through as a pseudonym; what leaves here does not hold it",
-                         "the subject was dropped before '%s': a group of k could be one person k times",
-                         dv_node_name(node));
+    DV_TRY(dv_columns_tell_people(node, shape->in, "a group"));
     dv_rc by = plan_by(node, shape, spec);
     dv_rc sums = plan_sums(node, shape, spec);
     DV_TRY(plan_quantiles(node, shape, spec));

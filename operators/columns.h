@@ -8,8 +8,11 @@
 #include "engine/batch.h"
 #include "engine/schema.h"
 
-/* A schema's `subject` when there was one and it was left behind: records can no longer be told apart by person. */
-enum { DV_SUBJECT_DROPPED = -2 };
+/* A schema's `subject` when records can no longer be told apart by person: there was one and it was left behind, or the same
+ * records come again and again and do not say whose they are. */
+enum { DV_SUBJECT_DROPPED = -2, DV_SUBJECT_REPEATED = -3 };
+
+struct dv_node;
 
 /* What an operator's transfer() makes and its process() gives to dv_batch_reshape(). */
 struct dv_columns {
@@ -23,5 +26,8 @@ bool dv_columns_start(struct dv_columns *columns, struct dv_arena *arena, const 
 /* Appends column `index` of `in` with all that is known of it, and gives it back so that its label and type can be
  * changed. The subject and `_extra` stay what they were. */
 struct dv_column *dv_columns_take(struct dv_columns *columns, const struct dv_schema *in, uint32_t index);
+
+/* Refuses records that cannot be told apart by person where people are counted (P106), in `crowd`: "a group". */
+DV_CHECKED dv_rc dv_columns_tell_people(struct dv_node *node, const struct dv_schema *in, const char *crowd);
 
 #endif

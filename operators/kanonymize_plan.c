@@ -198,10 +198,7 @@ dv_rc dv_kanonymize_plan(struct dv_node *node, const struct dv_shape *shape, str
 {
     bool is_quasi[DV_COLUMNS_MAX] = { false };
     plan->in = shape->in;
-    if (shape->in->subject == DV_SUBJECT_DROPPED)
-        return dv_refuse(node, NULL, "P106", "let it through as a pseudonym; what leaves here does not hold it",
-                         "the subject was dropped before '%s': a class of k could be one person k times",
-                         dv_node_name(node));
+    DV_TRY(dv_columns_tell_people(node, shape->in, "a class"));
     DV_TRY(check_rules(node, plan));
     DV_TRY(find_quasi(node, shape, plan, is_quasi));
     DV_TRY(make_columns(node, plan, is_quasi));

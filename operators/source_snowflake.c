@@ -5,7 +5,6 @@
  * Nothing is remembered and nothing can be lost: what could not be read, is asked for again, and status says why. That holds for an
  * answer that is not as its schema says, too: it stays in the warehouse, so it needs no dead letter, and one each minute would be
  * many. What a column holds is what the schema states; a column that it does not name is in `_extra`, as with any source. */
-#include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +21,15 @@
 #include "operators/schema_option.h"
 #include "operators/snowflake_option.h"
 
-enum { SQL_MAX = 64 * 1024, ROW_MAX = 1024 * 1024, RETRY_MS = 30000, FIGURES = 3 };
+enum {
+    SQL_MAX = 64 * 1024,
+    ROW_MAX = 1024 * 1024,
+    RETRY_MS = 10000,  /* what heals is asked for again well within the default `stall` */
+    AMISS_MS = 30000,  /* an answer that is not as it should be may cost a warehouse each time */
+    STOP_MS = 2000,    /* for Snowflake to say that it has the statement, and that it ended it */
+    STOP_LOOK_MS = 10,
+    FIGURES = 3,
+};
 
 struct source_snowflake {
     struct dv_snowflake_server snowflake;
@@ -43,8 +50,9 @@ struct source_snowflake {
     uint64_t source; /* stands for graph, node and process in the records' ids */
     uint64_t sequence, snapshots, failures;
     int64_t now_ms;     /* when the snapshot was asked for */
+    uint64_t stop_ns;   /* when the stop began, or 0 */
     const char *reason; /* why the last one could not be read, or NULL */
-    bool asking, ended, opened;
+    bool asking, answered, ended, opened;
 };
 
 static const struct dv_option options[] = {
@@ -65,30 +73,17 @@ static const struct dv_option options[] = {
 
 /* ---- the statement ---- */
 
-static dv_rc read_file(struct dv_node *node, const char *path, char *text)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return dv_refuse(node, "saved", "C270", "statements are looked up in analytics/ beside the graph file", "cannot read '%s': %s", path,
-                         strerror(errno));
-    size_t length = fread(text, 1, SQL_MAX + 1, file);
-    bool whole = ferror(file) == 0 && length <= SQL_MAX && memchr(text, '\0', length) == NULL;
-    (void)fclose(file);
-    if (!whole)
-        return dv_refuse(node, "saved", "C270", NULL, "'%s' is no text of at most %d bytes", path, SQL_MAX);
-    text[length] = '\0';
-    dv_diags_source(dv_node_diags(node), path, text, length); /* another text is another graph */
-    return DV_OK;
-}
-
 static dv_rc read_saved(struct dv_node *node, struct source_snowflake *source)
 {
     const char *path = dv_arena_printf(dv_node_arena(node), "%s/analytics/%s.sql", dv_node_directory(node), source->saved);
     char *text = dv_arena_alloc(dv_node_arena(node), SQL_MAX + 2);
+    struct dv_error error = { 0 };
     uint32_t marks = 0;
     if (path == NULL || text == NULL)
         return dv_fail(node, DV_E_MEMORY, "the graph's memory is used up");
-    DV_TRY(read_file(node, path, text));
+    if (dv_snowflake_sql_read(path, text, SQL_MAX, &error) != DV_OK)
+        return dv_refuse(node, "saved", "C270", "statements are looked up in analytics/ beside the graph file", "%s", error.text);
+    dv_diags_source(dv_node_diags(node), path, text, strlen(text)); /* another text is another graph */
     const char *fault = dv_snowflake_sql_fault(text, &marks);
     if (fault == NULL && marks > 0)
         fault = "a statement that is asked again and again has no question marks";
@@ -116,7 +111,7 @@ static dv_rc take_schema(struct dv_node *node, struct source_snowflake *source, 
     struct dv_schema *copy = dv_schema_copy(dv_node_arena(node), schema);
     if (copy == NULL)
         return dv_fail(node, DV_E_MEMORY, "the graph's memory is used up");
-    copy->subject = DV_SUBJECT_DROPPED;
+    copy->subject = DV_SUBJECT_REPEATED;
     source->schema = copy;
     return DV_OK;
 }
@@ -166,6 +161,28 @@ static void pass_on(struct source_snowflake *source)
     dv_finish(source->node, batch, batch->rows > 0 ? DV_PASS : DV_DROP);
 }
 
+/* The end after a stop: what nobody waits for any more is ended in Snowflake, too, which can be told so once it has said that it runs. */
+static void wind_up(struct source_snowflake *source)
+{
+    struct dv_batch *batch = source->held;
+    bool late = dv_now_ns(dv_node_loop(source->node)) - source->stop_ns >= (uint64_t)STOP_MS * 1000000;
+    if (source->asking && (source->statement.running || source->answered || late)) {
+        dv_snowflake_cancel(&source->account, &source->statement);
+        source->asking = false;
+    }
+    dv_timer_stop(&source->timer);
+    if (!late && !dv_snowflake_is_idle(&source->account)) {
+        dv_timer_start(&source->timer, STOP_LOOK_MS);
+        return;
+    }
+    source->held = NULL;
+    end(source);
+    if (batch == NULL)
+        return;
+    batch->rows = 0;
+    dv_finish(source->node, batch, DV_DROP);
+}
+
 /* What is in the batch so far goes with it; the next one is asked for by the timer. */
 static void give_up(struct source_snowflake *source, dv_rc rc, const char *reason)
 {
@@ -178,7 +195,7 @@ static void give_up(struct source_snowflake *source, dv_rc rc, const char *reaso
         dv_log(DV_LOG_WARN, "snowflake.not-read", DV_LOG_NAMED("node", dv_node_name(source->node)), DV_LOG_REASON("why", rc));
     source->reason = reason;
     if (heals || source->follow) {
-        wait_a_while(source, RETRY_MS);
+        wait_a_while(source, heals ? RETRY_MS : AMISS_MS);
         dv_finish(source->node, batch, DV_DROP);
     } else {
         dv_finish(source->node, batch, dv_fail(source->node, rc == DV_E_CONFIG ? DV_E_CONFIG : DV_E_FAILED, "Snowflake: %s", reason));
@@ -224,12 +241,17 @@ static void on_columns(struct dv_snowflake_statement *statement, const struct dv
     struct source_snowflake *source = statement->data;
     (void)count;
     source->columns = columns;
+    source->answered = true;
 }
 
 static void on_row(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
 {
     struct source_snowflake *source = statement->data;
     const char *reason = NULL;
+    if (source->stop_ns != 0) {
+        wind_up(source);
+        return;
+    }
     dv_rc rc = take_row(source, cells, count, &reason);
     if (rc == DV_OK)
         return;
@@ -242,7 +264,9 @@ static void on_end(struct dv_snowflake_statement *statement)
 {
     struct source_snowflake *source = statement->data;
     source->asking = false;
-    if (statement->rc == DV_OK)
+    if (source->stop_ns != 0)
+        wind_up(source);
+    else if (statement->rc == DV_OK)
         pass_on(source);
     else
         give_up(source, statement->rc, statement->reason);
@@ -253,8 +277,9 @@ static void ask(struct source_snowflake *source)
     if (source->asking || source->held == NULL)
         return;
     struct dv_snowflake_statement *statement = &source->statement;
-    *statement = (struct dv_snowflake_statement){ .sql = source->sql, .tag = "datavault-source", .on_columns = on_columns, .on_row = on_row,
-                                                  .on_end = on_end, .data = source };
+    *statement = (struct dv_snowflake_statement){ .sql = source->sql, .tag = "datavault-source", .async = true, .on_columns = on_columns,
+                                                  .on_row = on_row, .on_end = on_end, .data = source };
+    source->answered = false;
     source->now_ms = dv_wall_ms(dv_node_loop(source->node));
     source->asking = RAND_bytes(statement->request_id, sizeof statement->request_id) == 1 &&
                      dv_snowflake_run(&source->account, statement) == DV_OK;
@@ -264,7 +289,11 @@ static void ask(struct source_snowflake *source)
 
 static void on_timer(struct dv_timer *timer)
 {
-    ask(timer->data);
+    struct source_snowflake *source = timer->data;
+    if (source->stop_ns != 0)
+        wind_up(source);
+    else
+        ask(source);
 }
 
 /* ---- the operator ---- */
@@ -284,22 +313,29 @@ static dv_rc process(struct dv_node *node, struct dv_batch *batch)
 static void stop(struct dv_node *node)
 {
     struct source_snowflake *source = dv_state(node);
-    struct dv_batch *batch = source->held;
-    source->held = NULL;
-    dv_timer_stop(&source->timer);
-    if (source->asking)
-        dv_snowflake_cancel(&source->account, &source->statement);
-    source->asking = false;
-    end(source);
-    if (batch != NULL)
-        dv_finish(node, batch, DV_DROP);
+    if (source->stop_ns != 0)
+        return;
+    uint64_t now_ns = dv_now_ns(dv_node_loop(node));
+    source->stop_ns = now_ns > 0 ? now_ns : 1;
+    wind_up(source);
 }
 
+static const char *why_not(const struct source_snowflake *source)
+{
+    const char *reason = source->opened ? dv_snowflake_waits(&source->account) : NULL;
+    return reason != NULL ? reason : source->reason;
+}
+
+/* A run for the one answer has nothing to do without it. Who looks again and again loses nothing, and keeps nobody from sending. */
 static const char *waits(struct dv_node *node)
 {
     const struct source_snowflake *source = dv_state(node);
-    const char *reason = source->opened ? dv_snowflake_waits(&source->account) : NULL;
-    return reason != NULL ? reason : source->reason;
+    return source->follow ? NULL : why_not(source);
+}
+
+static const char *troubles(struct dv_node *node)
+{
+    return why_not(dv_state(node));
 }
 
 static const struct dv_breaker *breaker(const struct dv_node *node, uint32_t index)
@@ -373,6 +409,7 @@ const struct dv_operator dv_operator_source_snowflake = {
     .process = process,
     .stop = stop,
     .waits = waits,
+    .troubles = troubles,
     .breaker = breaker,
     .gauge = gauge,
     .close = close_node,

@@ -3,10 +3,14 @@
 #include "dashboard/server/server_internal.h"
 #include "engine/operator.h"
 
-const char *dv_health_of(const struct dv_server *server, struct dv_node *node)
+static bool goes_on(const struct dv_server *server, struct dv_node *node)
 {
-    const char *status = server->ready ? dv_node_status(node) : "";
-    return status[0] != '\0' ? status : NULL;
+    return !server->ready || dv_node_status(node)[0] == '\0';
+}
+
+const char *dv_health_trouble(const struct dv_server *server, struct dv_node *node)
+{
+    return server->ready ? dv_node_trouble(node) : "";
 }
 
 static const char *letters_reason(const struct dv_server *server)
@@ -25,7 +29,7 @@ bool dv_health_ready(const struct dv_server *server)
     if (!server->ready || letters_reason(server) != NULL || dv_graph_stall(server->graph).node != NULL)
         return false;
     for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++)
-        if (dv_health_of(server, dv_graph_node(server->graph, i)) != NULL)
+        if (!goes_on(server, dv_graph_node(server->graph, i)))
             return false;
     return true;
 }
@@ -84,7 +88,8 @@ void dv_health_json(struct dv_json *json, const void *data)
     dv_json_open(json, '{');
     for (uint32_t i = 0; i < dv_graph_node_count(server->graph); i++) {
         struct dv_node *node = dv_graph_node(server->graph, i);
-        write_check(json, dv_node_name(node), dv_health_of(server, node));
+        const char *trouble = dv_health_trouble(server, node);
+        write_check(json, dv_node_name(node), trouble[0] != '\0' ? trouble : NULL);
     }
     dv_json_close(json, '}');
     write_breakers(json, server);

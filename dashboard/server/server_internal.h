@@ -196,8 +196,8 @@ uint64_t dv_ingest_body_max(const struct dv_graph *graph);
 void dv_graph_json(struct dv_json *json, const void *server);
 void dv_stats_json(struct dv_json *json, const void *server);
 
-/* Why a node does not work now, or NULL. */
-const char *dv_health_of(const struct dv_server *server, struct dv_node *node);
+/* What is amiss with a node, also if it can go on: "" if all is well. */
+const char *dv_health_trouble(const struct dv_server *server, struct dv_node *node);
 
 /* The node's circuit breaker as members of an open object: nothing if it depends on nothing outside. */
 void dv_circuit_json(struct dv_json *json, const struct dv_server *server, const struct dv_node *node);

@@ -62,12 +62,11 @@ static void write_guard(struct dv_json *json, const struct dv_node *node)
 static void write_node(struct dv_json *json, const struct dv_server *server, struct dv_node *node)
 {
     const struct dv_node_stats *stats = dv_node_stats(node);
-    const char *reason = dv_health_of(server, node);
     dv_json_open(json, '{');
     dv_json_key(json, "name");
     dv_json_string(json, dv_node_name(node));
     dv_json_key(json, "status");
-    dv_json_string(json, reason != NULL ? reason : "");
+    dv_json_string(json, dv_health_trouble(server, node));
     number(json, "batches_in", stats->batches_in);
     number(json, "records_in", stats->records_in);
     number(json, "batches_out", stats->batches_out);

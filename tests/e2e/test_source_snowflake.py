@@ -15,6 +15,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
 from snowflake import Snowflake
+from snowflake.statements import CANCELLED, RUNNING
 from snowflake_caller import knobs, restore
 from world import World, free_port, wait_for
 
@@ -182,14 +183,18 @@ def test_it_asks_again_after_every_failure(world, snow):
     assert process.wait(20) == 0 and "Asthma" not in process.log.read_text()
 
 
-def test_it_stops_while_it_waits_for_an_answer(world, snow):
-    snow.run_s = 60
-    before = len(snow.requests)
+def test_a_stop_ends_the_statement_in_the_warehouse(world, snow):
+    snow.run_s = lambda text: 60 if "ENDLESS" in text else 0
+    (world.at / "analytics" / "ours.sql").write_text("SELECT 'x' AS DIAGNOSIS, 1 AS ENDLESS")
     write_graph(world, snow, follow="true", every="1s")
     process = world.start("run", "graph.yaml")
-    assert wait_for(lambda: len(snow.requests) > before, 20)
+    assert wait_for(lambda: states(snow, "ENDLESS") == [RUNNING], 20)
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(20) == 0 and states(snow, "ENDLESS") == [CANCELLED]
+
+
+def states(snow, word):
+    return [statement.state for statement in snow.statements.all.values() if word in statement.text]
 
 
 def fetch(port, path):
@@ -204,9 +209,14 @@ def fetch(port, path):
         connection.close()
 
 
-def test_a_changed_statement_counts_after_a_reload_and_status_says_why(world, snow):
+def stats_of(port, name):
+    return {node["name"]: node for node in json.loads(fetch(port, "/v1/stats")[1])["nodes"]}[name]
+
+
+def test_a_changed_statement_counts_after_a_reload_and_a_broken_one_keeps_nobody_from_sending(world, snow):
+    """Nothing is lost by it: status and figures say why, and the process stays in service, also longer than `stall`."""
     port = free_port()
-    write_graph(world, snow, settings=f"keyring: file:keys\nlisten: 127.0.0.1:{port}", follow="true", every="1s")
+    write_graph(world, snow, settings=f"keyring: file:keys\nstall: 1s\nlisten: 127.0.0.1:{port}", follow="true", every="2s")
     process = world.start("run", "graph.yaml")
     assert wait_for(lambda: rows(world), 20), process.log.read_text()
     (world.at / "analytics" / "ours.sql").write_text("SELECT 'Reloaded' AS DIAGNOSIS")
@@ -217,6 +227,8 @@ def test_a_changed_statement_counts_after_a_reload_and_status_says_why(world, sn
     snow.query("DROP VIEW GONE")
     process.send_signal(1)
     assert wait_for(lambda: "what the statement names does not exist" in fetch(port, "/v1/stats")[1], 20), fetch(port, "/v1/stats")
-    assert fetch(port, "/readyz")[0] == 503
-    figures = {node["name"]: node for node in json.loads(fetch(port, "/v1/stats")[1])["nodes"]}["in"]["figures"]
-    assert figures["failures"] >= 1
+    assert wait_for(lambda: stats_of(port, "in")["figures"]["failures"] >= 2, 20)
+    assert "graph.stalled" not in process.log.read_text()
+    code, told = fetch(port, "/readyz")
+    nodes = json.loads(told)["nodes"]
+    assert code == 200 and nodes["in"] == stats_of(port, "in")["status"] != "" and (nodes["few"], nodes["out"]) == ("ok", "ok")
