@@ -11,8 +11,6 @@
 #include "engine/memory.h"
 #include "operators/vectors_option.h"
 
-enum { LINE_BYTES = 2048 };
-
 const char *dv_vectors_cli_place(const struct dv_vectors_at *at, char text[DV_VECTORS_PLACE_TEXT])
 {
     const struct dv_vectors_place *place = at->place;
@@ -100,7 +98,7 @@ dv_rc dv_vectors_cli_ask(struct dv_vectors_cli *cli, struct dv_vectors_at *at, s
 
 static void print_count(const struct dv_vectors_cli *cli, const struct dv_vectors_at *at, uint64_t texts)
 {
-    char buffer[LINE_BYTES], text[DV_VECTORS_PLACE_TEXT];
+    char buffer[DV_VECTORS_LINE_BYTES], text[DV_VECTORS_PLACE_TEXT];
     struct dv_json json;
     const char *tenant = dv_graph_settings(cli->loaded.graph)->tenant;
     if (!cli->json) {

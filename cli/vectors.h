@@ -8,7 +8,11 @@
 #include "connectors/vectors.h"
 #include "engine/loop.h"
 
-enum { DV_VECTORS_PLACES_MAX = 32, DV_VECTORS_PLACE_TEXT = 160 };
+enum {
+    DV_VECTORS_PLACES_MAX = 32,
+    DV_VECTORS_PLACE_TEXT = 160,
+    DV_VECTORS_LINE_BYTES = 6 * 4096 + 2048 /* of JSON, with the longest path, of which a byte may become six */
+};
 
 struct dv_command;
 struct dv_vectors_place;

@@ -15,17 +15,17 @@
 #include "operators/subject_ref.h"
 #include "operators/vectors_option.h"
 
-enum { LINE_BYTES = 2048, TOGETHER = DV_VECTORS_PUT_MAX };
+enum { TOGETHER = DV_VECTORS_PUT_MAX, TOGETHER_WITH_TALKS = 32 * TOGETHER };
 
 /* A removal under way: references or ids, until they are enough to be sent. */
 struct forget {
     struct dv_vectors_cli *cli;
     struct dv_error *error;
     struct dv_subject_namer namer;
-    struct dv_vectors_row rows[TOGETHER];
+    struct dv_vectors_row rows[TOGETHER_WITH_TALKS];
     uint8_t refs[DV_SUBJECT_REFS_MAX][DV_SUBJECT_REF_BYTES]; /* of one name */
-    uint8_t sent[TOGETHER][DV_SUBJECT_REF_BYTES];
-    uint32_t count;
+    uint8_t sent[TOGETHER_WITH_TALKS][DV_SUBJECT_REF_BYTES];
+    uint32_t count, most; /* `most`: each dropping of turns reads every citation, and so there are few */
     uint64_t named, lines;
     bool shows, broken; /* `broken`: a place did not answer, and is not asked again */
 };
@@ -47,12 +47,12 @@ static void show(struct forget *forget)
                       (unsigned long long)removed_of(forget));
 }
 
-static dv_rc remove_texts(struct forget *forget)
+static dv_rc remove_rows(struct forget *forget, const struct dv_vectors_row *rows, uint32_t count)
 {
     struct dv_vectors_cli *cli = forget->cli;
     for (uint32_t i = 0; i < cli->count; i++) {
         struct dv_vectors_at *at = &cli->at[i];
-        struct dv_vectors_request request = { .kind = DV_VECTORS_REMOVE, .rows = forget->rows, .count = forget->count };
+        struct dv_vectors_request request = { .kind = DV_VECTORS_REMOVE, .rows = rows, .count = count };
         DV_TRY(dv_vectors_cli_ask(cli, at, &request, forget->error));
         at->removed += request.total;
         at->met += request.met;
@@ -61,7 +61,24 @@ static dv_rc remove_texts(struct forget *forget)
     return DV_OK;
 }
 
-/* Whoever asked before the texts went may still be answered from them: his turn goes too. */
+static dv_rc remove_texts(struct forget *forget)
+{
+    for (uint32_t at = 0; at < forget->count; at += TOGETHER)
+        DV_TRY(remove_rows(forget, forget->rows + at, forget->count - at < TOGETHER ? forget->count - at : TOGETHER));
+    return DV_OK;
+}
+
+/* Whoever asked before the texts went may still be answered from them: his turn goes too, and above all if not all of them went, for
+ * those that did are not found again. */
+static dv_rc drop_late(struct forget *forget, dv_rc removed, bool any)
+{
+    struct dv_error late = { 0 };
+    dv_rc rc = dv_vectors_talks_drop(forget->cli, any || removed != DV_OK, removed == DV_OK ? forget->error : &late);
+    if (rc != DV_OK)
+        dv_vectors_talks_tell_noted(forget->cli);
+    return removed != DV_OK ? removed : rc;
+}
+
 static dv_rc remove_them(struct forget *forget)
 {
     struct dv_vectors_cli *cli = forget->cli;
@@ -70,8 +87,8 @@ static dv_rc remove_them(struct forget *forget)
         return DV_OK;
     forget->broken = true;
     DV_TRY(dv_vectors_talks_drop(cli, false, forget->error));
-    DV_TRY(remove_texts(forget));
-    DV_TRY(dv_vectors_talks_drop(cli, removed_of(forget) > before, forget->error));
+    dv_rc removed = remove_texts(forget);
+    DV_TRY(drop_late(forget, removed, removed_of(forget) > before));
     forget->broken = false;
     cli->talks.noted = forget->count = 0;
     show(forget);
@@ -84,7 +101,7 @@ static dv_rc add(struct forget *forget, const struct dv_vectors_row *row)
     DV_TRY(dv_vectors_talks_note(forget->cli, row, forget->error));
     forget->broken = false;
     forget->rows[forget->count++] = *row;
-    return forget->count == TOGETHER || dv_vectors_talks_full(forget->cli) ? remove_them(forget) : DV_OK;
+    return forget->count == forget->most || dv_vectors_talks_full(forget->cli) ? remove_them(forget) : DV_OK;
 }
 
 static dv_rc take_name(void *context, const char *line, size_t length)
@@ -176,7 +193,7 @@ static dv_rc forget_people(struct forget *forget)
 
 static void print(const struct forget *forget, const struct dv_vectors_at *at)
 {
-    char buffer[LINE_BYTES], text[DV_VECTORS_PLACE_TEXT];
+    char buffer[DV_VECTORS_LINE_BYTES], text[DV_VECTORS_PLACE_TEXT];
     struct dv_json json;
     if (!forget->cli->json) {
         (void)printf("%s: %llu texts removed, of %llu named\n", dv_vectors_cli_place(at, text), (unsigned long long)at->removed,
@@ -256,6 +273,7 @@ int dv_vectors_forget(struct dv_vectors_cli *cli)
     forget->shows = dv_colour(STDERR_FILENO) && !cli->json;
     dv_rc rc = dv_vectors_talks_open(cli, &error);
     forget->broken = rc != DV_OK;
+    forget->most = dv_vectors_talks_any(cli) ? TOGETHER_WITH_TALKS : TOGETHER;
     if (rc == DV_OK)
         rc = cli->id_count > 0 ? by_id(forget) : forget_people(forget);
     int code = end(forget, rc);

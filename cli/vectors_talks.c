@@ -10,11 +10,12 @@
 
 #include "cli/command.h"
 #include "cli/vectors.h"
+#include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
 #include "operators/conversation.h"
 
-enum { LINE_BYTES = 2048, MANY = 1 << 16, ROOM_FIRST = 1024 };
+enum { MANY = 1 << 16, ROOM_FIRST = 1024 };
 
 /* ---- the files ---- */
 
@@ -107,17 +108,17 @@ static dv_rc note_person(struct dv_vectors_cli *cli, struct dv_vectors_at *at, c
     return DV_OK;
 }
 
-static bool any_open(const struct dv_vectors_talks *talks)
+bool dv_vectors_talks_any(const struct dv_vectors_cli *cli)
 {
-    for (uint32_t i = 0; i < talks->count; i++)
-        if (talks->at[i].opened)
+    for (uint32_t i = 0; i < cli->talks.count; i++)
+        if (cli->talks.at[i].opened)
             return true;
     return false;
 }
 
 dv_rc dv_vectors_talks_note(struct dv_vectors_cli *cli, const struct dv_vectors_row *row, struct dv_error *error)
 {
-    if (!any_open(&cli->talks))
+    if (!dv_vectors_talks_any(cli))
         return DV_OK;
     if (row->subject_ref.at == NULL)
         return note(&cli->talks, &row->id, 1, error);
@@ -184,6 +185,14 @@ dv_rc dv_vectors_talks_drop(struct dv_vectors_cli *cli, bool open_too, struct dv
     return DV_OK;
 }
 
+void dv_vectors_talks_tell_noted(const struct dv_vectors_cli *cli)
+{
+    char text[DV_UUID_TEXT];
+    (void)fprintf(stderr, "datavault: turns may be left that cite what was removed: do it again for these records\n");
+    for (uint32_t i = 0; i < cli->talks.noted; i++)
+        (void)fprintf(stderr, "--record %s\n", dv_id_text(text, cli->talks.ids[i]));
+}
+
 /* Who reads a file keeps its log: that is told at the end, as what is to be done is to do it again. */
 dv_rc dv_vectors_talks_cut(struct dv_vectors_cli *cli, struct dv_error *error)
 {
@@ -210,7 +219,7 @@ uint64_t dv_vectors_talks_dropped(const struct dv_vectors_cli *cli)
 
 static void print_json(const struct dv_vectors_cli *cli, const struct dv_vectors_talk *talk)
 {
-    char buffer[LINE_BYTES];
+    char buffer[DV_VECTORS_LINE_BYTES];
     struct dv_json json;
     dv_json_init(&json, buffer, sizeof buffer);
     dv_json_open(&json, '{');

@@ -39,11 +39,17 @@ void dv_vectors_talks_close(struct dv_vectors_cli *cli);
 /* Notes the records of the person that a row names, or the one of its id. DV_E_LIMIT: more than DV_VECTORS_NOTED_MAX. */
 DV_CHECKED dv_rc dv_vectors_talks_note(struct dv_vectors_cli *cli, const struct dv_vectors_row *row, struct dv_error *error);
 
+/* Whether there are any conversations. */
+bool dv_vectors_talks_any(const struct dv_vectors_cli *cli);
+
 /* So many are noted that they had better be dropped. */
 bool dv_vectors_talks_full(const struct dv_vectors_cli *cli);
 
 /* Drops the turns that cite one that is noted; `open_too`: and those whose answers are under way. */
 DV_CHECKED dv_rc dv_vectors_talks_drop(struct dv_vectors_cli *cli, bool open_too, struct dv_error *error);
+
+/* Tells the person which records are noted: their texts are gone, and so nobody finds them by a name any more. */
+void dv_vectors_talks_tell_noted(const struct dv_vectors_cli *cli);
 
 /* What the logs have of turns that were dropped, now or earlier, goes too. */
 DV_CHECKED dv_rc dv_vectors_talks_cut(struct dv_vectors_cli *cli, struct dv_error *error);

@@ -74,6 +74,17 @@ class Kept(HttpWorld):
             assert who.encode() not in done.stdout + done.stderr and note.encode() not in done.stdout + done.stderr
         return json.loads(done.stdout) if done.stdout else done.stderr.decode()
 
+    def forget_at_terminal(self, file, names):
+        """The exit code, what is said, and what a terminal shows meanwhile."""
+        ours, theirs = os.openpty()
+        with subprocess.Popen([self.binary, "vectors", "forget", file], cwd=self.at, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs,
+                              env={name: value for name, value in os.environ.items() if name != "NO_COLOR"}) as process:
+            out, _ = process.communicate("".join(f"{name}\n" for name in names).encode(), timeout=60)
+        os.close(theirs)
+        shown = os.read(ours, 65536)
+        os.close(ours)
+        return process.returncode, out, shown
+
     def count(self):
         done = self.run("vectors", "count", "index.yaml", "--json")
         assert done.returncode == 0, done.stderr
@@ -247,6 +258,66 @@ def test_nothing_is_removed_if_turns_cannot_be(talking):
     assert (texts["removed"], turns["turns"]) == (1, 1)
 
 
+def test_turns_go_though_a_place_fails(talking):
+    """One of two places has lost the texts when the other fails: an answer under way may be made of them, and by name nobody finds them again."""
+    talking.talk()
+    kept, under_way = talking.say("rash"), talking.say("cough")
+    talking.graph(INDEX.format(place=FILE) + "  too: { op: sink-vectors, after: vectors, path: more.sqlite }\n" + TALK.format(place=FILE), name="whole.yaml")
+    with contextlib.closing(sqlite3.connect(talking.path("vectors.sqlite"))) as one, contextlib.closing(sqlite3.connect(talking.path("more.sqlite"))) as more:
+        one.backup(more)
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as talks:
+        talks.execute("UPDATE turns SET status = NULL WHERE conversation = (SELECT n FROM conversations WHERE id = ?)",
+                      (bytes.fromhex(under_way.replace("-", "")),))
+        talks.execute("DELETE FROM sentences")  # not told yet
+    with contextlib.closing(sqlite3.connect(talking.path("more.sqlite"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = talking.run("vectors", "forget", "whole.yaml", input=b"cough-0\n")
+        assert done.returncode == 5 and b"more.sqlite" in done.stderr and b"vectors.sqlite: 1 texts removed" in done.stdout, done
+        other.execute("ROLLBACK")
+    assert talking.turns(kept, under_way) == [1, 0]
+    assert [told.get("removed", told.get("turns")) for told in talking.drop("cough-0")] == [0, 1, 0]
+
+
+def test_records_are_told_of_if_turns_stay(talking):
+    """By name they are not found again: their texts are gone."""
+    talking.talk()
+    under_way = talking.say("cough")
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as talks:
+        ((status,),) = talks.execute("SELECT status FROM turns").fetchall()
+        talks.execute("CREATE TEMP TABLE told AS SELECT * FROM sentences")
+        talks.execute("UPDATE turns SET status = NULL")
+        talks.execute("DELETE FROM sentences")
+        talks.execute("CREATE TRIGGER stay BEFORE DELETE ON turns BEGIN SELECT RAISE(ABORT, 'no'); END")
+        done = talking.run("vectors", "forget", "whole.yaml", input=b"cough-0\n")
+        assert done.returncode == 1 and talking.count() == 11, done
+        (record,) = [line.split() for line in done.stderr.decode().splitlines() if line.startswith("--record ")]
+        talks.execute("DROP TRIGGER stay")
+        talks.execute("INSERT INTO sentences SELECT * FROM told")  # and now it is
+        talks.execute("UPDATE turns SET status = ?", (status,))
+    again = talking.run("vectors", "forget", "whole.yaml", *record)
+    assert again.returncode == 0 and talking.turns(under_way) == [0], again
+
+
+def test_turns_are_looked_through_once_for_many_people(talking):
+    """References go to the places by the 256, but all that is cited is not read for each of those."""
+    talking.talk()
+    talking.say("cough")
+    names = [f"nobody-{i}" for i in range(300)] + ["cough-0"] + [f"nobody-{i}" for i in range(300, 600)] + ["rash-1"]
+    code, out, shown = talking.forget_at_terminal("whole.yaml", names)
+    assert code == 0 and b"2 texts removed, of 602 named" in out and b"1 turn of conversations removed" in out
+    assert shown.count(b"named, ") == 1 and b"602 named, 2 texts removed" in shown, shown
+
+
+def test_a_long_path_is_whole_json(talking):
+    talking.talk()
+    folder, file = "\x01" * 200, "\x01" * 180  # each byte is six of JSON's
+    talking.path(folder).mkdir()
+    with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"))) as one, contextlib.closing(sqlite3.connect(talking.path(folder) / file)) as other:
+        one.backup(other)
+    told = talking.drop("nobody", file="index.yaml", options=("--conversations", f"{folder}/{file}"))
+    assert told[1]["place"] == f"{folder}/{file}" and told[1]["turns"] == 0
+
+
 def test_what_cannot_be_done_is_said(kept):
     kept.index()
     assert "names nobody" in kept.forget(code=2)
@@ -273,14 +344,8 @@ def test_who_was_named_before_a_bad_line_is_forgotten(kept, options, told):
 
 def test_a_terminal_sees_how_far_it_is(kept):
     kept.index()
-    ours, theirs = os.openpty()
-    with subprocess.Popen([kept.binary, "vectors", "forget", "index.yaml"], cwd=kept.at, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs,
-                          env={name: value for name, value in os.environ.items() if name != "NO_COLOR"}) as process:
-        out, _ = process.communicate("".join(f"nobody-{i}\n" for i in range(600)).encode() + b"ben-7Qx\n", timeout=60)
-    os.close(theirs)
-    shown = os.read(ours, 65536)
-    os.close(ours)
-    assert process.returncode == 0 and b"1 texts removed, of 601 named" in out
+    code, out, shown = kept.forget_at_terminal("index.yaml", [f"nobody-{i}" for i in range(600)] + ["ben-7Qx"])
+    assert code == 0 and b"1 texts removed, of 601 named" in out
     assert b"\r\x1b[K256 named, 0 texts removed" in shown and shown.rstrip().endswith(b"\r\x1b[K") and b"7Qx" not in shown
 
 
