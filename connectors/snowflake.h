@@ -122,6 +122,10 @@ DV_CHECKED dv_rc dv_snowflake_open(struct dv_snowflake *snowflake, const struct 
  * long; DV_E_MEMORY: then nothing comes. */
 DV_CHECKED dv_rc dv_snowflake_run(struct dv_snowflake *snowflake, struct dv_snowflake_statement *statement);
 
+/* Whether what was answered, other than DV_E_DEPENDENCY, tells of the service and not of the statement: it was cancelled or lost there,
+ * stood in another's way, or met a fault of Snowflake's own. The same may be sent again, under the same id. */
+bool dv_snowflake_is_disturbed(const struct dv_snowflake_statement *statement);
+
 /* Ends a statement of which nothing more is wanted, also in Snowflake, if that has said that it runs; accepts one that is
  * over. */
 void dv_snowflake_cancel(struct dv_snowflake *snowflake, struct dv_snowflake_statement *statement);

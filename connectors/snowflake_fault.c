@@ -158,3 +158,13 @@ struct dv_snowflake_verdict dv_snowflake_judge(enum dv_snowflake_side side, unsi
     return (struct dv_snowflake_verdict){ DV_SNOWFLAKE_UNKNOWN, DV_E_DEPENDENCY,
                                           "what answers does not speak as Snowflake does" };
 }
+
+bool dv_snowflake_is_disturbed(const struct dv_snowflake_statement *statement)
+{
+    /* somebody ended it; in each other's way; connection; out of something; system; internal */
+    static const char *const classes[] = { "57", "40", "08", "53", "58", "XX" };
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(statement->sqlstate, classes[i], 2) == 0)
+            return true;
+    return strcmp(statement->code, "000604") == 0 || strcmp(statement->code, "000709") == 0;
+}

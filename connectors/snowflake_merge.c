@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "connectors/snowflake_name.h"
 #include "engine/arena.h"
 #include "engine/error.h"
 #include "engine/schema.h"
@@ -28,20 +29,14 @@ static void put(struct writer *writer, const char *text)
     writer->at += length;
 }
 
-static char capital(char c)
-{
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
-
-/* Between quotation marks; those in it are doubled. */
 static void put_quoted(struct writer *writer, const char *name, bool capitals)
 {
-    put(writer, "\"");
-    for (; *name != '\0'; name++) {
-        const char text[] = { capitals ? capital(*name) : *name, '\0' };
-        put(writer, *name == '"' ? "\"\"" : text);
-    }
-    put(writer, "\"");
+    char *quoted = writer->at;
+    bool fits = dv_snowflake_quote_name(quoted, (size_t)(writer->end - quoted), name);
+    DV_ASSERT(fits);
+    writer->at += strlen(quoted);
+    for (char *at = quoted; capitals && *at != '\0'; at++)
+        *at = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
 }
 
 static void put_values(struct writer *writer, const struct dv_schema *columns)

@@ -87,7 +87,7 @@ static void end_failed(struct dv_snowflake_table *table)
     else if (strcmp(statement->code, "391920") == 0 && table->warehouse != NULL)
         end_without_warehouse(table);
     else
-        end(table, dv_error_set(&table->error, statement->rc, "%s (account %s, user %s)", statement->reason, account,
+        end(table, dv_error_set(&table->error, dv_snowflake_is_disturbed(statement) ? DV_E_DEPENDENCY : statement->rc, "%s (account %s, user %s)", statement->reason, account,
                                 user_of(table)));
 }
 

@@ -50,7 +50,7 @@ static const struct dv_option options[] = {
       .help = "With `mode: streaming`: how many of the records sent last the journal knows, 32 bytes of memory each: more than can be under way." },
     { "linger", DV_DURATION, offsetof(struct dv_snow_options, linger_ms), .initial = "1s", .max = 600000,
       .help = "With `mode: sql`: how long a row waits for others to travel with." },
-    { "rows", DV_INT, offsetof(struct dv_snow_options, rows), .initial = "1024", .min = 1, .max = DV_SNOW_KEEP_ROWS,
+    { "rows", DV_INT, offsetof(struct dv_snow_options, rows), .initial = "1024", .min = 1, .max = DV_SNOW_TAKEN_MAX,
       .help = "With `mode: sql`: the most rows of a statement, which is sent when there are so many." },
     { "requests", DV_INT, offsetof(struct dv_snow_options, requests), .initial = "2", .min = 1, .max = DV_SNOW_REQUESTS_MAX,
       .help = "With `mode: sql`: statements at a time; Snowflake carries out one after the other, but the next is there by then." },

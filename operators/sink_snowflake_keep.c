@@ -2,10 +2,15 @@
  * sink_snowflake_keep.c - which rows wait, which are under way, which are over. */
 #include "operators/sink_snowflake_keep.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "connectors/snowflake_array.h"
 #include "engine/id.h"
+#include "engine/json.h"
 #include "engine/operator.h"
+
+enum { PREFIX_MAX = 64 };
 
 static bool is_set(const uint64_t *bits, uint32_t row)
 {
@@ -97,10 +102,26 @@ uint32_t dv_snow_keep_take(struct dv_snow_keep *keep, struct dv_snow_taken *rows
             if (!waits(kept, row) || !add_id(keep, kept->batch->row[row].id))
                 continue;
             set(kept->taken, row);
-            rows[count++] = (struct dv_snow_taken){ kept, (uint16_t)row };
+            rows[count++] = (struct dv_snow_taken){ .kept = kept, .row = (uint16_t)row };
         }
     }
     return count;
+}
+
+dv_rc dv_snow_keep_write(struct dv_snow_taken row, struct dv_snowflake_array *array)
+{
+    const struct dv_batch *batch = row.kept->batch;
+    char id[DV_UUID_TEXT];
+    char *text = dv_snowflake_array_room(array, PREFIX_MAX + dv_json_record_bound(batch, row.row));
+    if (text == NULL)
+        return DV_E_MEMORY;
+    int prefix = snprintf(text, PREFIX_MAX, "{\"DV_ID\":\"%s\"", dv_id_text(id, batch->row[row.row].id));
+    size_t length = dv_json_record(batch, row.row, text + prefix);
+    if (length == 2) /* "{}" */
+        text[prefix] = '}';
+    else
+        text[prefix] = ',';
+    return dv_snowflake_array_add(array, (size_t)prefix + (length == 2 ? 1 : length));
 }
 
 /* ---- what became of them ---- */
@@ -112,13 +133,22 @@ bool dv_snow_keep_is_over(struct dv_snow_taken row)
 
 void dv_snow_keep_end(struct dv_snow_taken row)
 {
-    set(row.kept->over, row.row);
+    if (row.refused == DV_OK)
+        set(row.kept->over, row.row);
 }
 
 void dv_snow_keep_reject(struct dv_snow_keep *keep, struct dv_snow_taken row, dv_rc rc, const char *reason)
 {
     set(row.kept->over, row.row);
     dv_reject_row(keep->node, row.kept->batch, row.row, rc, reason);
+}
+
+void dv_snow_keep_reject_refused(struct dv_snow_keep *keep, const struct dv_snow_taken *rows, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (rows[i].refused != DV_OK)
+            dv_snow_keep_reject(keep, rows[i], rows[i].refused,
+                                rows[i].refused == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
 }
 
 static bool all_over(const struct dv_snow_kept *kept)

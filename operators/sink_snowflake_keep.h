@@ -9,12 +9,14 @@
 #include "engine/batch.h"
 
 enum {
-    DV_SNOW_KEEP_MAX = 8, /* batches */
+    DV_SNOW_KEEP_MAX = 64, /* batches */
+    DV_SNOW_TAKEN_MAX = 2048, /* rows of a request */
     DV_SNOW_KEEP_ROWS = DV_SNOW_KEEP_MAX * DV_BATCH_ROWS,
     DV_SNOW_KEEP_IDS = 2 * DV_SNOW_KEEP_ROWS
 };
 
 struct dv_node;
+struct dv_snowflake_array;
 
 /* A batch; its rows wait, are taken into a request, are over. */
 struct dv_snow_kept {
@@ -27,6 +29,7 @@ struct dv_snow_kept {
 struct dv_snow_taken {
     struct dv_snow_kept *kept;
     uint16_t row;
+    dv_rc refused; /* what for; DV_OK: it is not */
 };
 
 /* The batches. Zero at first, but for the node. */
@@ -48,10 +51,16 @@ uint32_t dv_snow_keep_waiting(const struct dv_snow_keep *keep);
  * found in the table then, or rejected like the first. */
 uint32_t dv_snow_keep_take(struct dv_snow_keep *keep, struct dv_snow_taken *rows, uint32_t most);
 
-/* Whether a row is in the table or rejected; that it is in the table; and that it goes to the dead letters, for a reason that is a literal. */
+/* The record as JSON, with its id before it, behind what the array has; as dv_snowflake_array_add(), or DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_snow_keep_write(struct dv_snow_taken row, struct dv_snowflake_array *array);
+
+/* Whether a row is in the table or rejected; that it is in the table, unless it is `refused`; and that it goes to the dead letters, for a reason that is a literal. */
 bool dv_snow_keep_is_over(struct dv_snow_taken row);
 void dv_snow_keep_end(struct dv_snow_taken row);
 void dv_snow_keep_reject(struct dv_snow_keep *keep, struct dv_snow_taken row, dv_rc rc, const char *reason);
+
+/* Rejects those that are `refused`. */
+void dv_snow_keep_reject_refused(struct dv_snow_keep *keep, const struct dv_snow_taken *rows, uint32_t count);
 
 /* Finishes the batches of which all rows are over; and every batch, with an error. */
 void dv_snow_keep_finish(struct dv_snow_keep *keep);

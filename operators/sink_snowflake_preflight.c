@@ -175,8 +175,9 @@ static void on_timer(struct dv_timer *timer)
 
 void dv_snow_preflight_start(struct dv_snow_preflight *preflight, struct dv_snowflake *snowflake)
 {
+    if (preflight->snowflake == NULL)
+        dv_timer_init(snowflake->config.loop, &preflight->timer, on_timer, preflight);
     preflight->snowflake = snowflake;
-    dv_timer_init(snowflake->config.loop, &preflight->timer, on_timer, preflight);
     dv_timer_start(&preflight->timer, 0);
 }
 

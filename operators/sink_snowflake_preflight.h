@@ -31,7 +31,7 @@ struct dv_snow_preflight {
     char pipe[DV_SNOWFLAKE_NAME_MAX + 1];
 };
 
-/* Begins; `on_end` comes from the loop, unless it is closed before. */
+/* Begins, again if it has ended before; `on_end` comes from the loop, unless it is closed before. */
 void dv_snow_preflight_start(struct dv_snow_preflight *preflight, struct dv_snowflake *snowflake);
 
 /* Before the account is closed; accepts a zeroed one. */

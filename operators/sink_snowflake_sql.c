@@ -7,8 +7,19 @@
  * the second run. An id that outlived the process could not be used so: Snowflake would tell of the first run although the table
  * was emptied since.
  *
- * What Snowflake refuses is sent in halves until the record stands alone that it is about. Alone it is rejected, but only if the
- * same statement passes without any record: else it was not about records, and the run halts. */
+ * What Snowflake refuses is sent in halves until a record stands alone. That it is refused does not prove it wrong: the service, the
+ * statement or the table may be at fault, and no code tells which (22018 is a bad value, and a column whose type was changed). So
+ *
+ *  1. what tells of the service itself (dv_snowflake_is_disturbed()) is no refusal: the same is sent again, for as long as it takes;
+ *  2. the same statement must pass without any record, which proves service, statement and rights as they are now, for each record anew;
+ *  3. the table must still take such records: it is looked at as before the first row (a column that has become NOT NULL or of
+ *     another type passes 2), at the first record that is refused of a request, and at the request's end if there were more;
+ *  4. the record must be refused once more, under another id, which leaves out what came and went;
+ *  5. others must have passed: if all records of a request of several are refused, or of two in a row that had one each, the run
+ *     halts with the code. Something about all of them is wrong, and nobody can tell what.
+ *
+ * Where 2, 3 or 5 fail the run halts, and a record is rejected only when its whole request is over: until then it may turn out that it
+ * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it. */
 #include "operators/sink_snowflake_sql.h"
 
 #include <openssl/rand.h>
@@ -18,13 +29,16 @@
 #include "connectors/snowflake_array.h"
 #include "connectors/snowflake_merge.h"
 #include "engine/id.h"
-#include "engine/json.h"
 #include "engine/log.h"
 #include "engine/operator.h"
 #include "operators/sink_snowflake.h"
 #include "operators/sink_snowflake_keep.h"
+#include "operators/sink_snowflake_preflight.h"
 
-enum { HALVES_MAX = 16, PREFIX_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, LOOK_MS = 25, NS_PER_MS = 1000000 };
+enum { HALVES_MAX = 16, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, LOOK_MS = 25, LOOK_MAX_MS = 1000, NS_PER_MS = 1000000 };
+
+/* What becomes of a record that stands alone and is refused. */
+enum step { SENDS, PROVES, LOOKS, SENDS_AGAIN };
 
 /* A request: of its rows those from `from` to `to` are under way, as a statement or waiting to be one. */
 struct dv_snow_request {
@@ -34,8 +48,9 @@ struct dv_snow_request {
     uint32_t from, to;
     uint32_t ends[HALVES_MAX]; /* of what comes behind `to`, the nearest last */
     uint32_t end_count;
-    bool proves; /* the statement has no record, to see whether it passes */
-    bool proved;
+    enum step step;
+    bool looked, passed; /* at the table; with records */
+    uint32_t refused;    /* records */
     uint32_t tries; /* in a row, after which nobody knows more */
     const char *reason;
     struct dv_snowflake_array array;
@@ -43,6 +58,7 @@ struct dv_snow_request {
     struct dv_snowflake_bind binds[2];
     char unit[DV_UUID_TEXT];
     struct dv_timer timer;
+    struct dv_snow_preflight look;
 };
 
 /* The mode's state. */
@@ -50,16 +66,21 @@ struct dv_snow_sql {
     const struct dv_snow_options *options;
     struct dv_snowflake *snowflake;
     struct dv_snow_keep keep;
+    const struct dv_schema *columns;
     const char *text;
     dv_rc rc; /* why it halted */
     const char *reason; /* NULL: it has not */
+    struct dv_error told; /* what the reason may point to */
+    bool doubted; /* a record that was a request of its own was refused, and none has passed since */
     uint64_t due_ns; /* when what waits is sent; 0: nothing waits */
+    uint64_t pause_ms; /* until the next look whether more can come */
     struct dv_timer timer;
     struct dv_snow_request requests[DV_SNOW_REQUESTS_MAX]; /* as many as the options say */
 };
 
 static void send_range(struct dv_snow_request *request);
 static void begin_requests(struct dv_snow_sql *sql);
+static void judge(struct dv_snow_request *request);
 
 static uint32_t request_count(const struct dv_snow_sql *sql)
 {
@@ -78,6 +99,7 @@ static void halt(struct dv_snow_sql *sql, dv_rc rc, const char *reason)
     for (uint32_t i = 0; i < request_count(sql); i++) {
         dv_snowflake_cancel(sql->snowflake, &sql->requests[i].statement);
         dv_timer_stop(&sql->requests[i].timer);
+        dv_snow_preflight_close(&sql->requests[i].look);
     }
     dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(sql->keep.node)), DV_LOG_REASON("why", rc));
     dv_snow_keep_fail(&sql->keep, sql->rc, reason);
@@ -124,23 +146,6 @@ static void begin_statement(struct dv_snow_request *request, struct dv_snowflake
 
 /* ---- rows ---- */
 
-/* The record as JSON with its id before it, written where it stays. */
-static dv_rc add_row(struct dv_snow_request *request, struct dv_snow_taken row)
-{
-    const struct dv_batch *batch = row.kept->batch;
-    char id[DV_UUID_TEXT];
-    char *text = dv_snowflake_array_room(&request->array, PREFIX_MAX + dv_json_record_bound(batch, row.row));
-    if (text == NULL)
-        return DV_E_MEMORY;
-    int prefix = snprintf(text, PREFIX_MAX, "{\"DV_ID\":\"%s\"", dv_id_text(id, batch->row[row.row].id));
-    size_t length = dv_json_record(batch, row.row, text + prefix);
-    if (length == 2) /* "{}" */
-        text[prefix] = '}';
-    else
-        text[prefix] = ',';
-    return dv_snowflake_array_add(&request->array, (size_t)prefix + (length == 2 ? 1 : length));
-}
-
 static void end_on(struct dv_snow_request *request, uint32_t to)
 {
     DV_ASSERT(request->end_count < HALVES_MAX && request->from < to && to < request->to);
@@ -156,7 +161,7 @@ static dv_rc fill_array(struct dv_snow_request *request)
     for (uint32_t i = request->from; i < request->to && rc != DV_E_MEMORY; i++) {
         if (dv_snow_keep_is_over(request->rows[i]))
             continue;
-        rc = add_row(request, request->rows[i]);
+        rc = dv_snow_keep_write(request->rows[i], &request->array);
         if (rc == DV_E_FULL)
             end_on(request, i);
         else if (rc == DV_E_LIMIT)
@@ -168,20 +173,29 @@ static dv_rc fill_array(struct dv_snow_request *request)
     return rc;
 }
 
+static void end_request(struct dv_snow_request *request)
+{
+    request->count = 0;
+    dv_snowflake_array_free(&request->array);
+    dv_snow_keep_finish(&request->sql->keep);
+    begin_requests(request->sql);
+}
+
+/* Of those that were refused nobody knows yet whether they go to the dead letters: see judge(). */
 static void end_range(struct dv_snow_request *request)
 {
     for (uint32_t i = request->from; i < request->to; i++)
         dv_snow_keep_end(request->rows[i]);
+    request->step = SENDS;
     request->from = request->to;
     if (request->end_count > 0) {
         request->to = request->ends[--request->end_count];
         send_range(request);
-        return;
+    } else if (request->refused > 0) {
+        judge(request);
+    } else {
+        end_request(request);
     }
-    request->count = 0;
-    dv_snowflake_array_reset(&request->array);
-    dv_snow_keep_finish(&request->sql->keep);
-    begin_requests(request->sql);
 }
 
 static void send_range(struct dv_snow_request *request)
@@ -195,42 +209,102 @@ static void send_range(struct dv_snow_request *request)
         end_range(request);
 }
 
-/* ---- answers ---- */
+/* ---- refusals ---- */
 
 /* Whether Snowflake had looked at the statement, and said no. */
 static bool is_refused(const struct dv_snowflake_statement *statement)
 {
-    const char *state = statement->sqlstate;
-    bool by_others = strncmp(state, "57", 2) == 0 || strncmp(state, "40", 2) == 0; /* cancelled; in each other's way */
     bool is_answer = strcmp(statement->code, "090001") != 0 && statement->code[0] != '\0';
-    if (statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_MEMORY || by_others)
+    if (statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_MEMORY || dv_snowflake_is_disturbed(statement))
         return false;
     return statement->rc != DV_E_DATA || is_answer;
 }
 
-static void reject_alone(struct dv_snow_request *request)
+/* Codes are letters and digits. */
+static void halt_for_all(struct dv_snow_request *request)
 {
-    bool large = request->statement.rc == DV_E_LIMIT;
-    dv_snow_keep_reject(&request->sql->keep, request->rows[request->from], large ? DV_E_LIMIT : DV_E_DATA,
-                        large ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
-    end_range(request);
+    const struct dv_snowflake_statement *statement = &request->statement;
+    (void)dv_error_set(&request->sql->told, DV_E_FAILED, "it refuses every record (code %s, SQLSTATE %s: %s): is the table one for them?",
+                       statement->code, statement->sqlstate, statement->reason);
+    halt(request->sql, DV_E_FAILED, request->sql->told.text);
+}
+
+/* When the request is over: see the head. */
+static void settle(struct dv_snow_request *request)
+{
+    struct dv_snow_sql *sql = request->sql;
+    if (!request->passed && (request->refused > 1 || sql->doubted)) {
+        halt_for_all(request);
+        return;
+    }
+    sql->doubted = !request->passed;
+    dv_snow_keep_reject_refused(&sql->keep, request->rows, request->to);
+    end_request(request);
+}
+
+static void send_again(struct dv_snow_request *request)
+{
+    request->step = SENDS_AGAIN;
+    begin_statement(request, dv_snowflake_array_end(&request->array));
+}
+
+static void on_look(struct dv_snow_preflight *look)
+{
+    struct dv_snow_request *request = look->data;
+    if (look->rc != DV_OK) {
+        request->sql->told = look->error;
+        halt(request->sql, look->rc, request->sql->told.text);
+    } else if (request->from < request->to) {
+        send_again(request);
+    } else {
+        settle(request);
+    }
+}
+
+static void look_at_table(struct dv_snow_request *request)
+{
+    struct dv_snow_preflight *look = &request->look;
+    request->step = LOOKS;
+    request->looked = true;
+    look->options = request->sql->options;
+    look->schema = request->sql->columns;
+    look->on_end = on_look;
+    look->data = request;
+    dv_snow_preflight_start(look, request->sql->snowflake);
+}
+
+static void judge(struct dv_snow_request *request)
+{
+    if (request->refused > 1)
+        look_at_table(request);
+    else
+        settle(request);
+}
+
+static void send_halves(struct dv_snow_request *request)
+{
+    end_on(request, request->from + (request->to - request->from) / 2);
+    send_range(request);
 }
 
 static void take_refusal(struct dv_snow_request *request)
 {
     struct dv_snowflake_statement *statement = &request->statement;
-    if (request->proves || statement->rc == DV_E_CONFIG) {
+    if (request->step == PROVES || statement->rc == DV_E_CONFIG) {
         halt(request->sql, statement->rc, statement->reason);
     } else if (request->to - request->from > 1) {
-        end_on(request, request->from + (request->to - request->from) / 2);
-        send_range(request);
-    } else if (request->proved) {
-        reject_alone(request);
-    } else {
-        request->proves = true;
+        send_halves(request);
+    } else if (request->step == SENDS) {
+        request->step = PROVES;
         begin_statement(request, (struct dv_snowflake_text){ "[]", 2 });
+    } else {
+        request->refused++;
+        request->rows[request->from].refused = statement->rc == DV_E_LIMIT ? DV_E_LIMIT : DV_E_DATA;
+        end_range(request);
     }
 }
+
+/* ---- answers ---- */
 
 static void on_timer(struct dv_timer *timer)
 {
@@ -246,14 +320,25 @@ static void on_timer(struct dv_timer *timer)
 static void take_silence(struct dv_snow_request *request)
 {
     struct dv_snowflake_statement *statement = &request->statement;
-    bool too_long = strcmp(statement->code, "000630") == 0;
-    if (too_long && !request->proves && request->to - request->from > 1) {
-        end_on(request, request->from + (request->to - request->from) / 2);
-        send_range(request);
+    if (strcmp(statement->code, "000630") == 0 && request->to - request->from > 1) {
+        send_halves(request);
         return;
     }
     statement->sent = true;
     pause_request(request, statement->reason);
+}
+
+static void take_success(struct dv_snow_request *request)
+{
+    if (request->step == PROVES && request->looked) {
+        send_again(request);
+    } else if (request->step == PROVES) {
+        look_at_table(request);
+    } else {
+        request->passed = true;
+        request->sql->doubted = false;
+        end_range(request);
+    }
 }
 
 static void on_end(struct dv_snowflake_statement *statement)
@@ -265,15 +350,10 @@ static void on_end(struct dv_snowflake_statement *statement)
     }
     request->tries = 0;
     request->reason = NULL;
-    if (statement->rc != DV_OK) {
+    if (statement->rc != DV_OK)
         take_refusal(request);
-    } else if (request->proves) {
-        request->proves = false;
-        request->proved = true;
-        reject_alone(request);
-    } else {
-        end_range(request);
-    }
+    else
+        take_success(request);
 }
 
 /* ---- gathering ---- */
@@ -281,8 +361,9 @@ static void on_end(struct dv_snowflake_statement *statement)
 static void begin_request(struct dv_snow_request *request, uint32_t count)
 {
     request->count = request->to = count;
-    request->from = request->end_count = request->tries = 0;
-    request->proves = request->proved = false;
+    request->from = request->end_count = request->tries = request->refused = 0;
+    request->step = SENDS;
+    request->looked = request->passed = false;
     request->reason = NULL;
     send_range(request);
 }
@@ -308,7 +389,7 @@ static bool is_due(const struct dv_snow_sql *sql, uint32_t waiting, bool idle)
 }
 
 /* Comes back to what waits when it is due: at once, but not from here, or a while after the first of it came, or when nothing
- * more comes. */
+ * more comes: of which nobody tells, so that is looked for, the less often the longer nothing came. */
 static void wait_for_more(struct dv_snow_sql *sql, uint32_t waiting, bool idle)
 {
     uint64_t now = dv_now_ns(dv_node_loop(sql->keep.node));
@@ -316,7 +397,8 @@ static void wait_for_more(struct dv_snow_sql *sql, uint32_t waiting, bool idle)
         sql->due_ns = now + (uint64_t)sql->options->linger_ms * NS_PER_MS;
     uint64_t pause_ms = is_due(sql, waiting, idle) ? 0 : (sql->due_ns - now) / NS_PER_MS + 1;
     dv_timer_stop(&sql->timer);
-    dv_timer_start(&sql->timer, pause_ms < LOOK_MS ? pause_ms : LOOK_MS);
+    dv_timer_start(&sql->timer, pause_ms < sql->pause_ms ? pause_ms : sql->pause_ms);
+    sql->pause_ms = sql->pause_ms < LOOK_MAX_MS / 2 ? 2 * sql->pause_ms : LOOK_MAX_MS;
 }
 
 static void begin_requests(struct dv_snow_sql *sql)
@@ -370,6 +452,8 @@ dv_rc dv_snow_sql_open(struct dv_node *node, const struct dv_snow_options *optio
     if (sql == NULL)
         return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
     sql->options = options;
+    sql->columns = columns;
+    sql->pause_ms = LOOK_MS;
     sql->snowflake = snowflake;
     sql->keep.node = node;
     *ret = sql;
@@ -382,6 +466,7 @@ void dv_snow_sql_close(struct dv_snow_sql *sql)
     for (uint32_t i = 0; i < request_count(sql); i++) {
         struct dv_snow_request *request = &sql->requests[i];
         dv_snowflake_cancel(sql->snowflake, &request->statement);
+        dv_snow_preflight_close(&request->look);
         dv_snowflake_array_free(&request->array);
         if (request->timer.loop != NULL)
             dv_timer_close(&request->timer);
@@ -396,6 +481,7 @@ dv_rc dv_snow_sql_take(struct dv_snow_sql *sql, struct dv_batch *batch)
     if (batch->rejected_count == batch->rows)
         return DV_PASS;
     dv_snow_keep_hold(&sql->keep, batch);
+    sql->pause_ms = LOOK_MS;
     if (free_request(sql, &idle) != NULL)
         wait_for_more(sql, dv_snow_keep_waiting(&sql->keep), idle);
     return DV_HOLD;

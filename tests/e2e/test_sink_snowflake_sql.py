@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -219,6 +220,106 @@ def test_a_refusal_that_is_about_no_record_halts(world, snow):
     snow.scripts.clear()
     run(world)
     assert numbers(snow) == list(range(1, 1001))
+
+
+def refused(code, state):
+    return Answer(422, {"code": code, "sqlState": state, "message": "out of order"})
+
+
+def follow(world, more=""):
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("schema: count", "schema: count, follow: true" + more))
+
+
+def was_halted(world, snow, before, *reasons, code=1):
+    said = run(world, code)
+    for reason in reasons:
+        assert reason in said, said[-3000:]
+    assert world.letters() == [] and len(submitted(snow, before)) < 60
+
+
+def test_a_record_is_proved_to_be_wrong_each_for_itself(world, snow):
+    """One is too long; then Snowflake refuses all statements: nobody is blamed for the other's sake."""
+    before = len(snow.requests)
+    write_records(world, 1, 4, lambda number: "x" * 21 if number == 1 else "w")
+    # 4, 2, 1, none, table, warehouse, 1 again; then all are refused
+    script(snow, None, None, None, None, None, None, None, *[refused("009999", "22000")] * 100)
+    was_halted(world, snow, before, "a value does not fit its column")
+
+
+@pytest.mark.parametrize("trouble", [refused("000603", "XX000"), refused("000709", "02000"), refused("009999", "22000")], ids=["fault", "lost", "unknown"])
+def test_a_good_record_alone_that_is_refused_once_is_no_dead_letter(world, snow, trouble):
+    before = len(snow.requests)
+    write_records(world, 1, 1)
+    script(snow, trouble)
+    run(world)
+    assert numbers(snow) == [1] and world.letters() == []
+    assert_ids_are_kept(snow, before)
+
+
+def test_a_table_that_is_changed_meanwhile_halts(world, snow):
+    """The statement passes without records, and refuses each of them."""
+    follow(world)
+    write_records(world, 1, 5)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: len(snow.rows("T")) == 5, 30), process.log.read_text()
+    snow.query(TABLE.replace("WARD VARCHAR(20)", "WARD VARCHAR(20), PLACE VARCHAR NOT NULL"))
+    write_records(world, 6, 6)
+    assert process.wait(30) == 3 and "column PLACE of table DV.PUBLIC.T is NOT NULL" in process.log.read_text()
+    assert world.letters() == []
+
+
+def test_records_that_are_all_refused_are_no_dead_letters(world, snow):
+    """Of a request of several; then of requests of one, of which the second halts."""
+    snow.query(TABLE.replace("VARCHAR(20)", "VARCHAR(1)"))
+    before = len(snow.requests)
+    write_records(world, 1, 5)
+    was_halted(world, snow, before, "it refuses every record (code 100078, SQLSTATE 22000")
+    write_graph(world, snow, rows=1, requests=1)
+    assert "it refuses every record" in run(world, 1) and len(world.letters()) == 1
+
+
+def test_a_look_at_the_table_that_is_cancelled_is_taken_again(world, snow):
+    snow.script(SUBMITTED, DISTURBED[0], None, DISTURBED[0])
+    write_records(world, 1, 10)
+    run(world)
+    assert numbers(snow) == list(range(1, 11))
+
+
+def switches(process):
+    """How often it has rested."""
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text(), re.M)[1])
+
+
+def test_rows_that_linger_keep_nobody_awake(world, snow):
+    """It looked forty times a second whether more could come."""
+    asked = len(snow.requests)
+    write_graph(world, snow, linger="10m")
+    follow(world)
+    write_records(world, 1, 3)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: len(snow.requests) >= asked + 2, 30), process.log.read_text()
+    time.sleep(1.5)
+    before = switches(process)
+    time.sleep(2)
+    assert switches(process) - before < 50
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and numbers(snow) == [1, 2, 3]
+
+
+def test_as_many_batches_linger_as_a_source_may_have_out(world, snow):
+    """Eight did, whatever `linger` said."""
+    before = len(snow.requests)
+    snow.query(TABLE.replace("VARCHAR(20)", "VARCHAR"))
+    write_graph(world, snow, "keyring: file:keys\nbatch_bytes: 256KiB", linger="10m")
+    follow(world, ", credits: 60")
+    write_records(world, 1, 40, lambda number: "w" * 60_000)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: len(snow.requests) >= before + 2, 30), process.log.read_text()
+    time.sleep(2)
+    assert submitted(snow, before) == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and len(submitted(snow, before)) == 1 and len(numbers(snow)) > 8, process.log.read_text()
 
 
 def test_the_same_stream_twice_is_there_once(world, snow):
