@@ -11,7 +11,7 @@
 
 #include "connectors/llm_internal.h"
 
-enum { FRAME_MAX = 4 * 1024 * 1024, QUOTA_CLOSED_MS = 600000, SKEW_MAX_S = 300, MS_PER_S = 1000 };
+enum { FRAME_MAX = 4 * 1024 * 1024, QUOTA_CLOSED_MS = 600000 };
 
 static const char withheld[] = "[withheld by Cortex Guard]";
 
@@ -51,9 +51,8 @@ static void native_path(const struct dv_llm_talk *talk, char *out, size_t size)
     put_path(out, size, talk->request != NULL ? "/api/v2/cortex/inference:complete" : "/api/v2/cortex/inference:embed");
 }
 
-static void write_texts(struct dv_json *json, const struct dv_llm_embedding *embedding)
+void dv_llm_cortex_texts(struct dv_json *json, const struct dv_llm_embedding *embedding)
 {
-    dv_json_key(json, "text");
     dv_json_open(json, '[');
     for (uint32_t i = 0; i < embedding->count; i++)
         dv_json_text(json, embedding->texts[i].at, embedding->texts[i].length);
@@ -110,24 +109,21 @@ static bool write_body(const struct dv_llm_talk *talk, struct dv_json *json)
     dv_json_open(json, '{');
     dv_json_key(json, "model");
     dv_json_string(json, config->model);
-    if (talk->embedding != NULL)
-        write_texts(json, talk->embedding);
-    else if (config->kind == DV_LLM_CORTEX)
+    if (talk->embedding != NULL) {
+        dv_json_key(json, "text");
+        dv_llm_cortex_texts(json, talk->embedding);
+    } else if (config->kind == DV_LLM_CORTEX) {
         write_chat(json, talk->request);
-    else
+    } else {
         write_native(json, talk->request, config->guarded);
+    }
     dv_json_close(json, '}');
     return true;
 }
 
 /* ---- errors ---- */
 
-struct text {
-    const char *at;
-    size_t length;
-};
-
-static bool has(const struct text *text, const char *word)
+static bool has(const struct dv_llm_text *text, const char *word)
 {
     size_t length = strlen(word);
     for (size_t i = 0; i + length <= text->length; i++)
@@ -137,39 +133,59 @@ static bool has(const struct text *text, const char *word)
 }
 
 /* Errors come as OpenAI's do or as all of Snowflake's; what they say is looked at here and goes nowhere. */
-static struct text message_of(struct dv_llm_talk *talk)
+static struct dv_llm_text message_of(struct dv_llm_talk *talk)
 {
     struct dv_doc *doc = &talk->doc;
-    struct text text = { NULL, 0 };
+    struct dv_llm_text text = { NULL, 0 };
     dv_doc_at root = dv_doc_root(doc);
     if (!dv_doc_text(doc, dv_doc_in(doc, dv_doc_in(doc, root, "error"), "message"), &text.at, &text.length) &&
         !dv_doc_text(doc, dv_doc_in(doc, root, "message"), &text.at, &text.length))
-        text = (struct text){ NULL, 0 };
+        text = (struct dv_llm_text){ NULL, 0 };
     return text;
 }
 
-/* A model that is not in the account's region is refused as a wrong argument is: only the words tell. */
-static struct dv_llm_verdict judge_refusal(struct dv_llm_talk *talk)
+/* Whether it is in what was asked: then a refusal that repeats that has it, too. */
+static bool is_asked(const struct dv_llm_talk *talk, const char *word)
 {
-    const struct text said = message_of(talk);
-    if (has(&said, "tokens exceeded") || has(&said, "context length") || has(&said, "context window"))
+    if (talk->request != NULL)
+        return has(&talk->request->prompt, word) || has(&talk->request->system, word);
+    for (uint32_t i = 0; i < talk->embedding->count; i++)
+        if (has(&talk->embedding->texts[i], word))
+            return true;
+    return false;
+}
+
+static bool says(const struct dv_llm_talk *talk, const struct dv_llm_text *said, const char *word)
+{
+    return has(said, word) && !is_asked(talk, word);
+}
+
+/* A model that is not in the account's region is refused as a wrong argument is: only the words tell. */
+struct dv_llm_verdict dv_llm_cortex_words(const struct dv_llm_talk *talk, const struct dv_llm_text *said)
+{
+    bool many = has(said, "max tokens of") && says(talk, said, "exceeded");
+    if (many || says(talk, said, "tokens exceeded") || says(talk, said, "context length") || says(talk, said, "context window"))
         return (struct dv_llm_verdict){ .rc = DV_E_LIMIT, .reason = "the prompt is longer than the model can take" };
-    if (has(&said, "model") && (has(&said, "region") || has(&said, "unknown model") || has(&said, "available")))
+    if (says(talk, said, "unknown model") || (has(said, "model") && says(talk, said, "available in your region")))
         return (struct dv_llm_verdict){ .rc = DV_E_CONFIG,
                                         .reason = "Cortex has no such model in the account's region: is its name right, or is "
                                                   "CORTEX_ENABLED_CROSS_REGION needed?",
                                         .outage = true };
-    return dv_llm_judge_status(talk, 400);
+    return (struct dv_llm_verdict){ .rc = DV_OK };
 }
 
-/* What looks like a wrong key is often a wrong clock: the answer tells the other one. */
+static struct dv_llm_verdict judge_refusal(struct dv_llm_talk *talk)
+{
+    const struct dv_llm_text said = message_of(talk);
+    struct dv_llm_verdict verdict = dv_llm_cortex_words(talk, &said);
+    return verdict.rc != DV_OK ? verdict : dv_llm_judge_status(talk, 400);
+}
+
 static const char *refused_token(const struct dv_llm_talk *talk)
 {
     const struct dv_llm_config *config = &talk->llm->config;
-    int64_t off_s = talk->http.date_s - dv_wall_ms(config->loop) / MS_PER_S;
-    bool skewed = talk->http.date_s != 0 && (off_s > SKEW_MAX_S || off_s < -SKEW_MAX_S);
-    if (skewed && config->identity.proof == DV_SNOWFLAKE_KEYPAIR)
-        return "this machine's clock and Snowflake's are more than five minutes apart";
+    if (dv_snowflake_clock_is_off(&config->identity, talk->http.date_s, dv_wall_ms(config->loop)))
+        return DV_SNOWFLAKE_CLOCK;
     return "Snowflake does not accept the token: is the key the user's, and are account and user right?";
 }
 
@@ -201,11 +217,16 @@ static void chat_at_end(struct dv_llm_talk *talk)
         talk->ended = true;
 }
 
+/* Blanks around it do not count. */
 static void note_guard(struct dv_llm_talk *talk, const char *text, size_t length)
 {
-    const size_t left = sizeof withheld - 1 - talk->guarded;
-    if (length <= left && memcmp(withheld + talk->guarded, text, length) == 0)
-        talk->guarded += length;
+    const size_t whole = sizeof withheld - 1;
+    for (size_t i = 0; i < length && talk->guarded <= whole; i++) {
+        bool outside = talk->guarded == 0 || talk->guarded == whole;
+        if (outside && (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r')))
+            continue;
+        talk->guarded = talk->guarded < whole && text[i] == withheld[talk->guarded] ? talk->guarded + 1 : SIZE_MAX;
+    }
 }
 
 static bool take_text(struct dv_llm_talk *talk, const char *text, size_t length)
@@ -254,6 +275,7 @@ static void take_usage(struct dv_llm_talk *talk, dv_doc_at usage)
 {
     if (dv_doc_is_null(&talk->doc, dv_doc_in(&talk->doc, usage, "prompt_tokens")))
         return;
+    talk->counted = true;
     talk->tokens_in = dv_llm_count(talk, usage, "prompt_tokens", 0) + dv_llm_count(talk, usage, "guard_tokens", 0);
     talk->tokens_out = dv_llm_count(talk, usage, "completion_tokens", talk->tokens_out);
 }
@@ -280,16 +302,19 @@ static bool native_event(struct dv_llm_talk *talk, const struct dv_sse_event *ev
     return take_delta(talk, dv_doc_in(doc, choice, "delta"));
 }
 
-/* It need not say how the answer ended: then it is cut off if it is as long as it may be. */
+/* It need not say how the answer ended: then it is cut off if it is as long as it may be. If its tokens were not counted either,
+ * only one of fewer bytes than it may have tokens is surely whole, and none is kept. */
 static void native_at_end(struct dv_llm_talk *talk)
 {
     bool told = talk->finish != DV_LLM_FAILED || talk->reason != NULL;
+    uint64_t most = talk->counted ? talk->tokens_out : talk->out_bytes;
     talk->ended = talk->spoken;
     if (!told)
-        talk->finish = talk->tokens_out >= talk->request->max_tokens ? DV_LLM_TRUNCATED : DV_LLM_COMPLETE;
+        talk->finish = most >= talk->request->max_tokens ? DV_LLM_TRUNCATED : DV_LLM_COMPLETE;
+    talk->unkept = talk->unkept || (!told && !talk->counted);
     if (!told && talk->finish == DV_LLM_TRUNCATED)
         talk->reason = "the answer is cut off at its longest";
-    if (talk->guarded == sizeof withheld - 1 && talk->guarded == talk->out_bytes) {
+    if (talk->guarded == sizeof withheld - 1) {
         talk->finish = DV_LLM_BLOCKED;
         talk->reason = "the service would not answer";
     }

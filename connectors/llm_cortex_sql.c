@@ -36,10 +36,7 @@ void dv_llm_sql_cancel(struct dv_llm_talk *talk)
 
 static bool write_texts(const struct dv_llm_talk *talk, struct dv_json *json)
 {
-    dv_json_open(json, '[');
-    for (uint32_t i = 0; i < talk->embedding->count; i++)
-        dv_json_text(json, talk->embedding->texts[i].at, talk->embedding->texts[i].length);
-    dv_json_close(json, ']');
+    dv_llm_cortex_texts(json, talk->embedding);
     return true;
 }
 
@@ -83,7 +80,16 @@ static void on_row(struct dv_snowflake_statement *statement, const struct dv_sno
 
 /* ---- the statement ---- */
 
-/* A statement that is refused for no reason that is known may be so for one of its texts. */
+/* What it says is looked at here and goes nowhere. */
+static void on_words(struct dv_snowflake_statement *statement, const char *text, size_t length)
+{
+    struct dv_llm_talk *talk = statement->data;
+    const struct dv_llm_text said = { text, length };
+    talk->verdict = dv_llm_cortex_words(talk, &said);
+}
+
+/* Texts are at fault where a value is, or there are too many, or the words say so. A statement that is refused for no reason that is
+ * known is refused to all of them: Cortex says the same whether it is overloaded or has no such model any more. */
 static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
 {
     const struct dv_snowflake_statement *statement = &talk->statement;
@@ -91,9 +97,12 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
         (void)dv_llm_refuse(talk, DV_E_DATA, "the service gave another number of vectors than of texts", false);
     if (statement->rc == DV_OK)
         return talk->verdict;
-    return (struct dv_llm_verdict){ .rc = statement->rc == DV_E_FAILED ? DV_E_DATA : statement->rc,
+    if (statement->rc == DV_E_FAILED && talk->verdict.rc != DV_OK)
+        return talk->verdict;
+    dv_rc rc = statement->rc == DV_E_FAILED ? DV_E_DEPENDENCY : statement->rc;
+    return (struct dv_llm_verdict){ .rc = rc,
                                     .reason = statement->reason,
-                                    .outage = statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_CONFIG };
+                                    .outage = rc == DV_E_DEPENDENCY || rc == DV_E_CONFIG };
 }
 
 static void end_try(struct dv_llm_talk *talk, struct dv_llm_verdict verdict)
@@ -122,6 +131,7 @@ void dv_llm_sql_run(struct dv_llm_talk *talk, uint32_t total_ms)
                                                        .tag = "datavault-embed",
                                                        .total_ms = total_ms,
                                                        .on_row = on_row,
+                                                       .on_words = on_words,
                                                        .on_end = on_end,
                                                        .data = talk };
     dv_rc rc = DV_E_MEMORY;

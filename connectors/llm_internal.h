@@ -61,7 +61,8 @@ struct dv_llm_talk {
     enum dv_llm_finish finish;     /* FAILED: not known yet */
     const char *reason;            /* of `finish` */
     uint32_t tokens_in, tokens_out;
-    size_t guarded;      /* bytes of the answer that are those of a withheld one so far */
+    bool counted;        /* the stream told how many */
+    size_t guarded;      /* bytes of the answer that are those of a withheld one so far; SIZE_MAX: it is none */
     uint32_t texts_done; /* of an embedding that is asked text by text */
 
     bool handed_out;         /* some of the answer: no other try */
@@ -106,6 +107,10 @@ bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 /* llm_config.c: the words of a kind; and of Snowflake's the account's URL and a token, with what is wrong with its key. */
 const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind);
 DV_CHECKED dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error);
+
+/* llm_cortex.c: texts as an array; and what a refusal's words, which go nowhere, say. DV_OK: nothing that is known. */
+void dv_llm_cortex_texts(struct dv_json *json, const struct dv_llm_embedding *embedding);
+struct dv_llm_verdict dv_llm_cortex_words(const struct dv_llm_talk *talk, const struct dv_llm_text *said);
 
 /* llm_cortex_sql.c: the account of its statements, one of them as a try, and its end before it is over. */
 DV_CHECKED dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error);

@@ -319,7 +319,7 @@ static void begin_answer(struct dv_llm_talk *talk)
     dv_sse_text_free(&talk->whole);
     dv_sse_text_free(&talk->kept);
     talk->verdict = (struct dv_llm_verdict){ 0 };
-    talk->ended = talk->spoken = false;
+    talk->ended = talk->spoken = talk->counted = false;
     talk->guarded = 0;
     talk->finish = DV_LLM_FAILED;
     talk->reason = NULL;

@@ -82,7 +82,6 @@ static bool normalise(float *vector, uint32_t width)
 
 static void add_rows(struct dv_llm_texts *texts, const struct dv_llm_lane *lane)
 {
-    texts->accepted = true;
     for (uint16_t i = lane->from; i < lane->to; i++) {
         struct dv_embed_text *text = &texts->texts[lane->of[i]];
         const float *row = lane->rows + (size_t)(i - lane->from) * texts->width;
@@ -110,22 +109,24 @@ static void settle(struct dv_llm_texts *texts)
     }
 }
 
-/* A wrong model or setting is refused with every text; several, and none ever taken: then no text is to blame. */
-static void doubt(struct dv_llm_texts *texts)
+static bool any_refused(const struct dv_llm_texts *texts)
 {
-    uint32_t refused = 0;
     for (size_t i = 0; i < texts->count; i++)
-        refused += texts->texts[i].refused;
-    if (texts->accepted || refused < 2)
-        return;
+        if (texts->texts[i].refused)
+            return true;
+    return false;
+}
+
+/* No text is to blame: those that were refused begin anew some time, too. */
+static void spare(struct dv_llm_texts *texts)
+{
     for (size_t i = 0; i < texts->count; i++) {
-        texts->texts[i].refused = texts->texts[i].whole = false;
-        texts->texts[i].cut = texts->texts[i].done = 0;
+        struct dv_embed_text *text = &texts->texts[i];
+        if (!text->refused)
+            continue;
+        text->refused = text->whole = false;
+        text->cut = text->done = 0;
     }
-    if (texts->rc != DV_OK)
-        return;
-    texts->rc = DV_E_DEPENDENCY;
-    texts->reason = "the model's service refuses every text: is its configuration right?";
 }
 
 /* ---- requests ---- */
@@ -188,27 +189,56 @@ static void halve(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
     push(lane, lane->from, middle);
 }
 
+/* A wrong model or setting is refused with every text, and so may be anything while the service is not well. Questions go on
+ * without a vector either way. */
+static bool prove(struct dv_llm_texts *texts)
+{
+    struct dv_llm_lane *lane = &texts->lanes[0];
+    if (texts->rc != DV_OK || texts->task == DV_LLM_QUERY || !any_refused(texts))
+        return false;
+    texts->proving = true;
+    lane->todo_count = 0;
+    lane->windows[0] = (struct dv_llm_text){ "one", 3 };
+    push(lane, 0, 1);
+    return ask_range(texts, lane);
+}
+
+static bool is_of_texts(const struct dv_llm_embedding *embedding)
+{
+    return (embedding->rc == DV_E_DATA || embedding->rc == DV_E_LIMIT) && !embedding->other_width && !embedding->spent;
+}
+
+static void note_end(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
+{
+    const struct dv_llm_embedding *embedding = &lane->embedding;
+    bool of_texts = is_of_texts(embedding);
+    if (embedding->rc == DV_OK && !texts->proving) {
+        add_rows(texts, lane);
+    } else if (of_texts && !texts->proving) {
+        halve(texts, lane);
+    } else if (embedding->rc != DV_OK) {
+        texts->rc = embedding->other_width ? DV_E_CONFIG : DV_E_DEPENDENCY;
+        texts->reason =
+            of_texts ? "the model's service refuses every text: is its configuration right?" : embedding->reason;
+    }
+}
+
 static void on_end(struct dv_llm_embedding *embedding)
 {
     struct dv_llm_lane *lane = embedding->data;
     struct dv_llm_texts *texts = lane->texts;
     lane->busy = false;
     texts->busy--;
-    bool of_texts =
-        (embedding->rc == DV_E_DATA || embedding->rc == DV_E_LIMIT) && !embedding->other_width && !embedding->spent;
-    if (embedding->rc == DV_OK) {
-        add_rows(texts, lane);
-    } else if (of_texts) {
-        halve(texts, lane);
-    } else {
-        texts->rc = embedding->other_width ? DV_E_CONFIG : DV_E_DEPENDENCY;
-        texts->reason = embedding->reason;
-    }
-    go_on(texts, lane);
+    note_end(texts, lane);
+    if (!texts->proving)
+        go_on(texts, lane);
     if (texts->busy > 0)
         return;
     settle(texts);
-    doubt(texts);
+    if (!texts->proving && prove(texts))
+        return;
+    if (texts->rc != DV_OK)
+        spare(texts);
     texts->answer(texts);
 }
 
@@ -218,6 +248,7 @@ bool dv_llm_texts_ask(struct dv_llm_texts *texts)
     texts->rc = DV_OK;
     texts->reason = NULL;
     texts->next = texts->at = 0;
+    texts->proving = false;
     for (uint32_t i = 0; i < DV_LLM_LANES; i++) {
         texts->lanes[i].todo_count = 0;
         go_on(texts, &texts->lanes[i]);

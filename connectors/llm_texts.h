@@ -3,9 +3,9 @@
  *
  * A long text is cut into windows, at blanks where there are some; its vector is the mean of theirs, each as heavy as it is long, of
  * length 1. Windows go out by the request, some requests at a time. If the service will not have a request, its halves are asked for,
- * until it is known which text it is that it refuses. Unless it has never taken any, and refuses several: then it is asked wrongly, and no
- * text is refused. Any other failure ends the asking; texts that are complete by then have their vector, and are not asked for again
- * when the rest is. */
+ * until it is known which text it is that it refuses; that counts if it takes a plain word then. If it does not, it is asked wrongly or is
+ * not well, and no text is refused. Any other failure ends the asking; texts that are complete by then have their vector, and are not
+ * asked for again when the rest is. */
 #ifndef DV_CONNECTORS_LLM_TEXTS_H
 #define DV_CONNECTORS_LLM_TEXTS_H
 
@@ -54,7 +54,7 @@ struct dv_llm_texts {
     dv_rc rc; /* DV_OK; DV_E_CONFIG: vectors of another width come; DV_E_DEPENDENCY: nothing for now */
     const char *reason;
 
-    bool accepted;   /* a text had its vector since open() */
+    bool proving;    /* a plain word is asked for, since texts were refused */
     size_t next, at; /* of the texts; bytes of that text that were cut */
     struct dv_llm_lane *lanes;
     uint32_t busy;

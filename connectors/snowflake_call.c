@@ -5,8 +5,6 @@
 #include "connectors/snowflake_internal.h"
 #include "engine/memory.h"
 
-enum { MS_PER_S = 1000, SKEW_MAX_S = 300 };
-
 static int64_t wall_ms(const struct dv_snowflake_call *call)
 {
     return dv_wall_ms(call->snowflake->config.loop);
@@ -98,12 +96,9 @@ static struct dv_snowflake_verdict judge(struct dv_snowflake_call *call)
     return dv_snowflake_judge(call->side, request->status, call->code, call->sqlstate);
 }
 
-/* What looks like a wrong key is often a wrong clock: the answer tells the other one. */
 static bool is_skewed(const struct dv_snowflake_call *call)
 {
-    int64_t off_s = call->request.date_s - wall_ms(call) / MS_PER_S;
-    return call->request.date_s != 0 && (off_s > SKEW_MAX_S || off_s < -SKEW_MAX_S) &&
-           call->snowflake->token.identity.proof == DV_SNOWFLAKE_KEYPAIR;
+    return dv_snowflake_clock_is_off(&call->snowflake->token.identity, call->request.date_s, wall_ms(call));
 }
 
 bool dv_snowflake_is_skewed(const struct dv_snowflake *snowflake)
@@ -131,7 +126,7 @@ static void on_end(struct dv_http_request *request)
     }
     call->verdict.action = DV_SNOWFLAKE_STOP;
     if (is_skewed(call))
-        call->verdict.reason = "this machine's clock and Snowflake's are more than five minutes apart";
+        call->verdict.reason = DV_SNOWFLAKE_CLOCK;
     finish(call);
 }
 

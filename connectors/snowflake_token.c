@@ -25,6 +25,7 @@ enum {
     CLAIMS_MAX = 4096,
     SIGNATURE_MAX = 2048, /* of 16384 bits */
     BITS_MIN = 2048,
+    SKEW_MAX_S = 300,
     MS_PER_S = 1000
 };
 
@@ -287,6 +288,12 @@ void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_
     to->bearer = from->bearer;
     to->renew_ms = from->renew_ms;
     from->bearer = NULL;
+}
+
+bool dv_snowflake_clock_is_off(const struct dv_snowflake_identity *identity, int64_t date_s, int64_t wall_ms)
+{
+    int64_t off_s = date_s - wall_ms / MS_PER_S;
+    return date_s != 0 && (off_s > SKEW_MAX_S || off_s < -SKEW_MAX_S) && identity->proof == DV_SNOWFLAKE_KEYPAIR;
 }
 
 void dv_snowflake_token_free(struct dv_snowflake_token *token)

@@ -18,6 +18,8 @@ enum dv_snowflake_proof {
     DV_SNOWFLAKE_OAUTH,
 };
 
+#define DV_SNOWFLAKE_CLOCK "this machine's clock and Snowflake's are more than five minutes apart"
+
 enum {
     DV_SNOWFLAKE_NAME_MAX = 255,
     DV_SNOWFLAKE_URL_MAX = DV_SNOWFLAKE_NAME_MAX + 32,   /* of an account's own */
@@ -59,6 +61,10 @@ void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_
 
 /* It was refused: the next one is signed anew. */
 void dv_snowflake_token_drop(struct dv_snowflake_token *token);
+
+/* What looks like a wrong key is often a wrong clock: whether an answer's date (0: it has none) is so far from this machine's that
+ * tokens that are signed with the time may not count. */
+bool dv_snowflake_clock_is_off(const struct dv_snowflake_identity *identity, int64_t date_s, int64_t wall_ms);
 
 /* Wipes and frees; accepts a zeroed one. */
 void dv_snowflake_token_free(struct dv_snowflake_token *token);

@@ -122,10 +122,10 @@ def test_one_text_that_it_will_not_have_costs_no_other(world):
 
 def test_a_service_that_refuses_every_text_is_asked_wrongly(world):
     """No document is lost for a wrong setting: they wait until it is right."""
-    with Vectors(64, status=400, until=18) as service:
+    with Vectors(64, status=400, until=20) as service:
         rows = index(world, openai(service))
         assert sorted(row[0] for row in rows) == sorted(NOTES)
-        assert len(service.requests) == 19, "all five by halves, twice; then at once"
+        assert len(service.requests) == 21, "all five by halves and a plain word, twice; then at once"
         letters = world.path("state/t/dead-letters.msgpack")
         assert not letters.exists() or not letters.read_bytes()
 

@@ -24,6 +24,8 @@
 #define CHUNK(text) FRAME("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}]")
 #define STOP(word) FRAME("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" word "\"}]")
 #define DONE "data: [DONE]\n\n"
+#define LONG_8(text) text text text text text text text text
+#define LONG LONG_8(LONG_8("12345678")) /* as many bytes as there may be tokens */
 #define BUSY "the model's service is busy or down"
 #define BROKE_OFF "the answer broke off"
 #define NO_TOOL "the model wants to call a tool, and was given none"
@@ -142,6 +144,12 @@ static const struct rule {
       "[withheld by Cortex Guard]", "the service would not answer" },
     { DV_LLM_CORTEX_NATIVE, 200, TEXT("[withheld by Cortex Guard]") TEXT("?"), DV_OK, DV_LLM_COMPLETE, 1, "[withheld by Cortex Guard]?", NULL },
     { DV_LLM_CORTEX_NATIVE, 200, TEXT("?") TEXT("[withheld by Cortex Guard]"), DV_OK, DV_LLM_COMPLETE, 1, "?[withheld by Cortex Guard]", NULL },
+    { DV_LLM_CORTEX_NATIVE, 200, TEXT("\\n") TEXT(" [withheld by Cortex Guard]\\n") USAGE("3"), DV_OK, DV_LLM_BLOCKED, 1,
+      "\n [withheld by Cortex Guard]\n", "the service would not answer" },
+    { DV_LLM_CORTEX_NATIVE, 200, TEXT("[withheld by") TEXT("  Cortex Guard]"), DV_OK, DV_LLM_COMPLETE, 1, "[withheld by  Cortex Guard]", NULL },
+    { DV_LLM_CORTEX_NATIVE, 200, TEXT(LONG), DV_OK, DV_LLM_TRUNCATED, 1, LONG, "the answer is cut off at its longest" },
+    { DV_LLM_CORTEX_NATIVE, 200, TEXT(LONG) STOP("stop"), DV_OK, DV_LLM_COMPLETE, 1, LONG, NULL },
+    { DV_LLM_CORTEX_NATIVE, 200, TEXT(LONG) USAGE("128"), DV_OK, DV_LLM_COMPLETE, 1, LONG, NULL },
     { DV_LLM_CORTEX_NATIVE, 200, TEXT("[withheld by"), DV_OK, DV_LLM_COMPLETE, 1, "[withheld by", NULL },
     /* deltas */
     { DV_LLM_CORTEX_NATIVE, 200, DELTA("\"content\":\"a\",\"text\":\"a\",\"content_list\":[{\"type\":\"text\",\"text\":\"a\"}]"), DV_OK,
@@ -174,6 +182,8 @@ static const struct rule {
     { DV_LLM_CORTEX, 400, "{\"error\":{\"message\":\"Model m is not available in your Region\"}}", DV_E_CONFIG, DV_LLM_FAILED, 1, "", REGION },
     { DV_LLM_CORTEX_NATIVE, 400, "{\"message\":\"unknown model m\"}", DV_E_CONFIG, DV_LLM_FAILED, 1, "", REGION },
     { DV_LLM_CORTEX, 400, "{\"message\":\"unknown field region\"}", DV_E_DATA, DV_LLM_FAILED, 1, "", "the model's service refuses this request" },
+    { DV_LLM_CORTEX_NATIVE, 400, "{\"message\":\"of a model that is available only in a region\"}", DV_E_DATA, DV_LLM_FAILED, 1, "",
+      "the model's service refuses this request" },
     { DV_LLM_CORTEX_NATIVE, 400, "{\"message\":\"max tokens exceeded\"}", DV_E_LIMIT, DV_LLM_FAILED, 1, "",
       "the prompt is longer than the model can take" },
     { DV_LLM_CORTEX, 401, "", DV_E_CONFIG, DV_LLM_FAILED, 2, "", TOKEN },
@@ -272,6 +282,39 @@ static void a_refused_token_is_signed_anew(void **state)
     assert_int_equal(script->asked, 4);
 }
 
+/* Without its end and its tokens, nobody knows whether an answer is whole. */
+static void an_answer_that_may_be_cut_off_is_not_kept(void **state)
+{
+    struct script *script = *state;
+    struct answer answer = { 0 };
+    struct dv_llm_config config = config_of(DV_LLM_CORTEX_NATIVE);
+    config.keeps_none = false;
+    script_open(script, &config);
+    script_reply(script, 200, TEXT("a"));
+    script_reply(script, 200, TEXT("ab") USAGE("2"));
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_OK, DV_LLM_COMPLETE, "a");
+    for (int i = 0; i < 2; i++) {
+        script_ask(script, &answer, "why");
+        expect(&answer, DV_OK, DV_LLM_COMPLETE, "ab");
+    }
+    assert_true(answer.request.kept);
+    assert_int_equal(script->asked, 2);
+}
+
+/* What is said of the model counts if the service says it, and not the prompt that it repeats. */
+static void a_refusal_that_repeats_the_prompt_says_nothing(void **state)
+{
+    struct script *script = *state;
+    struct answer answer = { 0 };
+    open_kind(script, DV_LLM_CORTEX);
+    script_reply(script, 400, "{\"message\":\"refused: a pacemaker of unknown model\"}");
+    script_ask(script, &answer, "a pacemaker of Unknown Model");
+    expect(&answer, DV_E_DATA, DV_LLM_FAILED, "");
+    script_ask(script, &answer, "why");
+    expect(&answer, DV_E_CONFIG, DV_LLM_FAILED, "");
+}
+
 static void a_budget_that_is_used_up_closes_the_door(void **state)
 {
     struct script *script = *state;
@@ -365,6 +408,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(judges_by_the_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_token_is_read_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_token_is_signed_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_may_be_cut_off_is_not_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_that_repeats_the_prompt_says_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_budget_that_is_used_up_closes_the_door, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_of_the_day_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_frames_of_a_megabyte, setup, teardown),

@@ -200,7 +200,12 @@ static void statements_end_in_many_ways(void **state)
         const char *body;
         dv_rc rc;
     } ends[] = {
-        { 422, "{\"code\":\"100351\",\"sqlState\":\"P0000\"}", DV_E_DATA }, /* for one of the texts, perhaps */
+        { 422, "{\"code\":\"100351\",\"sqlState\":\"P0000\"}", DV_E_DEPENDENCY }, /* no text is known to be at fault */
+        { 422, "{\"code\":\"000603\",\"sqlState\":\"XX000\"}", DV_E_DEPENDENCY },
+        { 422, "{\"code\":\"000604\",\"sqlState\":\"57014\"}", DV_E_DEPENDENCY },
+        { 422, "{\"code\":\"100351\",\"sqlState\":\"P0000\",\"message\":\"unknown model m\"}", DV_E_CONFIG },
+        { 422, "{\"code\":\"100351\",\"sqlState\":\"P0000\",\"message\":\"error: 400 max tokens of 512 exceeded\"}", DV_E_LIMIT },
+        { 422, "{\"code\":\"100078\",\"sqlState\":\"22000\"}", DV_E_DATA },
         { 422, "{\"code\":\"391920\",\"sqlState\":\"02000\"}", DV_E_CONFIG },
         { 403, "{}", DV_E_CONFIG },
         { 401, "{}", DV_E_CONFIG },
@@ -226,6 +231,22 @@ static void statements_end_in_many_ways(void **state)
         if (i + 1 < sizeof ends / sizeof ends[0])
             script_close(script);
     }
+}
+
+/* Cortex is overloaded: it is known after some statements, and nobody pays for more. */
+static void refusals_for_no_known_reason_open_the_circuit(void **state)
+{
+    static struct dv_snowflake snowflake;
+    struct script *script = *state;
+    struct vectors vectors;
+    open_sql(script, &snowflake);
+    script_reply(script, 422, "{\"code\":\"100351\",\"sqlState\":\"P0000\"}");
+    for (int i = 0; i < 20; i++) {
+        embed(script, &vectors, 2);
+        assert_int_equal(vectors.embedding.rc, DV_E_DEPENDENCY);
+    }
+    assert_in_range(script->asked, 1, 6);
+    assert_non_null(dv_llm_waits(&script->llm));
 }
 
 static void a_statement_can_be_cancelled(void **state)
@@ -272,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_statement_makes_vectors, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_that_are_no_vectors_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(statements_end_in_many_ways, setup, teardown),
+        cmocka_unit_test_setup_teardown(refusals_for_no_known_reason_open_the_circuit, setup, teardown),
         cmocka_unit_test_setup_teardown(a_statement_can_be_cancelled, setup, teardown),
         cmocka_unit_test(widths_of_models_are_known),
     };
