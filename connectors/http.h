@@ -76,6 +76,7 @@ struct dv_http_request {
     int64_t date_s;         /* the server's clock, of the header, since 1970; 0: none */
     uint64_t received;      /* bytes of the body */
     bool begun;             /* the server has said something */
+    bool sent;              /* all of it went out: the server may have worked on it */
 
     struct dv_http_transfer *transfer; /* the client's, as what follows */
     struct dv_http_request *next;

@@ -104,7 +104,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 static size_t on_read(char *out, size_t size, size_t count, void *data)
 {
     struct dv_http_transfer *transfer = data;
-    const struct dv_http_request *request = transfer->request;
+    struct dv_http_request *request = transfer->request;
     size_t room = size * count;
     if (request == NULL)
         return CURL_READFUNC_ABORT;
@@ -112,6 +112,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *data)
     size_t part = left < room ? left : room;
     memcpy(out, request->body + transfer->sent, part);
     transfer->sent += part;
+    request->sent = transfer->sent == request->length;
     return part;
 }
 

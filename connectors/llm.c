@@ -36,12 +36,14 @@ static void unlink_talk(struct dv_llm_talk *talk)
     llm->asking -= talk->state == DV_LLM_ASKING;
 }
 
-/* What the service did not count is guessed, if it was asked at all. */
+/* What the service did not count is guessed, if it may have worked at all. */
 static void settle_tokens(const struct dv_llm_talk *talk)
 {
     uint64_t used = (uint64_t)talk->tokens_in + talk->tokens_out;
     if (used == 0 && (talk->handed_out || talk->texts_done > 0))
         used = dv_llm_tokens(dv_llm_bytes(talk) + talk->out_bytes);
+    if (talk->lost > 0)
+        used += talk->lost * dv_llm_tokens(dv_llm_bytes(talk));
     if (talk->taken > 0)
         dv_llm_budget_settle(&talk->llm->budget, dv_llm_tenant(talk), talk->taken_ms, talk->taken, used);
 }
@@ -153,6 +155,7 @@ static bool goes_on(struct dv_llm_talk *talk)
 void dv_llm_tried(struct dv_llm_talk *talk, struct dv_llm_verdict verdict)
 {
     struct dv_llm *llm = talk->llm;
+    talk->lost += verdict.rc != DV_OK && talk->ran && !talk->handed_out;
     bool again = verdict.rc == DV_OK ? goes_on(talk) : tries_again(talk, &verdict);
     note_breaker(talk, &verdict, !again);
     if (again) {
@@ -213,6 +216,7 @@ static void begin_try(struct dv_llm_talk *talk)
     }
     talk->probe = was_open;
     talk->state = DV_LLM_ASKING;
+    talk->ran = false;
     talk->tries++;
     llm->asking++;
     dv_llm_talk_start(talk);
@@ -340,7 +344,8 @@ static void cancel(struct dv_llm_talk *talk)
     if (talk->state == DV_LLM_ASKING && llm->api->by_statements)
         dv_llm_sql_cancel(talk);
     else if (talk->state == DV_LLM_ASKING)
-        dv_http_cancel(llm->http, &talk->http);
+        dv_llm_talk_cancel(talk);
+    talk->lost += talk->state == DV_LLM_ASKING && talk->ran && !talk->handed_out;
     unlink_talk(talk);
     settle_tokens(talk);
     talk->gone = true;

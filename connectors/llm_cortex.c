@@ -11,7 +11,7 @@
 
 #include "connectors/llm_internal.h"
 
-enum { FRAME_MAX = 4 * 1024 * 1024, QUOTA_CLOSED_MS = 600000 };
+enum { FRAME_MAX = 4 * 1024 * 1024, QUOTA_CLOSED_MS = 600000, TOKEN_BYTES = 2 /* or more */ };
 
 static const char withheld[] = "[withheld by Cortex Guard]";
 
@@ -303,11 +303,11 @@ static bool native_event(struct dv_llm_talk *talk, const struct dv_sse_event *ev
 }
 
 /* It need not say how the answer ended: then it is cut off if it is as long as it may be. If its tokens were not counted either,
- * only one of fewer bytes than it may have tokens is surely whole, and none is kept. */
+ * they are guessed, rather too many, and no answer is kept. */
 static void native_at_end(struct dv_llm_talk *talk)
 {
     bool told = talk->finish != DV_LLM_FAILED || talk->reason != NULL;
-    uint64_t most = talk->counted ? talk->tokens_out : talk->out_bytes;
+    uint64_t most = talk->counted ? talk->tokens_out : talk->out_bytes / TOKEN_BYTES;
     talk->ended = talk->spoken;
     if (!told)
         talk->finish = most >= talk->request->max_tokens ? DV_LLM_TRUNCATED : DV_LLM_COMPLETE;

@@ -32,6 +32,7 @@ dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error)
 void dv_llm_sql_cancel(struct dv_llm_talk *talk)
 {
     dv_snowflake_cancel(talk->llm->config.snowflake, &talk->statement);
+    talk->ran = talk->statement.executed && talk->texts_done == 0;
 }
 
 static bool write_texts(const struct dv_llm_talk *talk, struct dv_json *json)
@@ -117,6 +118,7 @@ static void end_try(struct dv_llm_talk *talk, struct dv_llm_verdict verdict)
 static void on_end(struct dv_snowflake_statement *statement)
 {
     struct dv_llm_talk *talk = statement->data;
+    talk->ran = statement->executed && talk->texts_done == 0;
     end_try(talk, judge(talk));
 }
 

@@ -71,6 +71,8 @@ struct dv_llm_talk {
     uint64_t out_bytes;
     uint8_t hash[DV_LLM_HASH_BYTES];
     uint64_t taken; /* tokens of the tenant's day */
+    bool ran;       /* the service may have worked at this try */
+    uint32_t lost;  /* tries it may have worked at, of which nothing came: they cost, too */
     int64_t taken_ms;
     struct dv_llm_talk *next;
 };
@@ -124,8 +126,9 @@ uint64_t dv_llm_tokens(uint64_t bytes);
 const char *dv_llm_tenant(const struct dv_llm_talk *talk);
 bool dv_llm_hash(struct dv_llm_talk *talk);
 
-/* llm_talk.c: one try; its end comes by dv_llm_tried(). */
+/* llm_talk.c: one try; its end comes by dv_llm_tried(), or is made. */
 void dv_llm_talk_start(struct dv_llm_talk *talk);
+void dv_llm_talk_cancel(struct dv_llm_talk *talk);
 void dv_llm_talk_free(struct dv_llm_talk *talk);
 
 /* Begins a use of the talk by callbacks, and ends it: false if it was cancelled meanwhile, and is freed. */

@@ -241,9 +241,23 @@ static bool renews(struct dv_llm_talk *talk)
     return true;
 }
 
+/* A plain no costs nothing; an answer that is lost may. */
+static bool may_have_run(const struct dv_http_request *http)
+{
+    bool at_work = http->status == 200 || http->status == 500 || http->status == 502 || http->status == 504;
+    return http->rc != DV_OK ? http->sent : at_work;
+}
+
+void dv_llm_talk_cancel(struct dv_llm_talk *talk)
+{
+    talk->ran = talk->http.sent;
+    dv_http_cancel(talk->llm->http, &talk->http);
+}
+
 static void on_end(struct dv_http_request *http)
 {
     struct dv_llm_talk *talk = http->data;
+    talk->ran = may_have_run(http);
     wipe_key(talk);
     if (renews(talk)) {
         dv_llm_talk_start(talk);

@@ -69,6 +69,16 @@ static void abandon(struct dv_snowflake_talk *talk)
     talk->deadline_ns = talk->due_ns + (uint64_t)ABORT_MS * NS_PER_MS;
 }
 
+/* A plain no executes nothing; silence tells nothing. */
+static void note_executed(struct dv_snowflake_talk *talk)
+{
+    const struct dv_snowflake_call *call = &talk->call;
+    bool silent = call->asking || call->verdict.action == DV_SNOWFLAKE_UNKNOWN;
+    bool taken = !call->asking && (call->verdict.action == DV_SNOWFLAKE_FINE || call->verdict.action == DV_SNOWFLAKE_RUNNING);
+    if (talk->statement != NULL && talk->step == DV_SNOWFLAKE_SUBMIT && (taken || (silent && call->request.sent)))
+        talk->statement->executed = true;
+}
+
 static void tell_words(struct dv_snowflake_talk *talk)
 {
     struct dv_snowflake_statement *statement = talk->statement;
@@ -175,6 +185,7 @@ static void on_call_end(struct dv_snowflake_call *call)
         arm(snowflake);
         return;
     }
+    note_executed(talk);
     switch (call->verdict.action) {
     case DV_SNOWFLAKE_FINE: take_rows(talk); break;
     case DV_SNOWFLAKE_RUNNING: poll_later(talk); break;
@@ -304,7 +315,7 @@ dv_rc dv_snowflake_run(struct dv_snowflake *snowflake, struct dv_snowflake_state
     statement->reason = NULL;
     statement->rows = statement->inserted = statement->updated = statement->deleted = 0;
     statement->code[0] = statement->sqlstate[0] = '\0';
-    statement->running = false;
+    statement->running = statement->executed = false;
     statement->talk = NULL;
     if (snowflake->count >= DV_SNOWFLAKE_TALKS_MAX || statement->bind_count > DV_SNOWFLAKE_BINDS_MAX ||
         dv_snowflake_statement_bytes(statement) > DV_SNOWFLAKE_SQL_MAX)
@@ -329,6 +340,7 @@ void dv_snowflake_cancel(struct dv_snowflake *snowflake, struct dv_snowflake_sta
     statement->talk = NULL;
     if (talk == NULL)
         return;
+    note_executed(talk);
     abandon(talk);
     arm(snowflake);
 }

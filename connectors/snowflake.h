@@ -62,6 +62,7 @@ struct dv_snowflake_statement {
     void (*on_end)(struct dv_snowflake_statement *statement);
     void *data; /* the caller's */
 
+    bool executed; /* it may have been, or is being executed, whatever its end is called */
     bool running; /* Snowflake has said that it works on it: who cancels it now, ends it there */
 
     dv_rc rc; /* DV_OK; DV_E_DEPENDENCY: may heal, and may have been executed; DV_E_CONFIG: token, name or permission;

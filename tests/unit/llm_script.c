@@ -33,6 +33,7 @@ static void on_request(struct dv_http *http, struct dv_http_request *request)
     memcpy(script->body, request->body, request->length);
     script->body[request->length] = '\0';
     script->asked_ms[script->asked++ % SCRIPT_REPLIES_MAX] = dv_now_ns(&script->loop.base) / 1000000;
+    request->sent = script->reply_count > 0 && !script->replies[script->next].unsent;
     script->open[script->open_count++] = request;
     script->open_most = script->open_count > script->open_most ? script->open_count : script->open_most;
     dv_timer_stop(&script->timer);

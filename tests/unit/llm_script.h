@@ -15,6 +15,7 @@ struct reply {
     const char *reason;
     uint32_t retry_after_s;
     size_t piece; /* bytes that come at a time; 0: all */
+    bool unsent;  /* the request does not get there */
     bool never;   /* no answer: until it is cancelled */
 };
 

@@ -25,7 +25,7 @@
 #define STOP(word) FRAME("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" word "\"}]")
 #define DONE "data: [DONE]\n\n"
 #define LONG_8(text) text text text text text text text text
-#define LONG LONG_8(LONG_8("12345678")) /* as many bytes as there may be tokens */
+#define LONG LONG_8(LONG_8("12345678 1234567")) /* twice as many bytes as there may be tokens */
 #define BUSY "the model's service is busy or down"
 #define BROKE_OFF "the answer broke off"
 #define NO_TOOL "the model wants to call a tool, and was given none"

@@ -249,12 +249,40 @@ static void refusals_for_no_known_reason_open_the_circuit(void **state)
     assert_non_null(dv_llm_waits(&script->llm));
 }
 
+/* The answer of a statement that ran is lost: its tokens are spent. One that never got there cost none. */
+static void a_statement_that_may_have_run_costs(void **state)
+{
+    static struct dv_snowflake snowflake;
+    struct script *script = *state;
+    struct vectors vectors;
+    struct dv_llm_config config = config_of(DV_LLM_CORTEX_SQL);
+    snowflake = (struct dv_snowflake){ 0 };
+    config.snowflake = &snowflake;
+    config.role = "R";
+    config.warehouse = "WH";
+    config.tokens_per_day = 40; /* a request is 34 */
+    script_open(script, &config);
+    script->replies[script->reply_count++] = (struct reply){ .rc = DV_E_DEPENDENCY, .reason = "gone", .unsent = true };
+    embed(script, &vectors, 2);
+    assert_int_equal(vectors.embedding.rc, DV_E_DEPENDENCY);
+    assert_false(vectors.embedding.spent);
+    script->loop.now_ns += UINT64_C(600000000000);
+    script->replies[0].unsent = false;
+    embed(script, &vectors, 2);
+    assert_int_equal(vectors.embedding.rc, DV_E_DEPENDENCY);
+    script->loop.now_ns += UINT64_C(600000000000);
+    embed(script, &vectors, 2);
+    assert_int_equal(vectors.embedding.rc, DV_E_LIMIT);
+    assert_true(vectors.embedding.spent);
+}
+
 static void a_statement_can_be_cancelled(void **state)
 {
     static const struct dv_llm_text text = { "one", 3 };
     static struct dv_snowflake snowflake;
+    static struct vectors vectors;
     struct script *script = *state;
-    struct vectors vectors = { 0 };
+    vectors = (struct vectors){ 0 };
     open_sql(script, &snowflake);
     script_reply(script, 200, "");
     script->replies[0].never = true;
@@ -294,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_that_are_no_vectors_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(statements_end_in_many_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_for_no_known_reason_open_the_circuit, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_statement_that_may_have_run_costs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_statement_can_be_cancelled, setup, teardown),
         cmocka_unit_test(widths_of_models_are_known),
     };
