@@ -392,94 +392,6 @@ static void keeps_no_answer_that_is_not_whole(void **state)
     assert_int_equal(script->asked, 2);
 }
 
-static void counts_the_tokens_of_each_tenants_day(void **state)
-{
-    struct script *script = *state;
-    struct answer answer = { .request = { .max_tokens = 50 } };
-    script_open(script,
-                &(struct dv_llm_config){
-                    .kind = DV_LLM_OPENAI, .url = "http://127.0.0.1", .keeps_none = true, .tokens_per_day = 90 });
-    script_reply(script, 200, HALLO END("stop") DONE); /* ten tokens; 83 may be needed */
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_E_LIMIT, DV_LLM_FAILED, "");
-    assert_string_equal(answer.request.reason, "the tenant's tokens of this day are spent");
-    assert_int_equal(dv_llm_figures(&script->llm)->refused, 1);
-    assert_int_equal(script->asked, 1);
-    answer.request.tenant = "other";
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
-    answer.request.tenant = "clinic";
-    script->loop.now_ns += UINT64_C(86400000000000);
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
-}
-
-static void open_with_tokens(struct script *script, uint64_t tokens)
-{
-    script_open(script,
-                &(struct dv_llm_config){
-                    .kind = DV_LLM_OPENAI, .url = "http://127.0.0.1", .keeps_none = true, .tokens_per_day = tokens });
-}
-
-/* What may have run costs, though nothing came of it: 33 tokens for each of three tries, and none for the one that was refused. */
-static void what_is_lost_counts_too(void **state)
-{
-    struct script *script = *state;
-    struct answer answer = { .request = { .max_tokens = 1 } };
-    open_with_tokens(script, 132);
-    for (unsigned i = 0; i < 4; i++)
-        script->replies[i] = (struct reply){ .rc = DV_E_DEPENDENCY, .reason = "gone" };
-    script->replies[3] = (struct reply){ .status = 429 };
-    script->reply_count = 4;
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_E_DEPENDENCY, DV_LLM_FAILED, "");
-    assert_int_equal(script->asked, 4);
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_E_LIMIT, DV_LLM_FAILED, "");
-    answer.request.tenant = "other";
-    script->next = 3;
-    script_ask(script, &answer, "why");
-    assert_true(answer.request.rc == DV_E_DEPENDENCY && script->asked > 4);
-}
-
-/* Nor does what did not get there, or was refused, as often as it may be. */
-static void what_is_refused_costs_nothing(void **state)
-{
-    struct script *script = *state;
-    struct answer answer = { .request = { .max_tokens = 1 } };
-    open_with_tokens(script, 34);
-    for (unsigned i = 0; i < 4; i++)
-        script->replies[i] = (struct reply){ .status = i == 1 ? 429 : i == 2 ? 503 : 0, .rc = i % 3 == 0 ? DV_E_DEPENDENCY : DV_OK,
-                                             .reason = "gone", .unsent = i % 3 == 0 };
-    script->reply_count = 4;
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_E_DEPENDENCY, DV_LLM_FAILED, "");
-    assert_int_equal(script->asked, 4);
-    script->reply_count = script->next = 0;
-    script_reply(script, 200, HALLO END("stop") DONE);
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_OK, DV_LLM_COMPLETE, HALLO_TEXT);
-}
-
-/* Whoever gives up does not know what was done meanwhile. */
-static void what_is_given_up_counts_too(void **state)
-{
-    struct script *script = *state;
-    struct answer answer = { .request = { .max_tokens = 1 }, .cancel_at = 1 };
-    open_with_tokens(script, 50);
-    script_reply(script, 200, "");
-    script->replies[0].never = true;
-    script_begin(script, &answer, "why");
-    while (script->open_count == 0)
-        assert_true(dv_loop_sim_step(&script->loop));
-    dv_llm_cancel(&script->llm, &answer.request);
-    answer.cancel_at = 0;
-    script_ask(script, &answer, "why");
-    expect(&answer, DV_E_LIMIT, DV_LLM_FAILED, "");
-}
-
 static void survives_failing_memory(void **state)
 {
     struct script *script = *state;
@@ -556,10 +468,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(can_be_cancelled_at_every_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_answers_within_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_no_answer_that_is_not_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(counts_the_tokens_of_each_tenants_day, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_lost_counts_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_refused_costs_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_given_up_counts_too, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_failing_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_what_cannot_be_used, setup, teardown),
     };
