@@ -288,14 +288,14 @@ def test_records_are_told_of_if_turns_stay(talking):
         talks.execute("UPDATE turns SET status = NULL")
         talks.execute("DELETE FROM sentences")
         talks.execute("CREATE TRIGGER stay BEFORE DELETE ON turns BEGIN SELECT RAISE(ABORT, 'no'); END")
-        done = talking.run("vectors", "forget", "whole.yaml", input=b"cough-0\n")
-        assert done.returncode == 1 and talking.count() == 11, done
-        (record,) = [line.split() for line in done.stderr.decode().splitlines() if line.startswith("--record ")]
+        done = talking.run("vectors", "forget", "whole.yaml", input="".join(f"cough-{i}\n" for i in range(6)).encode())
+        assert done.returncode == 1 and talking.count() == 6, done
+        records = [word for line in done.stderr.decode().splitlines() if line.startswith("--record ") for word in line.split()]
         talks.execute("DROP TRIGGER stay")
         talks.execute("INSERT INTO sentences SELECT * FROM told")  # and now it is
         talks.execute("UPDATE turns SET status = ?", (status,))
-    again = talking.run("vectors", "forget", "whole.yaml", *record)
-    assert again.returncode == 0 and talking.turns(under_way) == [0], again
+    again = talking.run("vectors", "forget", "whole.yaml", *records)
+    assert len(records) == 12 and again.returncode == 0 and talking.turns(under_way) == [0], again
 
 
 def test_turns_are_looked_through_once_for_many_people(talking):
