@@ -7,7 +7,15 @@
 
 #include "cli/command.h"
 #include "engine/graph.h"
+#include "engine/text.h"
 #include "operators/sink_snowflake.h"
+
+static void say_fault(const struct dv_node *node, const struct dv_error *error)
+{
+    (void)fprintf(stderr, "%s: Snowflake: ", dv_node_name(node));
+    dv_put_clean(stderr, error->text, strlen(error->text));
+    (void)fputc('\n', stderr);
+}
 
 static int check_node(const struct dv_node *node)
 {
@@ -18,7 +26,7 @@ static int check_node(const struct dv_node *node)
         (void)fprintf(stderr, "%s: Snowflake: %s.%s.%s takes the records\n", dv_node_name(node),
                       options->snowflake.database, options->snowflake.schema, options->table);
     else
-        (void)fprintf(stderr, "%s: Snowflake: %s\n", dv_node_name(node), error.text);
+        say_fault(node, &error);
     return rc == DV_OK ? DV_EXIT_OK : dv_rc_exit(rc);
 }
 

@@ -21,7 +21,7 @@ struct arguments {
     const struct dv_command *self;
     struct dv_query_account account;
     const char *file, *analytics;
-    bool snowflake, saved, json, csv, plot, words, has_rows;
+    bool snowflake, saved, json, csv, guarded, plot, words, has_rows;
     int64_t rows_max, timeout_ms;
     struct dv_snowflake_bind binds[BINDS_MAX];
     uint32_t bind_count;
@@ -84,6 +84,7 @@ static int query(struct arguments *arguments)
     struct dv_query_question question = { .form = form_of(arguments),
                                           .rows_max = rows_of(arguments),
                                           .timeout_ms = (uint32_t)arguments->timeout_ms,
+                                          .guarded = arguments->guarded,
                                           .words = arguments->words,
                                           .binds = arguments->binds,
                                           .bind_count = arguments->bind_count };
@@ -139,6 +140,7 @@ static int take(struct arguments *arguments, int option)
     case 's': arguments->saved = true; break;
     case 'j': arguments->json = true; break;
     case 'c': arguments->csv = true; break;
+    case 'x': arguments->csv = arguments->guarded = true; break;
     case 'p': arguments->plot = true; break;
     case 'o': arguments->words = true; break;
     case 'f': arguments->file = optarg; break;
@@ -165,7 +167,7 @@ static int run(const struct dv_command *self, int argc, char **argv)
     static const struct option options[] = {
         DV_QUERY_ACCOUNT_OPTIONS,
         { "snowflake", no_argument, NULL, 'w' }, { "saved", no_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
-        { "csv", no_argument, NULL, 'c' }, { "plot", no_argument, NULL, 'p' }, { "words", no_argument, NULL, 'o' },
+        { "csv", no_argument, NULL, 'c' }, { "spreadsheet", no_argument, NULL, 'x' }, { "plot", no_argument, NULL, 'p' }, { "words", no_argument, NULL, 'o' },
         { "file", required_argument, NULL, 'f' }, { "analytics", required_argument, NULL, 'a' }, { "bind", required_argument, NULL, 'b' },
         { "max-rows", required_argument, NULL, 'm' }, { "timeout", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
         { 0 },
@@ -205,11 +207,13 @@ const struct dv_command dv_command_query = {
             "  --saved NAME   it is NAME.sql in analytics/ beside the graph, else in conf/analytics; --analytics DIR: there\n"
             "  --bind VALUE   for a question mark of the statement, in their order; SQL converts the text\n"
             "  --json         an object a line;  --csv: comma-separated, with names;  --plot: bars, of the first column of numbers\n"
+            "  --spreadsheet  as --csv, with a ' before cells that a spreadsheet would take for a formula: = + - @, but numbers\n"
             "  --max-rows N   stop behind so many; 0: never. A table stops behind 1000, bars behind 200\n"
             "  --timeout D    give it up after this time, here and in Snowflake; 10m if it is not given\n"
             "  --words        show what Snowflake says of a failure also where standard error is no terminal\n\n"
             DV_QUERY_ACCOUNT_HELP "\n"
             "Rows are printed as they come, and only a few are in memory. A table cuts values behind 80 characters, with an ellipsis.\n"
+            "What could steer a terminal is '?' there, and escaped in --json. --csv into a file or a pipe is what the cells hold, as it is.\n"
             "Only statements that read are run, one at a time: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN. What may be read is for the role to say.\n"
             "Ctrl-C and SIGTERM end the statement in Snowflake, too.\n"
             "What Snowflake says of a failure may hold values of the table: it goes to the terminal and nowhere else.\n\n"

@@ -287,6 +287,7 @@ int dv_query_ask(const struct dv_query_question *question)
         return dv_say_error(DV_E_MEMORY, NULL);
     asking->question = question;
     asking->printer.form = question->form;
+    asking->printer.guarded = question->guarded;
     int code = ask(asking);
     dv_query_printer_free(&asking->printer);
     explicit_bzero(asking->words, sizeof asking->words);

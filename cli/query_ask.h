@@ -23,6 +23,7 @@ struct dv_query_question {
     enum dv_query_form form;
     uint64_t rows_max;   /* 0: all */
     uint32_t timeout_ms; /* of the statement */
+    bool guarded;        /* DV_QUERY_CSV: a spreadsheet takes no cell for a formula */
     bool words;          /* what the server says of a failure is shown also where standard error is no terminal */
 };
 

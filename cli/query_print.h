@@ -11,9 +11,12 @@
 
 enum { DV_QUERY_KEPT_ROWS = 1000, DV_QUERY_WIDTH_MAX = 80 };
 
-/* A printer. Zero it but for the form. */
+/* A printer. Zero it but for the form, and whether cells are guarded. */
 struct dv_query_printer {
     enum dv_query_form form;
+    bool guarded; /* comma-separated cells that begin as a formula get a ' */
+    bool clean;   /* a terminal shows them */
+    int label, value; /* the columns of bars, or -1 */
     const struct dv_snowflake_column *columns; /* the statement's; while it runs */
     uint32_t column_count;
     uint64_t rows;       /* that were printed, or are kept */

@@ -12,7 +12,7 @@
 #include "engine/json_doc.h"
 #include "engine/memory.h"
 
-enum { ROW_FIRST = 1024, SEMI_MAX = 64 * 1024 * 1024, S_PER_DAY = 86400, ZONE_SHIFT_MIN = 1440, FRACTION_DIGITS = 9, NAME_MAX_BYTES = 512 };
+enum { ROW_FIRST = 1024, SEMI_MAX = 64 * 1024 * 1024, S_PER_DAY = 86400, ZONE_SHIFT_MIN = 1440, FRACTION_DIGITS = 9, NAME_MAX_BYTES = 512, KEY_MAX_BYTES = 4096 };
 
 static const int64_t latest_s = INT64_C(253402300799), earliest_s = INT64_C(-30610224000); /* of years with four digits */
 
@@ -279,10 +279,7 @@ static void put_value(struct dv_snowflake_writer *writer, struct dv_json *json, 
     }
 }
 
-static bool same_name(struct dv_snowflake_text a, struct dv_snowflake_text b)
-{
-    return a.length == b.length && memcmp(a.at, b.at, a.length) == 0;
-}
+/* ---- names ---- */
 
 static bool has_small(struct dv_snowflake_text name)
 {
@@ -292,32 +289,90 @@ static bool has_small(struct dv_snowflake_text name)
     return false;
 }
 
-/* A key, which may be any text. */
-static void put_key(struct dv_json *json, const struct dv_snowflake_column *columns, uint32_t which, bool lower)
+/* As it is written, without what tells it from another; its length. */
+static size_t write_name(struct dv_snowflake_text given, bool lower, char name[NAME_MAX_BYTES])
 {
-    char name[NAME_MAX_BYTES + 16];
-    struct dv_snowflake_text given = columns[which].name;
     size_t length = given.length < NAME_MAX_BYTES ? given.length : NAME_MAX_BYTES;
-    unsigned before = 0;
     lower = lower && !has_small(given);
     for (size_t i = 0; i < length; i++)
         name[i] = (char)(lower && given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
+    return length;
+}
+
+/* How many columns before it are written like it. */
+static unsigned count_before(const struct dv_snowflake_column *columns, uint32_t which, bool lower)
+{
+    char name[NAME_MAX_BYTES], other[NAME_MAX_BYTES];
+    size_t length = write_name(columns[which].name, lower, name);
+    unsigned count = 0;
     for (uint32_t i = 0; i < which; i++)
-        before += same_name(columns[i].name, given);
-    if (before > 0)
-        length += (size_t)snprintf(name + length, sizeof name - length, "_%u", before + 1);
-    dv_json_text(json, name, length);
-    json->comma = false;
-    dv_json_raw(json, ":", 1);
+        count += write_name(columns[i].name, lower, other) == length && memcmp(name, other, length) == 0;
+    return count;
+}
+
+static bool has_key(const struct dv_snowflake_writer *writer, const char *key, size_t length)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < writer->count; at = writer->key_ends[i], i++)
+        if (writer->key_ends[i] - at == length && memcmp(writer->keys.bytes + at, key, length) == 0)
+            return true;
+    return false;
+}
+
+/* A key, which may be any text: its length. */
+static size_t write_key(struct dv_snowflake_text given, bool lower, unsigned number, char key[KEY_MAX_BYTES])
+{
+    char name[NAME_MAX_BYTES + 16];
+    struct dv_json json;
+    size_t length = write_name(given, lower, name);
+    if (number > 1)
+        length += (size_t)snprintf(name + length, sizeof name - length, "_%u", number);
+    dv_json_init(&json, key, KEY_MAX_BYTES);
+    dv_json_text(&json, name, length);
+    json.comma = false;
+    dv_json_raw(&json, ":", 1);
+    return dv_json_length(&json);
+}
+
+static bool add_key(struct dv_snowflake_writer *writer, const struct dv_snowflake_column *columns, uint32_t which, bool lower)
+{
+    char key[KEY_MAX_BYTES];
+    unsigned number = count_before(columns, which, lower) + 1;
+    size_t length = write_key(columns[which].name, lower, number, key);
+    writer->doubled = writer->doubled || number > 1;
+    while (has_key(writer, key, length))
+        length = write_key(columns[which].name, lower, ++number, key);
+    if (!dv_sse_text_add(&writer->keys, key, length))
+        return false;
+    writer->key_ends[writer->count++] = writer->keys.used;
+    return true;
+}
+
+dv_rc dv_snowflake_writer_begin(struct dv_snowflake_writer *writer, const struct dv_snowflake_column *columns, uint32_t count, bool lower)
+{
+    dv_memory_free(writer->key_ends);
+    writer->key_ends = dv_memory_alloc((count + 1) * sizeof *writer->key_ends);
+    writer->keys.used = writer->count = 0;
+    writer->doubled = false;
+    for (uint32_t i = 0; i < count; i++)
+        if (writer->key_ends == NULL || !add_key(writer, columns, i, lower))
+            return DV_E_MEMORY;
+    return DV_OK;
+}
+
+static void put_key(const struct dv_snowflake_writer *writer, struct dv_json *json, uint32_t which)
+{
+    size_t from = which > 0 ? writer->key_ends[which - 1] : 0;
+    dv_json_raw(json, writer->keys.bytes + from, writer->key_ends[which] - from);
     json->comma = false;
 }
 
 static void put_row(struct dv_snowflake_writer *writer, struct dv_json *json, const struct dv_snowflake_column *columns,
-                    const struct dv_snowflake_text *cells, uint32_t count, bool lower)
+                    const struct dv_snowflake_text *cells, uint32_t count)
 {
     dv_json_open(json, '{');
     for (uint32_t i = 0; i < count && !json->full; i++) {
-        put_key(json, columns, i, lower);
+        put_key(writer, json, i);
         put_value(writer, json, columns[i].kind, cells[i]);
     }
     dv_json_close(json, '}');
@@ -325,8 +380,9 @@ static void put_row(struct dv_snowflake_writer *writer, struct dv_json *json, co
 
 /* Escapes make a text longer: the room grows until it suffices. */
 dv_rc dv_snowflake_writer_row(struct dv_snowflake_writer *writer, const struct dv_snowflake_column *columns,
-                              const struct dv_snowflake_text *cells, uint32_t count, bool lower)
+                              const struct dv_snowflake_text *cells, uint32_t count)
 {
+    DV_ASSERT(count <= writer->count);
     for (size_t size = writer->row.size > ROW_FIRST ? writer->row.size : ROW_FIRST;; size *= 2) {
         struct dv_json json;
         if (size > writer->row.size) {
@@ -337,7 +393,7 @@ dv_rc dv_snowflake_writer_row(struct dv_snowflake_writer *writer, const struct d
             writer->row.size = size;
         }
         dv_json_init(&json, writer->row.bytes, writer->row.size - DV_JSON_PADDING);
-        put_row(writer, &json, columns, cells, count, lower);
+        put_row(writer, &json, columns, cells, count);
         writer->row.used = dv_json_length(&json);
         if (!json.full)
             return DV_OK;
@@ -346,6 +402,8 @@ dv_rc dv_snowflake_writer_row(struct dv_snowflake_writer *writer, const struct d
 
 void dv_snowflake_writer_free(struct dv_snowflake_writer *writer)
 {
+    dv_sse_text_free(&writer->keys);
+    dv_memory_free(writer->key_ends);
     dv_sse_text_free(&writer->row);
     dv_sse_text_free(&writer->semi);
     if (writer->doc != NULL)

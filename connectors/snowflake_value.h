@@ -54,16 +54,24 @@ struct dv_snowflake_text dv_snowflake_value_text(enum dv_snowflake_kind kind, st
 
 /* Makes one row after the other into an object of JSON. Zero-initialise. */
 struct dv_snowflake_writer {
+    struct dv_sse_text keys; /* of the columns, one behind the other, each with its colon */
+    size_t *key_ends;
+    uint32_t count;
+    bool doubled; /* two columns have one name */
     struct dv_sse_text row;  /* the last one, with DV_JSON_PADDING readable bytes behind it */
     struct dv_sse_text semi; /* a value that may be JSON */
     struct dv_doc *doc;
 };
 
-/* Makes a row, in one line: numbers that JSON can have, truths, and semi-structured values as they are, all else texts.
- * `lower`: names that Snowflake made upper case, having no small letter, are written small. A name that came before gets
- * "_2" and so on behind it. DV_E_MEMORY. */
+/* Takes the names of a result's columns, before its rows. `lower`: those that Snowflake made upper case, having no small
+ * letter, are written small. One that came before, as it is written, gets "_2" and so on behind it. DV_E_MEMORY. */
+DV_CHECKED dv_rc dv_snowflake_writer_begin(struct dv_snowflake_writer *writer, const struct dv_snowflake_column *columns, uint32_t count,
+                                           bool lower);
+
+/* Makes a row of these columns, in one line: numbers that JSON can have, truths, and semi-structured values as they are, all else
+ * texts. DV_E_MEMORY. */
 DV_CHECKED dv_rc dv_snowflake_writer_row(struct dv_snowflake_writer *writer, const struct dv_snowflake_column *columns,
-                                         const struct dv_snowflake_text *cells, uint32_t count, bool lower);
+                                         const struct dv_snowflake_text *cells, uint32_t count);
 
 /* Wipes and frees. */
 void dv_snowflake_writer_free(struct dv_snowflake_writer *writer);

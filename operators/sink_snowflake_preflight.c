@@ -3,11 +3,13 @@
 #include "operators/sink_snowflake_preflight.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "connectors/snowflake_table.h"
 #include "connectors/snowflake_type.h"
 #include "engine/memory.h"
+#include "engine/text.h"
 #include "operators/sink_snowflake.h"
 
 enum { AGAIN_MS = 1000 };
@@ -87,8 +89,8 @@ static dv_rc judge_capitals(const struct dv_snowflake_table *table, const struct
 }
 
 /* A pipe of its own reads members as it likes: only what the sink asks the table for must be there. */
-dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const struct dv_schema *schema,
-                              const struct dv_snow_options *options, struct dv_error *error)
+static dv_rc judge(const struct dv_snowflake_table *table, const struct dv_schema *schema, const struct dv_snow_options *options,
+                   struct dv_error *error)
 {
     const bool piped = options->pipe != NULL;
     if (options->mode == DV_SNOW_SQL)
@@ -99,6 +101,30 @@ dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const stru
         if (!is_extra(schema, i))
             DV_TRY(judge_column(table, schema->columns[i].name, dv_snowflake_type_of(schema->columns[i].type), error));
     return piped ? DV_OK : judge_others(table, schema, error);
+}
+
+/* Whoever made the table may have called a column anything: what steers a terminal, or begins another line, is '?'. */
+static void clean(char *text)
+{
+    size_t length = strlen(text), used = 0;
+    for (size_t at = 0; at < length;) {
+        size_t step = dv_utf8_step(text + at, length - at);
+        bool steers = dv_utf8_steers(text + at, step);
+        size_t taken = step > 0 ? step : 1;
+        memmove(text + used, steers ? "?" : text + at, steers ? 1 : taken);
+        used += steers ? 1 : taken;
+        at += taken;
+    }
+    text[used] = '\0';
+}
+
+dv_rc dv_snow_preflight_judge(const struct dv_snowflake_table *table, const struct dv_schema *schema,
+                              const struct dv_snow_options *options, struct dv_error *error)
+{
+    dv_rc rc = judge(table, schema, options, error);
+    if (rc != DV_OK)
+        clean(error->text);
+    return rc;
 }
 
 /* ---- the look ---- */

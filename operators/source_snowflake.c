@@ -51,6 +51,7 @@ struct source_snowflake {
     uint64_t sequence, snapshots, failures;
     int64_t now_ms;     /* when the snapshot was asked for */
     uint64_t stop_ns;   /* when the stop began, or 0 */
+    dv_rc columns_rc;   /* whether there is memory for their names */
     const char *reason; /* why the last one could not be read, or NULL */
     bool asking, answered, ended, opened;
 };
@@ -209,15 +210,23 @@ static struct dv_row place_of(const struct source_snowflake *source, uint32_t ro
     return place;
 }
 
+/* Names of the schema are written small: a column beside one of its names could be taken for it. *ret_reason: a literal. */
+static dv_rc judge_columns(const struct source_snowflake *source, const char **ret_reason)
+{
+    *ret_reason = source->columns_rc != DV_OK ? "no memory for the columns" : "two columns of the answer have one name, written small: call one by another, as by AS";
+    return source->columns_rc != DV_OK ? source->columns_rc : source->writer.doubled ? DV_E_DATA : DV_OK;
+}
+
 /* *ret_reason: a literal. */
 static dv_rc take_row(struct source_snowflake *source, const struct dv_snowflake_text *cells, uint32_t count, const char **ret_reason)
 {
     struct dv_batch *batch = source->held;
+    DV_TRY(judge_columns(source, ret_reason));
     *ret_reason = "the answer has more than 256 rows: end the statement with a LIMIT";
     if (batch->rows == DV_BATCH_ROWS)
         return DV_E_LIMIT;
     *ret_reason = "no memory for a row";
-    DV_TRY(dv_snowflake_writer_row(&source->writer, source->columns, cells, count, true));
+    DV_TRY(dv_snowflake_writer_row(&source->writer, source->columns, cells, count));
     size_t length = source->writer.row.used, size = length + DV_JSON_PADDING;
     *ret_reason = "a row is longer than 1 MiB";
     if (length > ROW_MAX)
@@ -239,8 +248,8 @@ static dv_rc take_row(struct source_snowflake *source, const struct dv_snowflake
 static void on_columns(struct dv_snowflake_statement *statement, const struct dv_snowflake_column *columns, uint32_t count)
 {
     struct source_snowflake *source = statement->data;
-    (void)count;
     source->columns = columns;
+    source->columns_rc = dv_snowflake_writer_begin(&source->writer, columns, count, true);
     source->answered = true;
 }
 
@@ -263,13 +272,15 @@ static void on_row(struct dv_snowflake_statement *statement, const struct dv_sno
 static void on_end(struct dv_snowflake_statement *statement)
 {
     struct source_snowflake *source = statement->data;
+    const char *reason = statement->reason;
     source->asking = false;
+    dv_rc rc = statement->rc == DV_OK ? judge_columns(source, &reason) : statement->rc;
     if (source->stop_ns != 0)
         wind_up(source);
-    else if (statement->rc == DV_OK)
+    else if (rc == DV_OK)
         pass_on(source);
     else
-        give_up(source, statement->rc, statement->reason);
+        give_up(source, rc, reason);
 }
 
 static void ask(struct source_snowflake *source)
@@ -279,7 +290,8 @@ static void ask(struct source_snowflake *source)
     struct dv_snowflake_statement *statement = &source->statement;
     *statement = (struct dv_snowflake_statement){ .sql = source->sql, .tag = "datavault-source", .async = true, .on_columns = on_columns,
                                                   .on_row = on_row, .on_end = on_end, .data = source };
-    source->answered = false;
+    source->answered = source->writer.doubled = false;
+    source->columns_rc = DV_OK;
     source->now_ms = dv_wall_ms(dv_node_loop(source->node));
     source->asking = RAND_bytes(statement->request_id, sizeof statement->request_id) == 1 &&
                      dv_snowflake_run(&source->account, statement) == DV_OK;

@@ -127,6 +127,19 @@ def test_bars(world, snow):
     assert "the result has none" in said
 
 
+def test_bars_keep_no_more_than_they_show(world, snow):
+    out, _ = query(world, snow, "SELECT REPEAT('y', 60000) AS L, COUNT AS N, REPEAT('x', 60000) AS X FROM SUMMARIES", "--plot")
+    assert len(out.splitlines()) == HOURS * 3 + 1 and all(line.startswith("y" * 39 + "…  ") for line in out.splitlines())
+
+
+def test_a_spreadsheet_finds_no_formula(world, snow):
+    cells = ["=1+1", "@x", '+a,"b"', "-2+3", "\tx", "-5", "+1.5e3", "a=b"]
+    words = [word for cell in cells for word in (f"--bind={cell}",)]
+    sql = f"SELECT {', '.join('?' * len(cells))}, -7 AS N, NULL AS NONE"
+    assert list(csv.reader(io.StringIO(query(world, snow, sql, *words, "--csv")[0])))[1] == [*cells, "-7", ""]
+    assert list(csv.reader(io.StringIO(query(world, snow, sql, *words, "--spreadsheet")[0])))[1] == [*("'" + cell for cell in cells[:5]), *cells[5:], "-7", ""]
+
+
 @pytest.mark.parametrize("form, limit", [("--json", 0), ("--csv", 0), ("--plot", 200), ("", 1000)])
 def test_where_each_form_stops(world, snow, form, limit):
     snow.partition_rows = 700
@@ -193,6 +206,17 @@ def test_every_saved_statement_runs(world, snow):
         ("2023-11-17", 3, 12), ("2023-11-16", 4, 9), ("2023-11-15", 4, 5), ("2023-11-14", 1, 1)]
 
 
+def test_what_rises_in_a_young_table(world, snow):
+    """Three whole hours, one of them without Asthma, and the beginning of a fourth."""
+    snow.query("CREATE SCHEMA IF NOT EXISTS DV.YOUNG")
+    snow.query("CREATE OR REPLACE TABLE DV.YOUNG.SUMMARIES (WINDOW_START_MS NUMBER, WINDOW_END_MS NUMBER, DIAGNOSIS VARCHAR, COUNT NUMBER)")
+    counted = [(0, "Asthma", 10), (0, "Diabetes", 20), (60, "Diabetes", 20), (120, "Asthma", 20), (120, "Diabetes", 30), (180, "Asthma", 1), (180, "Diabetes", 1)]
+    rows = ", ".join(f"({START_MS + minute * 60000}, {START_MS + (minute + (10 if minute == 180 else 60)) * 60000}, '{name}', {count})" for minute, name, count in counted)
+    snow.query(f"INSERT INTO DV.YOUNG.SUMMARIES SELECT * FROM (VALUES {rows}) AS v")
+    assert objects(query(world, snow, "--saved", "rising", "--json", SNOWFLAKE_SCHEMA="YOUNG")[0]) == [
+        {"DIAGNOSIS": "Asthma", "THIS_HOUR": 20, "USUALLY": 5.0, "TIMES": 4.0}, {"DIAGNOSIS": "Diabetes", "THIS_HOUR": 30, "USUALLY": 20.0, "TIMES": 1.5}]
+
+
 def test_saved_statements_of_one_s_own_and_files(world, snow):
     world.path("mine").mkdir()
     world.path("mine/ours.sql").write_text("-- What is ours.\nSELECT COUNT(*) AS N FROM EMBEDDINGS;\n-- the end\n")
@@ -245,15 +269,15 @@ SECRET = "Käpt'n Blaubär"
 FAILING = "SELECT TO_NUMBER(?) AS N"
 
 
-def on_a_terminal(world, snow, *arguments, act=None, env=None):
-    """The command with standard error on a terminal -> (exit code, what it printed, what the terminal shows)."""
+def on_a_terminal(world, snow, *arguments, act=None, env=None, both=False):
+    """The command with standard error, or standard output, too, on a terminal -> (exit code, what it printed, what the terminal shows)."""
     mine, its = pty.openpty()
     with subprocess.Popen([world.binary, "query", "--snowflake", "--ca", str(snow.ca), *arguments], cwd=world.at, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=its, env={**os.environ, **given(snow), **(env or {})}) as process:
+                          stdout=its if both else subprocess.PIPE, stderr=its, env={**os.environ, **given(snow), **(env or {})}) as process:
         os.close(its)
         if act:
             act(process)
-        out = process.stdout.read().decode()
+        out = process.stdout.read().decode() if process.stdout else ""
         code = process.wait(60)
     shown = b""
     try:
@@ -272,6 +296,21 @@ def test_what_snowflake_says_goes_to_a_terminal_alone(world, snow):
     assert "Snowflake says:" in said and "Blaubär" in said
     code, out, shown = on_a_terminal(world, snow, FAILING, "--bind", SECRET + "\x1b[2J\nx")
     assert (code, out) == (1, "") and "Blaubär" in shown and "\x1b[2J" not in shown
+
+
+STEERS = "a\x1b[2J\u202e\u009b2J\x7fb"
+
+
+def test_what_steers_a_terminal_does_not_reach_it(world, snow):
+    """Neither as a table nor in a form for programs; these read what it is."""
+    sql = f"SELECT ? AS T, PARSE_JSON(?) AS V, 'x' AS \"{STEERS}\""
+    words = (sql, "--bind", STEERS, "--bind", json.dumps([STEERS], ensure_ascii=False).replace("\x7f", "\\u007f"))
+    for form in ("--json", "--csv", "--max-rows=9"):
+        code, _, shown = on_a_terminal(world, snow, *words, form, both=True)
+        assert code == 0 and "2J" in shown and not any(odd in shown for odd in ("\x1b[2J", "\u202e", "\u009b", "\x7f")), (form, shown)
+    out, _ = query(world, snow, *words, "--json")
+    assert objects(out) == [{"T": STEERS, "V": [STEERS], STEERS: "x"}] and "\u202e" not in out
+    assert list(csv.reader(io.StringIO(query(world, snow, *words, "--csv")[0])))[1][0] == STEERS
 
 
 # ---- waiting ----

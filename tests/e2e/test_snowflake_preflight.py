@@ -162,6 +162,11 @@ def test_a_table_that_does_not_take_the_records_is_told(world, snow, columns, re
     assert rows(snow) == [] if "N NUMBER" in columns else True
 
 
+def test_a_column_s_name_steers_no_terminal(world, snow):
+    snow.query(f'CREATE OR REPLACE TABLE T ({COLUMNS}, "A\x1b[2J\nb\u202ec" VARCHAR NOT NULL)')
+    is_refused(world, snow, "column A?[2J?b?c of table DV.PUBLIC.T is NOT NULL")
+
+
 def test_statements_name_columns_in_capitals(world, snow):
     snow.query('CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR, N NUMBER, "ward" VARCHAR)')
     write_graph(world, snow, mode="sql", journal=None, channel=None)

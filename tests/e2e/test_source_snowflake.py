@@ -139,6 +139,14 @@ def test_an_answer_that_is_not_as_its_schema_says_is_none(world, snow, row, reas
     assert rows(world) == []
 
 
+@pytest.mark.parametrize("rows_of", ["", " LIMIT 0"])
+def test_columns_of_one_name_are_no_answer(world, snow, rows_of):
+    (world.at / "analytics" / "ours.sql").write_text(f"SELECT 'Meier' AS \"diagnosis\", DIAGNOSIS FROM STATS{rows_of}")
+    write_graph(world, snow)
+    assert "two columns of the answer have one name" in run(world, 1)
+    assert rows(world) == []
+
+
 def test_more_than_a_batch_is_refused(world, snow):
     insert_many(snow, 255)
     write_graph(world, snow)

@@ -63,7 +63,8 @@ static void on_columns(struct dv_snowflake_statement *statement, const struct dv
 static void write_row(const struct dv_snowflake_talk *talk, const struct dv_snowflake_text *cells, uint32_t count)
 {
     struct dv_snowflake_writer writer = { 0 };
-    DV_ASSERT(dv_snowflake_writer_row(&writer, talk->columns, cells, count, true) == DV_OK);
+    DV_ASSERT(dv_snowflake_writer_begin(&writer, talk->columns, count, true) == DV_OK &&
+              dv_snowflake_writer_row(&writer, talk->columns, cells, count) == DV_OK);
     DV_ASSERT(writer.row.bytes[0] == '{' && writer.row.bytes[writer.row.used - 1] == '}');
     for (size_t i = 0; i < writer.row.used; i++)
         DV_ASSERT((unsigned char)writer.row.bytes[i] >= ' ');

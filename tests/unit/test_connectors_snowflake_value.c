@@ -105,7 +105,8 @@ static void writes_values_as_json(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct dv_snowflake_column column = { text("A"), rows[i].kind };
         const struct dv_snowflake_text cell = text(rows[i].value);
-        assert_int_equal(dv_snowflake_writer_row(&writer, &column, &cell, 1, false), DV_OK);
+        assert_int_equal(dv_snowflake_writer_begin(&writer, &column, 1, false), DV_OK);
+        assert_int_equal(dv_snowflake_writer_row(&writer, &column, &cell, 1), DV_OK);
         assert_int_equal(writer.row.used, strlen(rows[i].row));
         assert_memory_equal(writer.row.bytes, rows[i].row, writer.row.used);
     }
@@ -114,7 +115,7 @@ static void writes_values_as_json(void **state)
 
 static void writes_names(void **state)
 {
-    static const char *const names[] = { "DV_ID", "Name", "A\"B", "DV_ID", "\xc3\x84X", "DV_ID" };
+    static const char *const names[] = { "DV_ID", "Name", "A\"B", "DV_ID", "\xc3\x84X", "DV_ID", "name", "dv_id", "NAME", "DV_ID_2" };
     enum { COUNT = sizeof names / sizeof names[0] };
     struct dv_snowflake_writer writer = { 0 };
     struct dv_snowflake_column columns[COUNT] = { 0 };
@@ -122,12 +123,19 @@ static void writes_names(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT; i++)
         columns[i].name = text(names[i]);
-    static const char plain[] = "{\"DV_ID\":null,\"Name\":null,\"A\\\"B\":null,\"DV_ID_2\":null,\"\xc3\x84X\":null,\"DV_ID_3\":null}";
-    static const char lower[] = "{\"dv_id\":null,\"Name\":null,\"a\\\"b\":null,\"dv_id_2\":null,\"\xc3\x84x\":null,\"dv_id_3\":null}";
-    assert_int_equal(dv_snowflake_writer_row(&writer, columns, cells, COUNT, false), DV_OK);
+    static const char plain[] = "{\"DV_ID\":null,\"Name\":null,\"A\\\"B\":null,\"DV_ID_2\":null,\"\xc3\x84X\":null,\"DV_ID_3\":null,\"name\":null,\"dv_id\":null,"
+                                "\"NAME\":null,\"DV_ID_2_2\":null}";
+    static const char lower[] = "{\"dv_id\":null,\"Name\":null,\"a\\\"b\":null,\"dv_id_2\":null,\"\xc3\x84x\":null,\"dv_id_3\":null,\"name\":null,\"dv_id_4\":null,"
+                                "\"name_2\":null,\"dv_id_2_2\":null}";
+    assert_int_equal(dv_snowflake_writer_begin(&writer, columns, COUNT, false), DV_OK);
+    assert_int_equal(dv_snowflake_writer_row(&writer, columns, cells, COUNT), DV_OK);
+    assert_true(writer.doubled);
     assert_memory_equal(writer.row.bytes, plain, strlen(plain));
-    assert_int_equal(dv_snowflake_writer_row(&writer, columns, cells, COUNT, true), DV_OK);
+    assert_int_equal(dv_snowflake_writer_begin(&writer, columns, COUNT, true), DV_OK);
+    assert_int_equal(dv_snowflake_writer_row(&writer, columns, cells, COUNT), DV_OK);
     assert_memory_equal(writer.row.bytes, lower, strlen(lower));
+    assert_int_equal(dv_snowflake_writer_begin(&writer, columns, 3, true), DV_OK);
+    assert_false(writer.doubled);
     dv_snowflake_writer_free(&writer);
 }
 
@@ -144,7 +152,8 @@ static void grows_and_survives_want_of_memory(void **state)
     for (uint64_t nth = 1;; nth++) {
         struct dv_snowflake_writer writer = { 0 };
         dv_memory_fail_at(nth);
-        dv_rc rc = dv_snowflake_writer_row(&writer, columns, cells, 2, false);
+        dv_rc rc = dv_snowflake_writer_begin(&writer, columns, 2, false);
+        rc = rc == DV_OK ? dv_snowflake_writer_row(&writer, columns, cells, 2) : rc;
         dv_memory_fail_at(0);
         bool whole = rc == DV_OK && memcmp(writer.row.bytes + writer.row.used - 8, "\"B\":[1]}", 8) == 0;
         assert_true(rc == DV_E_MEMORY || writer.row.used >= 2 * LONG);
