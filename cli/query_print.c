@@ -172,7 +172,7 @@ static void put_csv(const struct dv_query_printer *printer, struct dv_snowflake_
     bool quoted = text.at != NULL && (text.length == 0 || memchr(text.at, '"', text.length) != NULL || memchr(text.at, ',', text.length) != NULL ||
                                       memchr(text.at, '\n', text.length) != NULL || memchr(text.at, '\r', text.length) != NULL);
     (void)fputs(quoted ? guarded ? "\"'" : "\"" : guarded ? "'" : "", stdout);
-    for (size_t at = 0; at < text.length;) { /* nothing at all is SQL's NULL */
+    for (size_t at = 0; text.at != NULL && at < text.length;) { /* nothing at all is SQL's NULL */
         const char *quote = memchr(text.at + at, '"', text.length - at);
         size_t length = quote != NULL ? (size_t)(quote - text.at) + 1 - at : text.length - at;
         put_bytes(printer, text.at + at, length);
