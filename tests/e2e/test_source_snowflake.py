@@ -8,6 +8,7 @@ shows: SNO-3 PRV-3 MIS-5
 import http.client
 import json
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -59,9 +60,16 @@ def insert_many(snow, count):
     snow.query(f"INSERT INTO STATS SELECT * FROM (VALUES {values}) AS v")
 
 
+@pytest.fixture(scope="module", name="keyring")
+def a_keyring(tmp_path_factory):
+    with World(tmp_path_factory.mktemp("keys")) as world:
+        yield world.path("keys")
+
+
 @pytest.fixture(name="world")
-def a_world(tmp_path):
-    with World(tmp_path / "w") as world:
+def a_world(tmp_path, keyring):
+    with World(tmp_path / "w", keyring=False) as world:
+        shutil.copytree(keyring, world.at / "keys")
         (world.at / "schemas" / "statistic.yaml").write_text(STATISTIC)
         (world.at / "analytics").mkdir()
         (world.at / "analytics" / "ours.sql").write_text(SELECT)
