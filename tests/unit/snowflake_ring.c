@@ -46,6 +46,7 @@ void ring_come_home(struct dv_job *job)
 
 bool dv_job_close(struct dv_job *job)
 {
+    ring.closed++;
     bool begun = job->busy && job->uv.data == NULL && ring.works_at_close;
     if (begun)
         ring_work(job);
@@ -64,12 +65,14 @@ dv_rc dv_snowflake_rows_add(struct dv_snowflake_rows *rows, const char *row, siz
 {
     char text[256], id_text[DV_UUID_TEXT];
     uint8_t id[DV_ID_BYTES];
+    const struct dv_snow_pack *pack = (const struct dv_snow_pack *)((const char *)rows - offsetof(struct dv_snow_pack, rows));
     uint32_t number = 0;
     (void)snprintf(text, sizeof text, "%.*s", (int)length, row);
     assert_non_null(strstr(text, "\"n\":"));
     number = (uint32_t)strtoul(strstr(text, "\"n\":") + 4, NULL, 10);
     dv_id_make(id, ring.same[number] != 0 ? ring.same[number] : number, 0, 7);
     assert_non_null(strstr(text, dv_id_text(id_text, id)));
+    assert_non_null(strstr(text, pack->token));
     if (ring.unfit[number] != DV_OK)
         return ring.unfit[number];
     if (ring.room > 0 && rows->count == ring.room)
@@ -253,6 +256,7 @@ void ring_begin(struct world *world, uint32_t unit_most, uint32_t count, ...)
     world_begin(world, "");
     assert_int_equal(world->rc, DV_OK);
     world_steps(world);
+    assert_int_equal(ring.load.unit_most, DV_SNOW_UNIT_ROWS);
     ring.load.unit_most = unit_most;
 }
 
@@ -377,7 +381,11 @@ void ring_send(const char *rows)
     struct dv_snow_pack *pack = ring_start();
     assert_non_null(pack);
     ring_work(&pack->job);
+    for (size_t i = 0; i < pack->text_size; i++)
+        assert_int_equal(pack->text[i], 0); /* what was made of a row is wiped */
     ring_come_home(&pack->job);
+    assert_int_equal(pack->rows.count, pack->packed);
+    assert_int_equal(pack->rows.used, 1);
     assert_true(ring.ended && pack->step == DV_SNOW_READY && pack->unit == unit + 1 && pack->ticket == ring.load.journal.ticket);
     assert_int_equal(dv_snowflake_journal_number(&ring.load.journal, pack->token), unit + 1);
     if (rows != NULL)
@@ -385,6 +393,7 @@ void ring_send(const char *rows)
     ring_assert_sound();
     dv_snow_pack_free(pack);
     assert_int_equal(pack->step, DV_SNOW_FREE);
+    assert_int_equal(pack->rows.count, 0);
 }
 
 static int by_id(const void *one, const void *other)

@@ -20,6 +20,7 @@ extern struct ring {
     uint32_t room;           /* rows of a request; 0: any number */
     uint32_t over[RING_NUMBERS];  /* times that a request with it was committed */
     bool ended;              /* what dv_snow_pack_end() said */
+    uint32_t closed;                  /* jobs */
     bool works_at_close;     /* the worker had begun by then */
     char settled[RING_TEXT];      /* batches, in order */
     uint32_t settled_count;

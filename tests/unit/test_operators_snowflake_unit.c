@@ -383,6 +383,7 @@ static void closed_at(struct world *world, enum point point)
     go_to(point);
     world_end(world);
     assert_false(ring.load.journal.opened);
+    assert_int_equal(ring.closed, DV_SNOW_PACKS + 1);
     for (uint32_t i = 0; i < DV_SNOW_PACKS; i++) {
         const struct dv_snow_pack *pack = &ring.load.packs[i];
         assert_true(!pack->made && pack->text == NULL && pack->rows.bytes == NULL);
