@@ -10,7 +10,7 @@
 #include "connectors/snowflake_type.h"
 #include "engine/memory.h"
 
-enum { COMMENT_MAX = 1024, TOTAL_MS = 60000 };
+enum { TOTAL_MS = 60000 };
 
 /* An account and room for statements. */
 struct dv_snowflake_migrator {
@@ -26,7 +26,7 @@ struct showing {
     const char *name;
     uint32_t name_at, comment_at;
     bool whole;
-    char comment[COMMENT_MAX];
+    char comment[DV_SNOWFLAKE_COMMENT_MAX];
 };
 
 dv_rc dv_snowflake_migrator_new(struct dv_snowflake_migrator **ret, const struct dv_snowflake_config *config,

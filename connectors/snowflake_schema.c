@@ -205,20 +205,38 @@ void dv_snowflake_write_add(char *out, const struct dv_snowflake_wanted *wanted,
     put(&writer, " %s", wanted->columns[column].type);
 }
 
+/* The last mark of a comment, or NULL. */
+static const char *find_mark(const char *comment, size_t *ret_length, int *ret_version)
+{
+    const char *found = NULL;
+    for (const char *at = strstr(comment, MARK); at != NULL; at = strstr(at + 1, MARK)) {
+        char *end = NULL;
+        long version = strtol(at + strlen(MARK), &end, 10);
+        if (*end != ']' || version <= 0 || version >= 1000000)
+            continue;
+        found = at;
+        *ret_length = (size_t)(end + 1 - at);
+        *ret_version = (int)version;
+    }
+    return found;
+}
+
 void dv_snowflake_write_comment(char *out, const struct dv_snowflake_wanted *wanted, const char *comment)
 {
     struct writer writer = { .out = out };
-    char mark[32];
+    char marked[DV_SNOWFLAKE_COMMENT_MAX + 32];
+    size_t length = 0;
+    int version = 0;
+    const char *mark = find_mark(comment, &length, &version);
+    size_t before = mark != NULL ? (size_t)(mark - comment) : strlen(comment);
+    DV_ASSERT(strlen(comment) < DV_SNOWFLAKE_COMMENT_MAX);
+    (void)snprintf(marked, sizeof marked, "%.*s%s" DV_SNOWFLAKE_MARK_FORM "%s", (int)before, comment,
+                   mark == NULL && before > 0 ? " " : "", DV_SNOWFLAKE_SCHEMA_VERSION, comment + before + length);
     put(&writer, "COMMENT ON %s ", wanted->use == DV_SNOWFLAKE_VECTORS ? "VIEW" : "TABLE");
     put_place(&writer, wanted, wanted->name);
     put(&writer, " IS ");
-    (void)snprintf(mark, sizeof mark, "%s" DV_SNOWFLAKE_MARK_FORM, comment[0] != '\0' ? " " : "",
-                   DV_SNOWFLAKE_SCHEMA_VERSION);
-    bool fits = dv_snowflake_quote_text(writer.out + writer.length,
-                                        DV_SNOWFLAKE_STATEMENT_MAX - writer.length - sizeof mark, comment);
+    bool fits = dv_snowflake_quote_text(writer.out + writer.length, DV_SNOWFLAKE_STATEMENT_MAX - writer.length, marked);
     DV_ASSERT(fits);
-    writer.length += strlen(writer.out + writer.length) - 1;
-    put(&writer, "%s'", mark);
 }
 
 void dv_snowflake_write_grant(char *out, const struct dv_snowflake_wanted *wanted, const char *role)
@@ -232,10 +250,8 @@ void dv_snowflake_write_grant(char *out, const struct dv_snowflake_wanted *wante
 
 int dv_snowflake_comment_version(const char *comment)
 {
-    const char *mark = strstr(comment, MARK);
-    if (mark == NULL)
-        return 0;
-    char *end = NULL;
-    long version = strtol(mark + strlen(MARK), &end, 10);
-    return *end == ']' && version > 0 && version < 1000000 ? (int)version : 0;
+    size_t length = 0;
+    int version = 0;
+    (void)find_mark(comment, &length, &version);
+    return version;
 }

@@ -58,12 +58,15 @@ DV_CHECKED dv_rc dv_snowflake_want(struct dv_snowflake_wanted *wanted, enum dv_s
 /* Statements, without a semicolon, into DV_SNOWFLAKE_STATEMENT_MAX bytes. */
 void dv_snowflake_write_create(char *out, const struct dv_snowflake_wanted *wanted);
 void dv_snowflake_write_add(char *out, const struct dv_snowflake_wanted *wanted, uint32_t column);
+
+/* `comment` is what there is, shorter than DV_SNOWFLAKE_COMMENT_MAX: its mark gives way to this version's, or gets it behind. */
+enum { DV_SNOWFLAKE_COMMENT_MAX = 1024 };
 void dv_snowflake_write_comment(char *out, const struct dv_snowflake_wanted *wanted, const char *comment);
 
 /* What a role needs to write and read it. */
 void dv_snowflake_write_grant(char *out, const struct dv_snowflake_wanted *wanted, const char *role);
 
-/* "[datavault 1]" in a comment, and which version it tells; 0: none. */
+/* "[datavault 1]" in a comment, and which version the last of them tells; 0: none. */
 #define DV_SNOWFLAKE_MARK_FORM "[datavault %d]"
 int dv_snowflake_comment_version(const char *comment);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum family { OTHER, TEXT, NUMBER, FLOAT, BOOLEAN, TIME, VARIANT, OBJECT, ARRAY, VECTOR };
+enum family { OTHER, TEXT, NUMBER, FLOAT, DECFLOAT, BOOLEAN, TIME, VARIANT, OBJECT, ARRAY, VECTOR };
 
 enum { DEFAULT_TEXT = 16777216 };
 
@@ -18,7 +18,7 @@ static const struct word {
     { "VARCHAR", TEXT },       { "TEXT", TEXT },          { "STRING", TEXT },       { "CHAR", TEXT },
     { "NVARCHAR", TEXT },      { "NUMBER", NUMBER },      { "DECIMAL", NUMBER },    { "NUMERIC", NUMBER },
     { "INT", NUMBER },         { "INTEGER", NUMBER },     { "BIGINT", NUMBER },     { "FLOAT", FLOAT },
-    { "DOUBLE", FLOAT },       { "REAL", FLOAT },         { "DECFLOAT", FLOAT },    { "BOOLEAN", BOOLEAN },
+    { "DOUBLE", FLOAT },       { "REAL", FLOAT },         { "DECFLOAT", DECFLOAT },   { "BOOLEAN", BOOLEAN },
     { "DATE", TIME },          { "TIME", TIME },          { "DATETIME", TIME },     { "TIMESTAMP", TIME },
     { "TIMESTAMP_NTZ", TIME }, { "TIMESTAMP_LTZ", TIME }, { "TIMESTAMP_TZ", TIME }, { "VARIANT", VARIANT },
     { "OBJECT", OBJECT },      { "ARRAY", ARRAY },        { "VECTOR", VECTOR },
@@ -27,21 +27,18 @@ static const struct word {
 /* A type with what stands between its brackets. */
 struct read {
     enum family family;
-    uint64_t size;  /* of a text, or 0: none is told */
-    uint64_t scale; /* of a number */
+    uint64_t size; /* of a text, or 0: none is told */
 };
 
 static struct read read_type(const char *text)
 {
-    struct read read = { OTHER, 0, 0 };
+    struct read read = { OTHER, 0 };
     size_t length = strcspn(text, "( ");
     const char *inside = strchr(text, '(');
-    const char *comma = strchr(text, ',');
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strlen(words[i].text) == length && strncasecmp(text, words[i].text, length) == 0)
             read.family = words[i].family;
     read.size = inside != NULL ? strtoull(inside + 1, NULL, 10) : 0;
-    read.scale = comma != NULL ? strtoull(comma + 1, NULL, 10) : 0;
     return read;
 }
 
@@ -86,8 +83,8 @@ bool dv_snowflake_type_takes(const char *told, const char *wanted)
     switch (want.family) {
     case TEXT:
         return is.family == TIME && want.size == 0; /* a text may well be a time; what is none is refused by row */
-    case NUMBER: return is.family == NUMBER || is.family == FLOAT;
-    case FLOAT: return is.family == FLOAT || (is.family == NUMBER && is.scale > 0); /* else it would be rounded */
+    case NUMBER: return is.family == NUMBER || is.family == DECFLOAT; /* a FLOAT rounds above 2^53 */
+    case FLOAT: return is.family == FLOAT || is.family == DECFLOAT;   /* a NUMBER rounds to its scale */
     case VARIANT: return is.family == OBJECT || is.family == ARRAY;
     default: return is.family == want.family;
     }

@@ -11,7 +11,8 @@
 const char *dv_snowflake_type_of(enum dv_type type);
 
 /* Whether a column of the type `told`, as DESCRIBE writes it, takes what one of `wanted` takes: a VARIANT and a text that is
- * long enough take nearly everything, but what would round or cut each value does not. A single value may be refused still. */
+ * long enough take nearly everything, but what would round or cut values without a word does not: whole numbers in a FLOAT,
+ * numbers with a fraction in a NUMBER. A single value may be refused still. */
 bool dv_snowflake_type_takes(const char *told, const char *wanted);
 
 #endif

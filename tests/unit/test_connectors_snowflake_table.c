@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "connectors/snowflake_table.h"
+#include "connectors/snowflake_schema.h"
 #include "connectors/snowflake_type.h"
 #include "engine/memory.h"
 #include "tests/unit/snowflake_script.h"
@@ -274,9 +275,14 @@ static void knows_which_column_takes_what(void **state)
         { "TIMESTAMP_NTZ(9)", "VARCHAR(36)", false },
         { "NUMBER(38,0)", "NUMBER(38,0)", true },
         { "NUMBER(10,2)", "NUMBER(38,0)", true },
-        { "FLOAT", "NUMBER(38,0)", true },
+        { "NUMBER(10,0)", "NUMBER(38,0)", true }, /* a number that is too large is refused, not changed */
+        { "FLOAT", "NUMBER(38,0)", false },        /* 2^53 + 1 would be another number */
+        { "REAL", "NUMBER(38,0)", false },
+        { "DECFLOAT", "NUMBER(38,0)", true },
         { "NUMBER(38,0)", "FLOAT", false },
-        { "NUMBER(38,6)", "FLOAT", true },
+        { "NUMBER(38,6)", "FLOAT", false }, /* rounded to millionths */
+        { "NUMBER(10,2)", "FLOAT", false },
+        { "double", "FLOAT", true },
         { "BOOLEAN", "FLOAT", false },
         { "BOOLEAN", "BOOLEAN", true },
         { "NUMBER(1,0)", "BOOLEAN", false },
@@ -305,6 +311,34 @@ static void knows_which_column_takes_what(void **state)
     assert_string_equal(dv_snowflake_type_of(DV_TYPE_BYTES), "VARCHAR");
 }
 
+static void keeps_one_mark_in_a_comment(void **state)
+{
+    static const struct {
+        const char *comment;
+        int version;
+        const char *written;
+    } cases[] = {
+        { "", 0, "'[datavault 1]'" },
+        { "the ward's", 0, "'the ward''s [datavault 1]'" },
+        { "[datavault 7]", 7, "'[datavault 1]'" },
+        { "the ward's [datavault 7], ours", 7, "'the ward''s [datavault 1], ours'" },
+        { "[datavault 1] [datavault 12]", 12, "'[datavault 1] [datavault 1]'" },
+        { "[datavault x] [datavault 2] [datavault 0]", 2, "'[datavault x] [datavault 1] [datavault 0]'" },
+        { "[datavault 1000000] [datavault 3", 0, "'[datavault 1000000] [datavault 3 [datavault 1]'" },
+    };
+    static struct dv_snowflake_wanted wanted = { .database = "DV", .schema = "PUBLIC" };
+    static char sql[DV_SNOWFLAKE_STATEMENT_MAX];
+    struct dv_error error = { 0 };
+    (void)state;
+    assert_int_equal(dv_snowflake_want(&wanted, DV_SNOWFLAKE_HEADS, NULL, NULL, 0, &error), DV_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(dv_snowflake_comment_version(cases[i].comment), cases[i].version);
+        dv_snowflake_write_comment(sql, &wanted, cases[i].comment);
+        assert_non_null(strstr(sql, " IS "));
+        assert_string_equal(strstr(sql, " IS ") + 4, cases[i].written);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_names_that_are_too_long, snow_setup, snow_teardown),
         cmocka_unit_test(quotes_names_and_texts),
         cmocka_unit_test(knows_which_column_takes_what),
+        cmocka_unit_test(keeps_one_mark_in_a_comment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
