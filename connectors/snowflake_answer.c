@@ -249,6 +249,21 @@ bool dv_snowflake_state_is_sound(const struct dv_snowflake_channel_state *state)
     return strcmp(state->code, "SUCCESS") == 0 || strcmp(state->code, "ACTIVE") == 0;
 }
 
+/* How many rows were refused, by whichever of its names is not null. False: what is told is no count. */
+static bool take_errors(struct dv_snowflake_answer *answer, dv_doc_at value, bool *ret_named, bool *ret_counted,
+                        uint64_t *ret)
+{
+    static const char *const names[] = { "rows_error_count", "rows_errors" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !*ret_counted; i++) {
+        dv_doc_at errors = dv_doc_in(&answer->doc, value, names[i]);
+        *ret_named = *ret_named || errors != NULL;
+        *ret_counted = errors != NULL && !dv_doc_is_null(&answer->doc, errors);
+        if (*ret_counted && !take_count(answer, errors, ret))
+            return false;
+    }
+    return true;
+}
+
 bool dv_snowflake_answer_state(struct dv_snowflake_answer *answer, dv_doc_at value,
                                struct dv_snowflake_channel_state *ret)
 {
@@ -256,15 +271,14 @@ bool dv_snowflake_answer_state(struct dv_snowflake_answer *answer, dv_doc_at val
     *ret = (struct dv_snowflake_channel_state){ 0 };
     if (answer->root == NULL || value == NULL || dv_doc_count(doc, value) == 0)
         return false;
-    dv_doc_at errors = dv_doc_in(doc, value, "rows_error_count");
-    if (errors == NULL)
-        errors = dv_doc_in(doc, value, "rows_errors");
+    bool named = false, counted = false;
     ret->found = true;
-    if (!dv_doc_is_null(doc, errors) && !take_count(answer, errors, &ret->errors))
+    if (!take_errors(answer, value, &named, &counted, &ret->errors))
         return false;
     (void)take_offset(answer, dv_doc_in(doc, value, "last_error_offset_upper_bound"), ret->errors_up_to);
     if (!take_code(answer, dv_doc_in(doc, value, "channel_status_code"), ret->code) ||
         !take_offset(answer, dv_doc_in(doc, value, "last_committed_offset_token"), ret->offset))
         return false;
-    return errors != NULL || !dv_snowflake_state_is_sound(ret); /* uncounted, refused rows would pass for accepted ones */
+    /* uncounted, refused rows would pass for accepted ones; without an offset there were no rows yet */
+    return counted || (named && ret->offset[0] == '\0') || !dv_snowflake_state_is_sound(ret);
 }

@@ -2,6 +2,7 @@
  * snowflake_rows.c - rows are packed as they come; what zlib still holds back is reckoned with. */
 #include "connectors/snowflake_rows.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "connectors/snowflake_zlib.h"
@@ -33,7 +34,7 @@ dv_rc dv_snowflake_rows_init(struct dv_snowflake_rows *rows)
     return DV_E_MEMORY;
 }
 
-static void put(struct dv_snowflake_rows *rows, const char *bytes, size_t length, int flush)
+static int pack(struct dv_snowflake_rows *rows, const char *bytes, size_t length, int flush)
 {
     z_stream *stream = rows->stream;
     union {
@@ -42,8 +43,31 @@ static void put(struct dv_snowflake_rows *rows, const char *bytes, size_t length
     } in = { .text = bytes };
     stream->next_in = in.bytes;
     stream->avail_in = (uInt)length;
-    int code = deflate(stream, flush);
-    DV_ASSERT(stream->avail_in == 0 && code == (flush == Z_FINISH ? Z_STREAM_END : Z_OK));
+    return deflate(stream, flush);
+}
+
+static void put(struct dv_snowflake_rows *rows, const char *bytes, size_t length, int flush)
+{
+    int code = pack(rows, bytes, length, flush);
+    DV_ASSERT(rows->stream->avail_in == 0 && code == (flush == Z_FINISH ? Z_STREAM_END : Z_OK));
+}
+
+/* A row that may or may not fit is packed to see. What zlib still holds back has its room, as behind any other row. */
+static dv_rc add_alone(struct dv_snowflake_rows *rows, const char *row, size_t length)
+{
+    if (length >= DV_SNOWFLAKE_RAW_MAX)
+        return DV_E_LIMIT;
+    rows->stream->avail_out -= HELD_BACK + END;
+    bool fits = pack(rows, row, length, Z_NO_FLUSH) == Z_OK && rows->stream->avail_in == 0;
+    rows->stream->avail_out += HELD_BACK + END;
+    rows->raw = length + 1;
+    if (!fits) {
+        dv_snowflake_rows_reset(rows);
+        return DV_E_LIMIT;
+    }
+    put(rows, "\n", 1, Z_NO_FLUSH);
+    rows->count = 1;
+    return DV_OK;
 }
 
 dv_rc dv_snowflake_rows_add(struct dv_snowflake_rows *rows, const char *row, size_t length)
@@ -51,7 +75,7 @@ dv_rc dv_snowflake_rows_add(struct dv_snowflake_rows *rows, const char *row, siz
     const z_stream *stream = rows->stream;
     DV_ASSERT(rows->used == 0);
     if (length > DV_SNOWFLAKE_ROW_MAX)
-        return DV_E_LIMIT;
+        return rows->count > 0 ? DV_E_FULL : add_alone(rows, row, length);
     size_t most = length + length / 1000 + HELD_BACK + END; /* stored, if it does not pack */
     if (rows->raw + length >= DV_SNOWFLAKE_RAW_MAX || most > stream->avail_out)
         return DV_E_FULL;

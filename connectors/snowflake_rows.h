@@ -11,7 +11,7 @@
 enum {
     DV_SNOWFLAKE_WIRE_MAX = 4 * 1024 * 1024,          /* bytes of a request's body: Snowflake's limit */
     DV_SNOWFLAKE_RAW_MAX = 16 * 1024 * 1024,          /* of its rows, unpacked */
-    DV_SNOWFLAKE_ROW_MAX = DV_SNOWFLAKE_WIRE_MAX / 2, /* of one row: it fits however badly it packs */
+    DV_SNOWFLAKE_ROW_MAX = DV_SNOWFLAKE_WIRE_MAX / 2, /* of one row that fits however badly it packs */
     DV_SNOWFLAKE_ROWS_LEVEL = 1                       /* zlib's: the fastest */
 };
 
@@ -28,7 +28,7 @@ struct dv_snowflake_rows {
 DV_CHECKED dv_rc dv_snowflake_rows_init(struct dv_snowflake_rows *rows);
 
 /* Adds a row, a JSON object without a line end. DV_E_FULL: it does not fit any more: send first what there is; DV_E_LIMIT:
- * it fits in no request. Then nothing was added. */
+ * it fits in no request, as one above DV_SNOWFLAKE_ROW_MAX does only if it packs well. Then nothing was added. */
 DV_CHECKED dv_rc dv_snowflake_rows_add(struct dv_snowflake_rows *rows, const char *row, size_t length);
 
 /* No more is added; `bytes` and `used` are the body. DV_E_MEMORY never comes: the room was kept. */

@@ -137,6 +137,11 @@ static void reads_states_of_channels(void **state)
         { STATE(",\"last_committed_offset_token\":\"\",\"rows_error_count\":0"), true, "", 0, "" },
         { STATE(",\"last_committed_offset_token\":\"7\""), false, "", 0, "" }, /* how many were refused is not told */
         { STATE(",\"rows_error_count\":null"), true, "", 0, "" },
+        { STATE(",\"rows_error_count\":null,\"last_committed_offset_token\":null"), true, "", 0, "" },
+        { STATE(",\"rows_error_count\":null,\"last_committed_offset_token\":\"7\""), false, "", 0, "" }, /* nor is it here */
+        { STATE(",\"rows_errors\":null,\"last_committed_offset_token\":\"7\""), false, "", 0, "" },
+        { STATE(",\"rows_error_count\":null,\"rows_errors\":4,\"last_committed_offset_token\":\"7\""), true, "7", 4, "" },
+        { STATE(",\"rows_error_count\":null,\"rows_errors\":-1"), false, "", 0, "" },
         { STATE(",\"rows_error_count\":-1"), false, "", 0, "" },
         { STATE(",\"rows_error_count\":1.5"), false, "", 0, "" },
         { STATE(",\"rows_error_count\":\"1x\""), false, "", 0, "" },
@@ -430,8 +435,43 @@ static void packs_no_more_than_one_request_holds(void **state)
             assert_memory_equal(out + rows.raw - length - 1, row, length);
         dv_snowflake_rows_reset(&rows);
     }
-    assert_int_equal(dv_snowflake_rows_add(&rows, row, DV_SNOWFLAKE_ROW_MAX + 1), DV_E_LIMIT);
-    assert_int_equal(rows.count, 0);
+    dv_snowflake_rows_free(&rows);
+    free(row);
+    free(out);
+}
+
+/* It is what it packs to that counts: what packs well goes alone, or first; what does not is told of. */
+static void packs_a_large_row_alone(void **state)
+{
+    static const size_t large = DV_SNOWFLAKE_RAW_MAX - 1;
+    struct dv_snowflake_rows rows = { 0 };
+    struct dv_random random;
+    char *row = malloc(large + 1), *out = malloc(DV_SNOWFLAKE_RAW_MAX);
+    (void)state;
+    dv_random_seed(&random, 1);
+    memset(row, 'a', large + 1);
+    assert_int_equal(dv_snowflake_rows_init(&rows), DV_OK);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, 1), DV_OK);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, large), DV_E_FULL);
+    dv_snowflake_rows_reset(&rows);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, large + 1), DV_E_LIMIT);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, large), DV_OK);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, 1), DV_E_FULL);
+    dv_snowflake_rows_end(&rows);
+    assert_int_equal(rows.count, 1);
+    assert_int_equal(unpacked(&rows, out, DV_SNOWFLAKE_RAW_MAX), large + 1);
+    assert_true(memcmp(out, row, large) == 0 && out[large] == '\n');
+    dv_snowflake_rows_reset(&rows);
+    for (size_t i = 0; i < large; i++) /* what does not pack */
+        row[i] = (char)(dv_random_u64(&random) & 0xff);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, DV_SNOWFLAKE_WIRE_MAX), DV_E_LIMIT);
+    assert_true(rows.count == 0 && rows.raw == 0);
+    assert_int_equal(dv_snowflake_rows_add(&rows, row, DV_SNOWFLAKE_WIRE_MAX - 300 * 1024), DV_OK);
+    while (dv_snowflake_rows_add(&rows, row, 100) == DV_OK)
+        continue;
+    dv_snowflake_rows_end(&rows);
+    assert_true(rows.used <= DV_SNOWFLAKE_WIRE_MAX && rows.count > 1);
+    assert_int_equal(unpacked(&rows, out, DV_SNOWFLAKE_RAW_MAX), rows.raw);
     dv_snowflake_rows_free(&rows);
     free(row);
     free(out);
@@ -468,6 +508,7 @@ int main(void)
         cmocka_unit_test(escapes_names),
         cmocka_unit_test(packs_rows),
         cmocka_unit_test(packs_no_more_than_one_request_holds),
+        cmocka_unit_test(packs_a_large_row_alone),
         cmocka_unit_test(packs_nothing_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
