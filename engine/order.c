@@ -163,6 +163,8 @@ void dv_order_load(struct dv_node *node)
         int column = key_column(node, by);
         uint32_t sets = dv_node_places(node) + 1; /* the one being halved */
         node->order = column >= 0 ? dv_arena_zeroed(node->arena, 1, sizeof *node->order + sets * sizeof(struct keys)) : NULL;
+        if (column >= 0 && node->order == NULL)
+            (void)dv_refuse(node, "order", "C007", NULL, "no memory for the order of '%s'", node->name);
         if (node->order == NULL)
             return;
         node->order->column = (uint32_t)column;

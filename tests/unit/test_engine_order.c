@@ -15,7 +15,7 @@
 
 #include "engine/node.h"
 
-enum { SEEDS = 2000, KEYS = 40, BATCHES = 30, ROWS_MAX = 12, HELD_MAX = 6 };
+enum { SEEDS = 2000, KEYS = 40, BATCHES = 30, ROWS_MAX = 12, HELD_MAX = 6, WIDE = 200 };
 enum { COLUMN_KEY, COLUMN_NUMBER };
 
 struct world {
@@ -174,16 +174,23 @@ static const struct dv_operator t_source = { .name = "t-source", .size = sizeof(
 static const struct dv_operator t_pass = { .name = "t-pass", .size = 1, .transfer = same, .process = pass };
 static const struct dv_operator t_sink = { .name = "t-sink", .size = sizeof(struct sink), .sink = true,
     .held_max = HELD_MAX, .exit = DV_EXIT_FILE, .transfer = nothing, .process = sink_process, .close = sink_close };
-static const struct dv_operator *const operators[] = { &t_source, &t_pass, &t_sink, NULL };
+static const struct dv_operator t_wide = { .name = "t-wide", .size = 1, .sink = true, .held_max = WIDE, .exit = DV_EXIT_FILE,
+    .transfer = nothing, .process = sink_process }; /* is never run */
+static const struct dv_operator *const operators[] = { &t_source, &t_pass, &t_sink, &t_wide, NULL };
 
-static void load(struct world *world, const char *nodes)
+static void load_within(struct world *world, const char *nodes, size_t arena_bytes)
 {
     *world = (struct world){ 0 };
     char *text = world->text;
     (void)snprintf(text, sizeof world->text, "name: t\nmemory: 1TiB\nbatch_bytes: 256KiB\nstall: 0s\ngraph:\n%s", nodes);
-    dv_arena_init(&world->arena, 64 << 20);
+    dv_arena_init(&world->arena, arena_bytes);
     dv_diags_init(&world->diags, &world->arena);
     world->graph = dv_graph_parse("t.yaml", text, strlen(text), operators, &world->diags);
+}
+
+static void load(struct world *world, const char *nodes)
+{
+    load_within(world, nodes, 64 << 20);
 }
 
 static void on_done(struct dv_graph *graph, dv_rc rc, void *data)
@@ -240,6 +247,38 @@ static void without_it_they_do(void **state)
     assert_true(with_inversions > 90);
 }
 
+static bool says(struct world *world, const char *words)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    dv_diags_print(&world->diags, out, false);
+    (void)fclose(out);
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+/* Room is lowered until it is too little: the order needs most of it at once, so it is the first that finds none. */
+static void without_memory_it_is_refused(void **state)
+{
+    static struct world world;
+    bool loaded = true;
+    (void)state;
+    for (size_t bytes = 1 << 20; loaded; bytes -= 32 << 10) {
+        assert_true(bytes > 0);
+        load_within(&world, "  in: { op: t-source }\n  out: { op: t-wide, after: in, order: key, order_by: key }\n", bytes);
+        loaded = world.graph != NULL;
+        if (loaded)
+            assert_non_null(world.graph->nodes[1]->order);
+        else
+            assert_true(says(&world, "no memory for the order of 'out'"));
+        if (loaded)
+            dv_graph_free(world.graph);
+        dv_arena_free(&world.arena);
+    }
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -256,16 +295,10 @@ static void what_cannot_be_is_refused(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         static struct world world;
-        char *text = NULL;
-        size_t size = 0;
         load(&world, wrong[i].nodes);
         assert_null(world.graph);
-        FILE *out = open_memstream(&text, &size);
-        dv_diags_print(&world.diags, out, false);
-        (void)fclose(out);
-        if (strstr(text, wrong[i].says) == NULL)
-            fail_msg("%s: %s", wrong[i].nodes, text);
-        free(text);
+        if (!says(&world, wrong[i].says))
+            fail_msg("%s does not say: %s", wrong[i].nodes, wrong[i].says);
         dv_arena_free(&world.arena);
     }
 }
@@ -275,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_key_overtakes_itself),
         cmocka_unit_test(without_it_they_do),
+        cmocka_unit_test(without_memory_it_is_refused),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
