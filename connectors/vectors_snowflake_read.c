@@ -130,7 +130,7 @@ static bool read_found(struct dv_vectors_snowflake_work *work, const struct dv_s
     return sound && subjects >= 0 && subjects <= UINT32_MAX;
 }
 
-/* A text may stand there twice if two processes put it at once: the first counts. */
+/* Each text comes once, however often it stands there: if not, the first counts. */
 void dv_vectors_snowflake_take_hit(struct dv_snowflake_statement *statement, const struct dv_snowflake_text *cells, uint32_t count)
 {
     struct dv_vectors_snowflake_work *work = statement->data;

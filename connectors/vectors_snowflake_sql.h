@@ -27,7 +27,7 @@
     " S.MODEL, S.VECTOR_OF)"
 
 /* words, [vector], partings, spaces, tenant, schema, schema, from, to. A text's words stand between spaces of their own, so
- * that a word's pattern finds whole words only. */
+ * that a word's pattern finds whole words only. A text that stands twice is one: it counts, and takes a rank, once. */
 #define TEXTS                                                                                                          \
     "WITH W AS (SELECT LOWER(F.VALUE:s::VARCHAR) AS STEM, LOWER(F.VALUE:p::VARCHAR) AS PATTERN FROM " LISTED "),"      \
     " T AS (SELECT \"DV_ID\", \"SCHEMA_NAME\", \"CREATED_MS\", \"BODY\", \"SUBJECT_REF\", \"SUBJECTS\", \"HASH\","
@@ -37,8 +37,10 @@
 
 #define FILTERED                                                                                                       \
     " REPLACE(' ' || TRANSLATE(LOWER(\"BODY\"), ?, ?) || ' ', ' ', '  ') AS SAID, COUNT(*) OVER () AS TEXTS,"          \
-    " LENGTH(\"BODY\") / GREATEST(AVG(LENGTH(\"BODY\")) OVER (), 1) AS LENGTHS FROM \"%s%s\" WHERE \"TENANT\" = ?"     \
-    " AND (? IS NULL OR \"SCHEMA_NAME\" = ?) AND \"CREATED_MS\" >= ? AND \"CREATED_MS\" < ?),"
+    " LENGTH(\"BODY\") / GREATEST(AVG(LENGTH(\"BODY\")) OVER (), 1) AS LENGTHS"                                           \
+    " FROM (SELECT * FROM \"%s%s\" WHERE \"TENANT\" = ? AND (? IS NULL OR \"SCHEMA_NAME\" = ?)"                          \
+    " AND \"CREATED_MS\" >= ? AND \"CREATED_MS\" < ? QUALIFY ROW_NUMBER() OVER (PARTITION BY \"DV_ID\""                  \
+    " ORDER BY IFF(\"EMBEDDING\" IS NULL, 1, 0), \"CREATED_MS\") = 1)),"
 
 /* model, model, tenant, floor. BM25 as Robertson and others give it, with k1 = 1.2 and b = 0.75. */
 #define RANKED                                                                                                         \

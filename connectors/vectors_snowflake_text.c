@@ -9,7 +9,7 @@
 #include "engine/json.h"
 
 enum {
-    PART_BYTES = 6 * 1024 * 1024, /* of a statement's rows: a body of 8 MiB is the most that is sent */
+    PART_BYTES = 6 * 1024 * 1024, /* of a statement's rows, before they are escaped once more as a bind */
     ROW_BYTES = 256,              /* of a row without its texts */
     FLOAT_BYTES = 16,
     FRACTION = 1000000000, /* nine digits: more than a float of a vector of length 1 has */

@@ -151,6 +151,19 @@ def test_from_a_record_to_an_answer(scene, snow, service):
     assert not any("parrot" in text or "asthma" in text or "default" in text for text in statements), "values are binds"
 
 
+def test_texts_that_stand_many_times_are_one(scene, snow):
+    """As after several processes put it at once: none takes another's rank."""
+    scene.fill()
+    scene.serve()
+    told = scene.ask("who has a cough?")["citations"]
+    assert len(told) > 1
+    texts = len(scene.texts())
+    for _ in range(7):
+        snow.query("INSERT INTO EMBEDDINGS SELECT * FROM EMBEDDINGS")
+    assert len(scene.texts()) == 128 * texts
+    assert scene.ask("who has a cough?")["citations"] == told
+
+
 def test_a_person_is_forgotten(scene, snow):
     scene.fill().serve()
     assert "cough" in json.dumps(scene.ask("who has a cough?")["sentences"]), "a control"
