@@ -134,6 +134,21 @@ uint32_t dv_snowflake_ids_missing(const struct dv_snowflake_ids *ids, uint64_t f
     return missing;
 }
 
+uint64_t dv_snowflake_ids_behind(const struct dv_snowflake_ids *ids, uint64_t to, uint32_t most)
+{
+    uint64_t first = to + 1; /* the oldest that fits */
+    uint32_t count = 0;
+    for (uint32_t nth = ids->count; nth-- > 0;) {
+        const struct dv_snowflake_sent *sent = nth_of(ids, nth);
+        if (sent->unit == 0 || sent->unit > to)
+            continue;
+        if (++count > most)
+            return sent->unit < to ? sent->unit : to - 1;
+        first = sent->unit;
+    }
+    return first - 1 < to ? first - 1 : to - 1;
+}
+
 dv_rc dv_snowflake_ids_init(struct dv_snowflake_ids *ids, uint32_t room)
 {
     *ids = (struct dv_snowflake_ids){ .room = room };

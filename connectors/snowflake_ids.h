@@ -50,4 +50,7 @@ uint32_t dv_snowflake_ids_missing(const struct dv_snowflake_ids *ids, uint64_t f
                                   const uint8_t (*got)[DV_SNOWFLAKE_ID], uint32_t got_count,
                                   uint8_t (*ret_missing)[DV_SNOWFLAKE_ID], uint32_t room);
 
+/* Behind which request those up to `to` have at most so many records that are remembered. */
+uint64_t dv_snowflake_ids_behind(const struct dv_snowflake_ids *ids, uint64_t to, uint32_t most);
+
 #endif

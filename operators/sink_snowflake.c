@@ -128,17 +128,23 @@ static dv_rc take(struct sink_snowflake *sink, struct dv_batch *batch)
 
 /* ---- before the first row ---- */
 
+/* No record is at fault when a journal is damaged or memory is used up: none may be a dead letter for it. */
+static dv_rc of_no_record(dv_rc rc)
+{
+    return dv_rc_policy(rc) == DV_POLICY_REJECT ? DV_E_FAILED : rc;
+}
+
 /* What failed has its text already, and every batch that is held has it, too. */
 static void refuse_all(struct dv_node *node, dv_rc rc)
 {
     struct sink_snowflake *sink = dv_state(node);
     uint32_t count = sink->early_count;
-    sink->rc = rc;
+    sink->rc = of_no_record(rc);
     sink->early_count = 0;
     dv_log(DV_LOG_ERROR, "snowflake.refused", DV_LOG_NAMED("node", dv_node_name(node)), DV_LOG_REASON("why", rc));
-    dv_halt(node, rc);
+    dv_halt(node, sink->rc);
     for (uint32_t i = 0; i < count; i++)
-        dv_finish(node, sink->early[i], rc);
+        dv_finish(node, sink->early[i], sink->rc);
 }
 
 static void take_early(struct dv_node *node)

@@ -2,6 +2,7 @@
  * sink_snowflake_ask.c - the ids of requests as the table has them, held against those that the journal knows. */
 #include "operators/sink_snowflake_ask.h"
 
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static void on_row(struct dv_snowflake_statement *statement, const struct dv_sno
 {
     struct dv_snow_ask *ask = statement->data;
     if (count == 1 && cells[0].at != NULL && ask->got_count < DV_SNOW_ASK_ROOM &&
-        dv_id_parse(cells[0].at, cells[0].length, ask->got[ask->got_count]))
+        dv_id_parse(cells[0].at, cells[0].length, ask->got[ask->got_count]) &&
+        (!ask->range || dv_snowflake_ids_find(&ask->journal->ids, ask->got[ask->got_count]) != 0))
         ask->got_count++;
 }
 
@@ -72,6 +74,20 @@ static uint32_t write_question(struct dv_snow_ask *ask)
     return count;
 }
 
+/* Behind a number the token goes on with a '-', so the two ends are no tokens. */
+static uint32_t write_range(struct dv_snow_ask *ask)
+{
+    const uint64_t ends[] = { ask->from + 1, ask->to + 1 };
+    int length = snprintf(ask->sql, sizeof ask->sql,
+                          "SELECT \"DV_ID\" FROM %s WHERE \"DV_UNIT\" >= ? AND \"DV_UNIT\" < ?", ask->table);
+    DV_ASSERT(length > 0 && (size_t)length < sizeof ask->sql);
+    for (uint32_t i = 0; i < 2; i++) {
+        (void)snprintf(ask->ends[i], sizeof ask->ends[i], "%020" PRIu64, ends[i]);
+        ask->binds[i] = (struct dv_snowflake_bind){ .value = { ask->ends[i], strlen(ask->ends[i]) } };
+    }
+    return 2;
+}
+
 static void on_timer(struct dv_timer *timer)
 {
     struct dv_snow_ask *ask = timer->data;
@@ -79,7 +95,7 @@ static void on_timer(struct dv_timer *timer)
     ask->got_count = 0;
     *statement = (struct dv_snowflake_statement){ .sql = ask->sql,
                                                   .binds = ask->binds,
-                                                  .bind_count = write_question(ask),
+                                                  .bind_count = ask->range ? write_range(ask) : write_question(ask),
                                                   .tag = "datavault-refused",
                                                   .on_row = on_row,
                                                   .on_end = on_statement_end,
@@ -89,13 +105,24 @@ static void on_timer(struct dv_timer *timer)
         dv_timer_start(&ask->timer, DV_SNOW_ASK_AGAIN_MS);
 }
 
-void dv_snow_ask_start(struct dv_snow_ask *ask, uint64_t from, uint64_t to)
+static void start(struct dv_snow_ask *ask, bool range, uint64_t from, uint64_t to)
 {
     DV_ASSERT(!ask->asking && from < to);
+    ask->range = range;
     ask->asking = true;
     ask->from = from;
     ask->to = to;
     dv_timer_start(&ask->timer, 0);
+}
+
+void dv_snow_ask_start(struct dv_snow_ask *ask, uint64_t from, uint64_t to)
+{
+    start(ask, false, from, to);
+}
+
+void dv_snow_ask_start_range(struct dv_snow_ask *ask, uint64_t from, uint64_t to)
+{
+    start(ask, true, from, to);
 }
 
 bool dv_snow_ask_open(struct dv_snow_ask *ask, struct dv_loop *loop, const char *database, const char *schema,

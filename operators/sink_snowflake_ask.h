@@ -13,6 +13,7 @@ enum { DV_SNOW_ASK_AGAIN_MS = 1000, DV_SNOW_ASK_ROOM = DV_SNOW_ROWS_MAX + DV_SNO
 /* Asks; zero at first. All but the first block is private. */
 struct dv_snow_ask {
     bool asking;
+    bool range;                                  /* by their numbers, since their tokens are not known any more */
     uint64_t from, to;                           /* requests behind the one, up to the other */
     uint8_t (*missing)[DV_SNOWFLAKE_JOURNAL_ID]; /* their records that are not in the table, sorted */
     uint32_t missing_count;
@@ -24,6 +25,7 @@ struct dv_snow_ask {
     const struct dv_snowflake_journal *journal;
     char table[4 * DV_SNOWFLAKE_NAME_MAX];
     char sql[4 * DV_SNOWFLAKE_NAME_MAX + 3 * DV_SNOWFLAKE_UNITS_MAX];
+    char ends[2][DV_SNOWFLAKE_TOKEN];
     char tokens[DV_SNOWFLAKE_UNITS_MAX][DV_SNOWFLAKE_TOKEN];
     struct dv_snowflake_bind binds[DV_SNOWFLAKE_UNITS_MAX];
     struct dv_snowflake_statement statement;
@@ -34,6 +36,9 @@ struct dv_snow_ask {
 
 /* Of the requests behind `from`, up to `to`: at least one, and each of them known to the journal. */
 void dv_snow_ask_start(struct dv_snow_ask *ask, uint64_t from, uint64_t to);
+
+/* The same of requests that are settled: only their numbers are looked at, and rows that the journal does not know are another channel's. */
+void dv_snow_ask_start_range(struct dv_snow_ask *ask, uint64_t from, uint64_t to);
 
 /* False: the names are too long. And the end; nothing comes any more. Accepts a zeroed one. */
 bool dv_snow_ask_open(struct dv_snow_ask *ask, struct dv_loop *loop, const char *database, const char *schema,

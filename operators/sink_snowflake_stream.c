@@ -8,56 +8,23 @@
  * committed; those behind it are taken back, and their rows go into new ones.
  *
  * What Snowflake refuses passes silently there, and only a counter grows: then the table is asked which rows of the requests that are committed
- * since it has, and the others go to the dead letters. Counter and offset need not be told at the same moment, so an offset counts only when
- * the counter was told once more after it.
+ * since it has, and the others go to the dead letters: see sink_snowflake_settle.c.
  *
  * Where journal and channel cannot be of the same history (the offset is gone or behind: the table was made anew; or ahead:
  * somebody else writes, or the journal is an old one), the run halts: every guess would lose records or double them. */
 #include <stdio.h>
 #include <string.h>
 
-#include "connectors/snowflake_channel.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/operator.h"
-#include "operators/sink_snowflake.h"
-#include "operators/sink_snowflake_ask.h"
+#include "operators/sink_snowflake_stream.h"
 
-enum { GATHER_MS = 5, ASKED_MAX = 30, LOOSE_ASKS = 3 };
+enum { GATHER_MS = 5 };
 
 #define NOT_OURS "the channel's offset is not one of ours: somebody else writes"
 #define AHEAD "the channel is ahead of the journal: somebody else writes, or the journal is an old one"
 #define BEHIND "the channel is behind the journal: rows that were committed are gone"
-
-/* The stream's state. */
-struct dv_snow_stream {
-    const struct dv_snow_options *options;
-    struct dv_snowflake *snowflake;
-    bool halted;
-    dv_rc rc; /* why */
-    const char *reason;
-
-    bool judged;              /* what the channel holds was compared with the journal */
-    uint64_t committed, sure; /* the last request that is; and that was, when it was told the time before */
-    uint64_t errors;          /* rows that were refused, as told last */
-    bool loose;               /* it may have counted rows of requests that were taken back */
-    struct dv_snow_ask ask;
-    struct dv_timer again; /* before it asks once more */
-    uint32_t asked;        /* times, of what is committed now */
-    uint64_t ask_errors;
-    bool settling; /* it is not durable yet */
-    uint64_t settle_to, settle_ticket;
-    uint32_t refused; /* of them, the ids that are missing in `ask` */
-
-    struct dv_snowflake_channel channel;
-    struct dv_snow_load load;
-    struct dv_snow_pack *sending;
-    struct dv_snowflake_append append;
-    struct dv_timer timer;
-    char channel_name[DV_SNOWFLAKE_NAME_MAX + 1], pipe_name[DV_SNOWFLAKE_NAME_MAX + 1];
-};
-
-static void go_on(struct dv_snow_stream *stream);
 
 /* ---- halting ---- */
 
@@ -68,7 +35,7 @@ static void fail_batches(struct dv_snow_stream *stream)
         dv_snow_fail_batches(&stream->load, stream->rc, stream->reason);
 }
 
-static void halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason)
+void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason)
 {
     if (stream->halted)
         return;
@@ -78,15 +45,18 @@ static void halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason)
     stream->reason = reason;
     dv_timer_stop(&stream->timer);
     dv_timer_stop(&stream->again);
+    dv_timer_stop(&stream->behind);
     dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(stream->load.node)),
            DV_LOG_REASON("why", rc));
     fail_batches(stream);
+    (void)dv_fail(stream->load.node, stream->rc, "Snowflake: %s", reason);
+    dv_halt(stream->load.node, stream->rc); /* there may be no batch */
 }
 
 static bool halt_if(struct dv_snow_stream *stream, dv_rc rc)
 {
     if (rc != DV_OK)
-        halt(stream, rc, "no memory for the journal");
+        dv_snow_stream_halt(stream, rc, "no memory for the journal");
     return stream->halted;
 }
 
@@ -97,6 +67,8 @@ static void on_append_end(struct dv_snowflake_append *append)
     struct dv_snow_stream *stream = append->data;
     struct dv_snow_load *load = &stream->load;
     struct dv_snow_pack *pack = stream->sending;
+    if (stream->halted)
+        return; /* its batches are gone */
     if (append->rc == DV_OK) {
         dv_snow_pack_free(pack);
         load->unit_most = load->unit_most < DV_SNOW_UNIT_ROWS / 2 ? 2 * load->unit_most : DV_SNOW_UNIT_ROWS;
@@ -106,7 +78,7 @@ static void on_append_end(struct dv_snowflake_append *append)
         return; /* it is lost, and the channel opens anew; or it has failed, and says so */
     }
     stream->sending = NULL;
-    go_on(stream);
+    dv_snow_stream_go_on(stream);
 }
 
 /* The first that is not sent yet. */
@@ -154,89 +126,7 @@ static void on_packed(struct dv_snow_pack *pack)
     if (stream->halted)
         fail_batches(stream);
     else if (!halt_if(stream, rc))
-        go_on(stream);
-}
-
-/* ---- what is committed ---- */
-
-static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_t errors, uint32_t refused)
-{
-    struct dv_snowflake_journal *journal = &stream->load.journal;
-    const uint8_t(*ids)[DV_SNOWFLAKE_JOURNAL_ID] = (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask.missing;
-    if (halt_if(stream, dv_snowflake_journal_settle(journal, unit, errors, ids, refused)))
-        return;
-    stream->settling = true;
-    stream->settle_to = unit;
-    stream->settle_ticket = journal->ticket;
-    stream->refused = refused;
-    stream->loose = stream->loose && unit < stream->committed;
-    stream->asked = 0;
-}
-
-/* Only what is durably settled is told to the sources. */
-static void end_settling(struct dv_snow_stream *stream)
-{
-    if (!stream->settling || !dv_snowflake_journal_is_durable(&stream->load.journal, stream->settle_ticket))
-        return;
-    stream->settling = false;
-    dv_snow_rows_over(&stream->load, stream->settle_to, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask.missing,
-                      stream->refused);
-}
-
-static void settle(struct dv_snow_stream *stream)
-{
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
-    end_settling(stream);
-    if (stream->settling || stream->ask.asking || stream->again.active || stream->committed == journal->settled)
-        return;
-    if (stream->errors != journal->errors) {
-        stream->asked++;
-        stream->ask_errors = stream->errors;
-        dv_snow_ask_start(&stream->ask, journal->settled, stream->committed);
-        return;
-    }
-    if (stream->sure > journal->settled)
-        begin_settling(stream, stream->sure, stream->errors, 0);
-    if (stream->sure < stream->committed)
-        dv_snowflake_channel_look(&stream->channel);
-}
-
-/* What is committed may be seen a moment later, and so may the counter: they must agree in the end. */
-static void ask_again(struct dv_snow_stream *stream)
-{
-    if (stream->asked >= ASKED_MAX) {
-        halt(stream, DV_E_FAILED, "the count of refused rows and what the table holds do not agree");
-        return;
-    }
-    dv_snowflake_channel_look(&stream->channel);
-    dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
-}
-
-/* Since the journal's count the channel was opened, and rows that were refused then may have been taken back, and counted. */
-static void end_check(struct dv_snow_stream *stream)
-{
-    if (stream->ask.missing_count > 0)
-        halt(stream, DV_E_FAILED, "rows that were committed and accounted for are not in the table");
-    else
-        begin_settling(stream, stream->load.journal.settled, stream->ask_errors, 0);
-}
-
-static void on_asked(struct dv_snow_ask *ask, dv_rc rc, const char *reason)
-{
-    struct dv_snow_stream *stream = ask->data;
-    const uint64_t refused = stream->ask_errors - stream->load.journal.errors;
-    if (stream->halted)
-        return;
-    if (rc != DV_OK)
-        halt(stream, rc == DV_E_CONFIG ? DV_E_CONFIG : DV_E_FAILED, reason);
-    else if (ask->to == stream->load.journal.settled)
-        end_check(stream);
-    else if (ask->missing_count == refused ||
-             (stream->loose && ask->missing_count < refused && stream->asked >= LOOSE_ASKS))
-        begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
-    else
-        ask_again(stream);
-    go_on(stream);
+        dv_snow_stream_go_on(stream);
 }
 
 /* ---- the channel ---- */
@@ -253,43 +143,30 @@ static const char *name_fault(const struct dv_snow_stream *stream, const char *o
     return unit > journal->unit ? AHEAD : BEHIND;
 }
 
-/* What was refused by now, if nothing new is committed, is not of rows that are on their way any more. */
-static void take_count(struct dv_snow_stream *stream)
-{
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
-    stream->loose = stream->committed > journal->settled || stream->errors != journal->errors;
-    if (stream->committed > journal->settled || stream->errors == journal->errors || stream->settling ||
-        stream->ask.asking)
-        return;
-    stream->ask_errors = stream->errors;
-    if (journal->settled > 0)
-        dv_snow_ask_start(&stream->ask, journal->settled - 1, journal->settled);
-    else
-        begin_settling(stream, 0, stream->errors, 0); /* the counter is as old as the channel */
-}
-
 static void on_open(struct dv_snowflake_channel *channel)
 {
     struct dv_snow_stream *stream = channel->config.data;
     struct dv_snow_load *load = &stream->load;
+    if (stream->halted)
+        return;
     const char *fault = name_fault(stream, channel->state.offset);
     if (fault == NULL && channel->state.errors < load->journal.errors)
         fault = "the channel's count of refused rows went back: it is not the one that it was";
     if (fault != NULL) {
-        halt(stream, strcmp(fault, NOT_OURS) == 0 ? DV_E_FENCED : DV_E_FAILED, fault);
+        dv_snow_stream_halt(stream, strcmp(fault, NOT_OURS) == 0 ? DV_E_FENCED : DV_E_FAILED, fault);
         return;
     }
-    stream->sure = stream->judged ? stream->committed : load->journal.settled;
     stream->committed = dv_snowflake_token_number(channel->state.offset);
     stream->errors = channel->state.errors;
     stream->judged = true;
+    dv_snow_stream_told(stream, true);
     if (halt_if(stream, dv_snow_take_back(load, stream->committed)))
         return;
     if (stream->sending != NULL && stream->sending->step == DV_SNOW_SENDING)
         dv_snow_pack_free(stream->sending); /* it is committed */
     stream->sending = NULL;
-    take_count(stream);
-    go_on(stream);
+    stream->loose = stream->committed > load->journal.settled || stream->errors != load->journal.errors;
+    dv_snow_stream_go_on(stream);
 }
 
 static void on_commit(struct dv_snowflake_channel *channel)
@@ -297,35 +174,34 @@ static void on_commit(struct dv_snowflake_channel *channel)
     struct dv_snow_stream *stream = channel->config.data;
     const struct dv_snowflake_journal *journal = &stream->load.journal;
     uint64_t unit = dv_snowflake_token_number(channel->state.offset);
-    if (unit < stream->committed)
+    if (stream->halted || unit < stream->committed)
         return; /* it was told late */
     if (dv_snowflake_journal_number(journal, channel->state.offset) == UINT64_MAX) {
-        halt(stream, DV_E_FENCED, NOT_OURS);
+        dv_snow_stream_halt(stream, DV_E_FENCED, NOT_OURS);
         return;
     }
     if (channel->state.errors < journal->errors) {
-        halt(stream, DV_E_FAILED, "the channel's count of refused rows went back: it is not the one that it was");
+        dv_snow_stream_halt(stream, DV_E_FAILED, "the channel's count of refused rows went back: it is not the one that it was");
         return;
     }
-    stream->sure = stream->committed;
     stream->committed = unit;
     stream->errors = channel->state.errors;
-    go_on(stream);
+    dv_snow_stream_told(stream, false);
+    dv_snow_stream_go_on(stream);
 }
 
 static void on_fail(struct dv_snowflake_channel *channel)
 {
-    halt(channel->config.data, channel->rc, channel->reason);
+    dv_snow_stream_halt(channel->config.data, channel->rc, channel->reason);
 }
 
 /* ---- turns ---- */
 
-/* Whatever can be done now; called after everything that has happened. */
-static void go_on(struct dv_snow_stream *stream)
+void dv_snow_stream_go_on(struct dv_snow_stream *stream)
 {
     if (stream->halted || !stream->judged)
         return;
-    settle(stream);
+    dv_snow_stream_settle(stream);
     if (stream->halted)
         return;
     send_next(stream);
@@ -336,12 +212,12 @@ static void go_on(struct dv_snow_stream *stream)
 
 static void on_saved(void *data)
 {
-    go_on(data);
+    dv_snow_stream_go_on(data);
 }
 
 static void on_timer(struct dv_timer *timer)
 {
-    go_on(timer->data);
+    dv_snow_stream_go_on(timer->data);
 }
 
 /* ---- life ---- */
@@ -417,7 +293,7 @@ dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *op
     stream->options = options;
     stream->snowflake = stream->ask.snowflake = snowflake;
     stream->ask.journal = &stream->load.journal;
-    stream->ask.on_end = on_asked;
+    stream->ask.on_end = dv_snow_stream_on_asked;
     stream->load.packed = on_packed;
     stream->load.data = stream->ask.data = stream;
     *ret = stream;
@@ -426,6 +302,7 @@ dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *op
         return dv_fail(node, DV_E_CONFIG, "the names of table, pipe and channel are too long");
     dv_timer_init(dv_node_loop(node), &stream->timer, on_timer, stream);
     dv_timer_init(dv_node_loop(node), &stream->again, on_timer, stream);
+    dv_timer_init(dv_node_loop(node), &stream->behind, dv_snow_stream_on_behind, stream);
     dv_rc rc = open_all(stream, &error);
     return rc == DV_OK ? DV_OK : dv_fail(node, rc, "Snowflake: %s", error.text);
 }
@@ -439,6 +316,7 @@ void dv_snow_stream_close(struct dv_snow_stream *stream)
         return;
     dv_timer_close(&stream->timer);
     dv_timer_close(&stream->again);
+    dv_timer_close(&stream->behind);
     stream->timer.loop = NULL;
 }
 

@@ -26,7 +26,7 @@ Knobs, all attributes that may be changed while it runs:
 
   clock        clock_skew_s (the service's clock, so Date and the check of JWTs), tolerance_s, scoped_life_s, assume_oauth; revoke()
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
-               append_tells, status_word, status_tells, late_errors (the count of refused rows is as of the look before), lower_case_types,
+               append_tells, status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
                openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max

@@ -39,7 +39,7 @@ class Channel:
         self.client, self.row = 0, 0  # the two halves of the continuation token
         self.committed, self.buffer, self.broken = None, [], None
         self.inserted = self.parsed = self.errors = 0  # over the channel's whole life
-        self.errors_told = 0  # as of the look before
+        self.errors_seen = []  # at the looks before, the newest last
         self.error_offset = self.error_message = self.error_ms = None
         self.sent_at = []  # (when, bytes) of the last second's requests
 
@@ -163,7 +163,9 @@ class Channels:
     def status(self, channel):
         """As bulk-channel-status and open tell it."""
         database, schema, pipe, name = channel.key
-        errors, channel.errors_told = channel.errors_told if self.world.late_errors else channel.errors, channel.errors
+        late = int(self.world.late_errors)
+        channel.errors_seen = [*channel.errors_seen[-late:], channel.errors] if late else [channel.errors]
+        errors = channel.errors_seen[0] if len(channel.errors_seen) > late else 0
         return {"database_name": database, "schema_name": schema, "pipe_name": pipe, "channel_name": name,
                 "channel_status_code": (channel.broken if self.world.status_tells else None) or self.world.invalid_pipes.get(pipe) or self.world.status_word,
                 "last_committed_offset_token": channel.committed, "created_on_ms": channel.created_ms, "rows_inserted": channel.inserted,

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sink_snowflake_stream.h - between the two files of `mode: streaming`: what goes into the channel, and what of it is settled. */
+#ifndef DV_OPERATORS_SINK_SNOWFLAKE_STREAM_H
+#define DV_OPERATORS_SINK_SNOWFLAKE_STREAM_H
+
+#include "connectors/snowflake_channel.h"
+#include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_ask.h"
+
+/* The stream's state. */
+struct dv_snow_stream {
+    const struct dv_snow_options *options;
+    struct dv_snowflake *snowflake;
+    bool halted;
+    dv_rc rc; /* why */
+    const char *reason;
+
+    bool judged;              /* what the channel holds was compared with the journal */
+    uint64_t committed, sure; /* the last request that is; and of which the count of refused rows is known */
+    uint64_t held, held_ns;   /* the one that will be sure, since when it is held, */
+    uint64_t held_errors;     /* with which count, */
+    uint32_t held_looks;      /* and how often that was told again */
+    uint64_t errors;          /* rows that were refused, as told last */
+    bool loose;               /* it may have counted rows of requests that were taken back */
+    struct dv_snow_ask ask;
+    struct dv_timer again; /* before it asks once more */
+    uint32_t asked;        /* times, of what is committed now */
+    uint64_t ask_errors;
+    uint64_t missing; /* hash of what was, the last time */
+    uint64_t proved;  /* up to which request what was settled was found in the table */
+    bool proving, writes_off; /* it is looked for; and then the count is that of rows that were taken back */
+    uint32_t proofs;          /* times, in vain */
+    struct dv_timer behind;   /* until the count is looked at once more */
+    uint32_t behind_looks;
+    bool settling; /* it is not durable yet */
+    uint64_t settle_to, settle_ticket;
+    uint32_t refused; /* of them, the ids that are missing in `ask` */
+
+    struct dv_snowflake_channel channel;
+    struct dv_snow_load load;
+    struct dv_snow_pack *sending;
+    struct dv_snowflake_append append;
+    struct dv_timer timer;
+    char channel_name[DV_SNOWFLAKE_NAME_MAX + 1], pipe_name[DV_SNOWFLAKE_NAME_MAX + 1];
+};
+
+/* sink_snowflake_settle.c: the state was told, or the channel was opened anew; what can be settled now; the table has answered; and
+ * for `behind`. */
+void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew);
+void dv_snow_stream_settle(struct dv_snow_stream *stream);
+void dv_snow_stream_on_asked(struct dv_snow_ask *ask, dv_rc rc, const char *reason);
+void dv_snow_stream_on_behind(struct dv_timer *timer);
+
+/* sink_snowflake_stream.c: ends the run, for a reason that is a literal; and whatever can be done now, to be called after everything
+ * that has happened. */
+void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason);
+void dv_snow_stream_go_on(struct dv_snow_stream *stream);
+
+#endif
