@@ -5,11 +5,11 @@
  * told again, for a while, and is the same. A count that grows is held against the table. Where the count is larger than what
  * is missing, the requests that were settled last are looked for as well: a row of theirs that is not there was acknowledged and is
  * lost, and nobody may write that off. */
-#include <string.h>
-
+#include "connectors/snowflake_channel.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake_ask.h"
 #include "operators/sink_snowflake_stream.h"
 
 enum {
@@ -25,8 +25,8 @@ enum {
 
 static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_t errors, uint32_t refused)
 {
-    struct dv_snowflake_journal *journal = &stream->load.journal;
-    const uint8_t(*ids)[DV_SNOWFLAKE_JOURNAL_ID] = (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask.missing;
+    struct dv_snowflake_journal *journal = &stream->load->journal;
+    const uint8_t(*ids)[DV_SNOWFLAKE_JOURNAL_ID] = (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask->missing;
     dv_rc rc = dv_snowflake_journal_settle(journal, unit, errors, ids, refused);
     if (rc != DV_OK) {
         dv_snow_stream_halt(stream, rc, "no memory for the journal");
@@ -43,10 +43,10 @@ static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_
 /* Only what is durably settled is told to the sources. */
 static void end_settling(struct dv_snow_stream *stream)
 {
-    if (!stream->settling || !dv_snowflake_journal_is_durable(&stream->load.journal, stream->settle_ticket))
+    if (!stream->settling || !dv_snowflake_journal_is_durable(&stream->load->journal, stream->settle_ticket))
         return;
     stream->settling = false;
-    dv_snow_rows_over(&stream->load, stream->settle_to, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask.missing,
+    dv_snow_rows_over(stream->load, stream->settle_to, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask->missing,
                       stream->refused);
     stream->behind_looks = 0;
     dv_timer_start(&stream->behind, BEHIND_MS);
@@ -55,7 +55,7 @@ static void end_settling(struct dv_snow_stream *stream)
 void dv_snow_stream_on_behind(struct dv_timer *timer)
 {
     struct dv_snow_stream *stream = timer->data;
-    dv_snowflake_channel_look(&stream->channel);
+    dv_snowflake_channel_look(stream->channel);
     if (++stream->behind_looks < BEHIND_LOOKS)
         dv_timer_start(timer, (uint64_t)BEHIND_MS << stream->behind_looks);
 }
@@ -65,17 +65,17 @@ void dv_snow_stream_on_behind(struct dv_timer *timer)
 /* The requests that were settled last, as many as can be under way at once. */
 static void prove(struct dv_snow_stream *stream)
 {
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     uint64_t to = journal->settled, from = dv_snowflake_ids_behind(&journal->ids, to, DV_SNOW_ROWS_MAX);
     stream->proving = true;
     if (to > DV_SNOWFLAKE_UNITS_MAX && from < to - DV_SNOWFLAKE_UNITS_MAX)
         from = to - DV_SNOWFLAKE_UNITS_MAX;
-    dv_snow_ask_start_range(&stream->ask, from, to);
+    dv_snow_ask_start_range(stream->ask, from, to);
 }
 
 static bool is_proved(const struct dv_snow_stream *stream)
 {
-    return stream->proved >= stream->load.journal.settled;
+    return stream->proved >= stream->load->journal.settled;
 }
 
 static void begin_proof(struct dv_snow_stream *stream, bool writes_off)
@@ -85,13 +85,13 @@ static void begin_proof(struct dv_snow_stream *stream, bool writes_off)
     if (!is_proved(stream))
         prove(stream);
     else if (writes_off)
-        begin_settling(stream, stream->load.journal.settled, stream->ask_errors, 0);
+        begin_settling(stream, stream->load->journal.settled, stream->ask_errors, 0);
 }
 
 /* What is committed may be seen a moment later. */
 static void end_proof(struct dv_snow_stream *stream)
 {
-    const struct dv_snow_ask *ask = &stream->ask;
+    const struct dv_snow_ask *ask = stream->ask;
     if (ask->missing_count == 0) {
         stream->proving = false;
         stream->proved = ask->to;
@@ -99,7 +99,7 @@ static void end_proof(struct dv_snow_stream *stream)
     } else if (++stream->proofs < PROOFS_MAX) {
         dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
     } else {
-        dv_log(DV_LOG_ERROR, "snowflake.lost", DV_LOG_NAMED("node", dv_node_name(stream->load.node)),
+        dv_log(DV_LOG_ERROR, "snowflake.lost", DV_LOG_NAMED("node", dv_node_name(stream->load->node)),
                DV_LOG_NUMBER("rows", ask->missing_count), DV_LOG_NUMBER("unit_first", ask->from + 1),
                DV_LOG_NUMBER("unit_last", ask->to));
         dv_snow_stream_halt(stream, DV_E_FAILED, "rows that were committed and accounted for are not in the table");
@@ -109,7 +109,7 @@ static void end_proof(struct dv_snow_stream *stream)
 /* With nothing on its way that could have been counted: rows that were refused and taken back, or of what was settled. */
 static void check_late(struct dv_snow_stream *stream)
 {
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     if (stream->errors == journal->errors || journal->unit != journal->settled)
         return;
     stream->ask_errors = stream->errors;
@@ -123,12 +123,12 @@ static void hold_on(struct dv_snow_stream *stream)
     stream->held = stream->committed;
     stream->held_errors = stream->errors;
     stream->held_looks = 0;
-    stream->held_ns = dv_now_ns(dv_node_loop(stream->load.node));
+    stream->held_ns = dv_now_ns(dv_node_loop(stream->load->node));
 }
 
 void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew)
 {
-    uint64_t now = dv_now_ns(dv_node_loop(stream->load.node));
+    uint64_t now = dv_now_ns(dv_node_loop(stream->load->node));
     if (anew || stream->held == stream->sure || stream->errors != stream->held_errors) {
         hold_on(stream);
     } else if (++stream->held_looks >= HELD_LOOKS && now - stream->held_ns >= (uint64_t)HELD_MS * NS_PER_MS) {
@@ -139,9 +139,9 @@ void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew)
 
 void dv_snow_stream_settle(struct dv_snow_stream *stream)
 {
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     end_settling(stream);
-    if (stream->settling || stream->ask.asking || stream->again.active)
+    if (stream->settling || stream->ask->asking || stream->again.active)
         return;
     if (stream->proving) {
         prove(stream);
@@ -150,12 +150,12 @@ void dv_snow_stream_settle(struct dv_snow_stream *stream)
     } else if (stream->errors != journal->errors) {
         stream->asked++;
         stream->ask_errors = stream->errors;
-        dv_snow_ask_start(&stream->ask, journal->settled, stream->committed);
+        dv_snow_ask_start(stream->ask, journal->settled, stream->committed);
     } else {
         if (stream->sure > journal->settled)
             begin_settling(stream, stream->sure, stream->errors, 0);
         if (stream->sure < stream->committed)
-            dv_snowflake_channel_look(&stream->channel);
+            dv_snowflake_channel_look(stream->channel);
     }
 }
 
@@ -166,14 +166,14 @@ static void ask_again(struct dv_snow_stream *stream)
         dv_snow_stream_halt(stream, DV_E_FAILED, "the count of refused rows and what the table holds do not agree");
         return;
     }
-    dv_snowflake_channel_look(&stream->channel);
+    dv_snowflake_channel_look(stream->channel);
     dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
 }
 
 /* Whether the same records were missing the time before. */
 static bool is_stable(struct dv_snow_stream *stream)
 {
-    const struct dv_snow_ask *ask = &stream->ask;
+    const struct dv_snow_ask *ask = stream->ask;
     uint64_t missing = dv_hash64(ask->missing, (size_t)ask->missing_count * sizeof *ask->missing, ask->to);
     bool same = stream->asked > 1 && missing == stream->missing;
     stream->missing = missing;
@@ -184,8 +184,8 @@ static bool is_stable(struct dv_snow_stream *stream)
  * counted that were taken back. */
 static void judge(struct dv_snow_stream *stream)
 {
-    const struct dv_snow_ask *ask = &stream->ask;
-    const uint64_t refused = stream->ask_errors - stream->load.journal.errors;
+    const struct dv_snow_ask *ask = stream->ask;
+    const uint64_t refused = stream->ask_errors - stream->load->journal.errors;
     const bool stable = is_stable(stream), fewer = ask->missing_count < refused;
     if (ask->missing_count == refused && (!stream->loose || stable))
         begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);

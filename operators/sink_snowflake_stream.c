@@ -15,12 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "connectors/snowflake_channel.h"
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_ask.h"
 #include "operators/sink_snowflake_stream.h"
 
-enum { GATHER_MS = 5 };
+enum { GATHER_MS = 5, NAME_ROOM = DV_SNOWFLAKE_NAME_MAX + 1 };
 
 #define NOT_OURS "the channel's offset is not one of ours: somebody else writes"
 #define AHEAD "the channel is ahead of the journal: somebody else writes, or the journal is an old one"
@@ -31,8 +34,8 @@ enum { GATHER_MS = 5 };
 /* Not while a worker reads the batches: then when he is back. */
 static void fail_batches(struct dv_snow_stream *stream)
 {
-    if (!dv_snow_is_packing(&stream->load))
-        dv_snow_fail_batches(&stream->load, stream->rc, stream->reason);
+    if (!dv_snow_is_packing(stream->load))
+        dv_snow_fail_batches(stream->load, stream->rc, stream->reason);
 }
 
 void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason)
@@ -46,11 +49,11 @@ void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *re
     dv_timer_stop(&stream->timer);
     dv_timer_stop(&stream->again);
     dv_timer_stop(&stream->behind);
-    dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(stream->load.node)),
+    dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(stream->load->node)),
            DV_LOG_REASON("why", rc));
     fail_batches(stream);
-    (void)dv_fail(stream->load.node, stream->rc, "Snowflake: %s", reason);
-    dv_halt(stream->load.node, stream->rc); /* there may be no batch */
+    (void)dv_fail(stream->load->node, stream->rc, "Snowflake: %s", reason);
+    dv_halt(stream->load->node, stream->rc); /* there may be no batch */
 }
 
 static bool halt_if(struct dv_snow_stream *stream, dv_rc rc)
@@ -65,7 +68,7 @@ static bool halt_if(struct dv_snow_stream *stream, dv_rc rc)
 static void on_append_end(struct dv_snowflake_append *append)
 {
     struct dv_snow_stream *stream = append->data;
-    struct dv_snow_load *load = &stream->load;
+    struct dv_snow_load *load = stream->load;
     struct dv_snow_pack *pack = stream->sending;
     if (stream->halted)
         return; /* its batches are gone */
@@ -93,22 +96,22 @@ static struct dv_snow_pack *next_pack(struct dv_snow_load *load)
 
 static void send_next(struct dv_snow_stream *stream)
 {
-    struct dv_snow_pack *pack = next_pack(&stream->load);
+    struct dv_snow_pack *pack = next_pack(stream->load);
     if (pack == NULL || stream->sending != NULL ||
-        !dv_snowflake_journal_is_durable(&stream->load.journal, pack->ticket) ||
-        !dv_snowflake_channel_is_ready(&stream->channel))
+        !dv_snowflake_journal_is_durable(&stream->load->journal, pack->ticket) ||
+        !dv_snowflake_channel_is_ready(stream->channel))
         return;
     pack->step = DV_SNOW_SENDING;
     stream->sending = pack;
-    stream->append = (struct dv_snowflake_append){
+    *stream->append = (struct dv_snowflake_append){
         .rows = &pack->rows, .first = pack->token, .last = pack->token, .on_end = on_append_end, .data = stream
     };
-    dv_snowflake_channel_append(&stream->channel, &stream->append);
+    dv_snowflake_channel_append(stream->channel, stream->append);
 }
 
 static void make_next(struct dv_snow_stream *stream)
 {
-    struct dv_snow_load *load = &stream->load;
+    struct dv_snow_load *load = stream->load;
     if (dv_snow_is_packing(load) || !dv_snowflake_journal_has_room(&load->journal) || !dv_snow_rests_any(load))
         return;
     for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
@@ -134,7 +137,7 @@ static void on_packed(struct dv_snow_pack *pack)
 /* Why an offset is none of the requests that may be committed; NULL: it is one. */
 static const char *name_fault(const struct dv_snow_stream *stream, const char *offset)
 {
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     uint64_t unit = dv_snowflake_token_number(offset);
     if (dv_snowflake_journal_number(journal, offset) != UINT64_MAX)
         return unit < stream->committed ? BEHIND : NULL;
@@ -146,7 +149,7 @@ static const char *name_fault(const struct dv_snow_stream *stream, const char *o
 static void on_open(struct dv_snowflake_channel *channel)
 {
     struct dv_snow_stream *stream = channel->config.data;
-    struct dv_snow_load *load = &stream->load;
+    struct dv_snow_load *load = stream->load;
     if (stream->halted)
         return;
     const char *fault = name_fault(stream, channel->state.offset);
@@ -172,7 +175,7 @@ static void on_open(struct dv_snowflake_channel *channel)
 static void on_commit(struct dv_snowflake_channel *channel)
 {
     struct dv_snow_stream *stream = channel->config.data;
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     uint64_t unit = dv_snowflake_token_number(channel->state.offset);
     if (stream->halted || unit < stream->committed)
         return; /* it was told late */
@@ -206,8 +209,8 @@ void dv_snow_stream_go_on(struct dv_snow_stream *stream)
         return;
     send_next(stream);
     make_next(stream);
-    dv_snowflake_journal_save(&stream->load.journal);
-    dv_snow_finish_batches(&stream->load);
+    dv_snowflake_journal_save(&stream->load->journal);
+    dv_snow_finish_batches(stream->load);
 }
 
 static void on_saved(void *data)
@@ -226,17 +229,17 @@ static bool write_names(struct dv_snow_stream *stream)
 {
     const struct dv_snow_options *options = stream->options;
     const struct dv_snowflake_server *server = &options->snowflake;
-    const struct dv_node *node = stream->load.node;
+    const struct dv_node *node = stream->load->node;
     int pipe = options->pipe != NULL
-                   ? snprintf(stream->pipe_name, sizeof stream->pipe_name, "%s", options->pipe)
-                   : snprintf(stream->pipe_name, sizeof stream->pipe_name, "%s-STREAMING", options->table);
+                   ? snprintf(stream->pipe_name, NAME_ROOM, "%s", options->pipe)
+                   : snprintf(stream->pipe_name, NAME_ROOM, "%s-STREAMING", options->table);
     int name = options->channel != NULL
-                   ? snprintf(stream->channel_name, sizeof stream->channel_name, "%s", options->channel)
-                   : snprintf(stream->channel_name, sizeof stream->channel_name, "%s.%s", dv_node_graph(node),
+                   ? snprintf(stream->channel_name, NAME_ROOM, "%s", options->channel)
+                   : snprintf(stream->channel_name, NAME_ROOM, "%s.%s", dv_node_graph(node),
                               dv_node_name(node));
-    return pipe > 0 && (size_t)pipe < sizeof stream->pipe_name && name > 0 &&
-           (size_t)name < sizeof stream->channel_name &&
-           dv_snow_ask_open(&stream->ask, dv_node_loop(node), server->database, server->schema, options->table);
+    return pipe > 0 && pipe < NAME_ROOM && name > 0 &&
+           name < NAME_ROOM &&
+           dv_snow_ask_open(stream->ask, dv_node_loop(node), server->database, server->schema, options->table);
 }
 
 /* Of everything that tells one channel from another. */
@@ -253,7 +256,7 @@ static uint64_t hash_of(const struct dv_snow_stream *stream)
 
 static dv_rc open_channel(struct dv_snow_stream *stream, struct dv_error *error)
 {
-    const struct dv_snowflake_journal *journal = &stream->load.journal;
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
     char known[DV_SNOWFLAKE_TOKEN]; /* that was committed for certain; "": none */
     dv_snowflake_journal_token(journal, journal->settled, known);
     const struct dv_snowflake_channel_config config = { .database = stream->options->snowflake.database,
@@ -265,12 +268,12 @@ static dv_rc open_channel(struct dv_snow_stream *stream, struct dv_error *error)
                                                         .on_commit = on_commit,
                                                         .on_fail = on_fail,
                                                         .data = stream };
-    return dv_snowflake_channel_open(&stream->channel, stream->snowflake, &config, error);
+    return dv_snowflake_channel_open(stream->channel, stream->snowflake, &config, error);
 }
 
 static dv_rc open_all(struct dv_snow_stream *stream, struct dv_error *error)
 {
-    struct dv_snow_load *load = &stream->load;
+    struct dv_snow_load *load = stream->load;
     const struct dv_snowflake_journal_options journal = { .loop = dv_node_loop(load->node),
                                                           .sys = &dv_sys_real,
                                                           .path = stream->options->journal,
@@ -283,21 +286,48 @@ static dv_rc open_all(struct dv_snow_stream *stream, struct dv_error *error)
     return open_channel(stream, error);
 }
 
+/* A stream and all that it points to. */
+struct whole {
+    struct dv_snow_stream stream;
+    struct dv_snow_ask ask;
+    struct dv_snowflake_channel channel;
+    struct dv_snow_load load;
+    struct dv_snowflake_append append;
+    char channel_name[NAME_ROOM], pipe_name[NAME_ROOM];
+};
+
+static struct dv_snow_stream *make_stream(struct dv_node *node, const struct dv_snow_options *options,
+                                          struct dv_snowflake *snowflake)
+{
+    struct whole *whole = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *whole);
+    if (whole == NULL)
+        return NULL;
+    struct dv_snow_stream *stream = &whole->stream;
+    *stream = (struct dv_snow_stream){ .options = options,
+                                       .snowflake = snowflake,
+                                       .ask = &whole->ask,
+                                       .channel = &whole->channel,
+                                       .load = &whole->load,
+                                       .append = &whole->append,
+                                       .channel_name = whole->channel_name,
+                                       .pipe_name = whole->pipe_name };
+    whole->ask.snowflake = snowflake;
+    whole->ask.journal = &whole->load.journal;
+    whole->ask.on_end = dv_snow_stream_on_asked;
+    whole->load.packed = on_packed;
+    whole->load.data = whole->ask.data = stream;
+    return stream;
+}
+
 dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *options, struct dv_snowflake *snowflake,
                           struct dv_snow_stream **ret)
 {
     struct dv_error error = { 0 };
-    struct dv_snow_stream *stream = dv_arena_zeroed(dv_node_arena(node), 1, sizeof *stream);
+    struct dv_snow_stream *stream = make_stream(node, options, snowflake);
     if (stream == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for a stream");
-    stream->options = options;
-    stream->snowflake = stream->ask.snowflake = snowflake;
-    stream->ask.journal = &stream->load.journal;
-    stream->ask.on_end = dv_snow_stream_on_asked;
-    stream->load.packed = on_packed;
-    stream->load.data = stream->ask.data = stream;
     *ret = stream;
-    DV_TRY(dv_snow_load_open(&stream->load, node));
+    DV_TRY(dv_snow_load_open(stream->load, node));
     if (!write_names(stream))
         return dv_fail(node, DV_E_CONFIG, "the names of table, pipe and channel are too long");
     dv_timer_init(dv_node_loop(node), &stream->timer, on_timer, stream);
@@ -309,9 +339,9 @@ dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *op
 
 void dv_snow_stream_close(struct dv_snow_stream *stream)
 {
-    dv_snow_ask_close(&stream->ask);
-    dv_snowflake_channel_close(&stream->channel);
-    dv_snow_load_close(&stream->load);
+    dv_snow_ask_close(stream->ask);
+    dv_snowflake_channel_close(stream->channel);
+    dv_snow_load_close(stream->load);
     if (stream->timer.loop == NULL)
         return;
     dv_timer_close(&stream->timer);
@@ -323,8 +353,8 @@ void dv_snow_stream_close(struct dv_snow_stream *stream)
 dv_rc dv_snow_stream_take(struct dv_snow_stream *stream, struct dv_batch *batch)
 {
     if (stream->halted)
-        return dv_fail(stream->load.node, stream->rc, "Snowflake: %s", stream->reason);
-    dv_snow_hold(&stream->load, batch);
+        return dv_fail(stream->load->node, stream->rc, "Snowflake: %s", stream->reason);
+    dv_snow_hold(stream->load, batch);
     if (!stream->timer.active)
         dv_timer_start(&stream->timer, GATHER_MS);
     return DV_HOLD;
@@ -334,6 +364,6 @@ const char *dv_snow_stream_waits(const struct dv_snow_stream *stream)
 {
     if (stream->halted)
         return stream->reason;
-    return stream->load.journal.reason != NULL ? stream->load.journal.reason
-                                               : dv_snowflake_channel_waits(&stream->channel);
+    return stream->load->journal.reason != NULL ? stream->load->journal.reason
+                                               : dv_snowflake_channel_waits(stream->channel);
 }

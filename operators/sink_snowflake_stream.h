@@ -3,9 +3,15 @@
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_STREAM_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_STREAM_H
 
-#include "connectors/snowflake_channel.h"
-#include "operators/sink_snowflake.h"
-#include "operators/sink_snowflake_ask.h"
+#include "engine/loop.h"
+
+struct dv_snow_ask;
+struct dv_snow_load;
+struct dv_snow_options;
+struct dv_snow_pack;
+struct dv_snowflake;
+struct dv_snowflake_append;
+struct dv_snowflake_channel;
 
 /* The stream's state. */
 struct dv_snow_stream {
@@ -22,7 +28,7 @@ struct dv_snow_stream {
     uint32_t held_looks;      /* and how often that was told again */
     uint64_t errors;          /* rows that were refused, as told last */
     bool loose;               /* it may have counted rows of requests that were taken back */
-    struct dv_snow_ask ask;
+    struct dv_snow_ask *ask;
     struct dv_timer again; /* before it asks once more */
     uint32_t asked;        /* times, of what is committed now */
     uint64_t ask_errors;
@@ -36,12 +42,12 @@ struct dv_snow_stream {
     uint64_t settle_to, settle_ticket;
     uint32_t refused; /* of them, the ids that are missing in `ask` */
 
-    struct dv_snowflake_channel channel;
-    struct dv_snow_load load;
+    struct dv_snowflake_channel *channel;
+    struct dv_snow_load *load;
     struct dv_snow_pack *sending;
-    struct dv_snowflake_append append;
+    struct dv_snowflake_append *append;
     struct dv_timer timer;
-    char channel_name[DV_SNOWFLAKE_NAME_MAX + 1], pipe_name[DV_SNOWFLAKE_NAME_MAX + 1];
+    char *channel_name, *pipe_name; /* of DV_SNOWFLAKE_NAME_MAX bytes and a NUL */
 };
 
 /* sink_snowflake_settle.c: the state was told, or the channel was opened anew; what can be settled now; the table has answered; and
