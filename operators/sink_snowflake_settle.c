@@ -187,11 +187,9 @@ static void judge(struct dv_snow_stream *stream)
     const struct dv_snow_ask *ask = stream->ask;
     const uint64_t refused = stream->ask_errors - stream->load->journal.errors;
     const bool stable = is_stable(stream), fewer = ask->missing_count < refused;
-    if (ask->missing_count == refused && (!stream->loose || stable))
-        begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
-    else if (fewer && stable && !is_proved(stream))
+    if (fewer && stable && !is_proved(stream))
         begin_proof(stream, false);
-    else if (fewer && stable && stream->loose)
+    else if (stream->loose ? stable && ask->missing_count <= refused : ask->missing_count == refused)
         begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
     else
         ask_again(stream);
