@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from http_world import ONE, HttpWorld
 from pg_server import PgServer
 from test_vectors_pg import BIN, pytestmark as with_pgvector
-from world import ROOT
+from world import ROOT, wait_for
 
 NOTES = [("anna-7Qx", "chest pain after climbing zanzibarwards"), ("ben-7Qx", "a persistent cough, worse at night"),
          ("anna-7Qx", "heart trouble, quixotically short of breath"), ("carl-7Qx", "pain in a wrist after a fall")]
@@ -109,6 +109,12 @@ class Talking(Kept):
         told = self.post(json.dumps({"question": f"how is the {what}?", "conversation": made}).encode(), ONE, path="/v1/query").body
         assert told["status"] == "answered" and what in told["answer"] and len(told["citations"]) >= 5, told
         return made
+
+    def settled(self):
+        """All that was told is kept, which is after it was told."""
+        with contextlib.closing(sqlite3.connect(self.path("talks.sqlite"), isolation_level=None)) as talks:
+            open_or_empty = "SELECT count(*) FROM turns WHERE status IS NULL OR n NOT IN (SELECT turn FROM sentences)"
+            assert wait_for(lambda: talks.execute(open_or_empty).fetchone() == (0,), 20)
 
     def turns(self, *conversations):
         return [len(self.post(b"", {}, path=f"/v1/conversations/{one}", method="GET").body["turns"]) for one in conversations]
@@ -262,6 +268,7 @@ def test_turns_go_though_a_place_fails(talking):
     """One of two places has lost the texts when the other fails: an answer under way may be made of them, and by name nobody finds them again."""
     talking.talk()
     kept, under_way = talking.say("rash"), talking.say("cough")
+    talking.settled()
     talking.graph(INDEX.format(place=FILE) + "  too: { op: sink-vectors, after: vectors, path: more.sqlite }\n" + TALK.format(place=FILE), name="whole.yaml")
     with contextlib.closing(sqlite3.connect(talking.path("vectors.sqlite"))) as one, contextlib.closing(sqlite3.connect(talking.path("more.sqlite"))) as more:
         one.backup(more)
@@ -282,6 +289,7 @@ def test_records_are_told_of_if_turns_stay(talking):
     """By name they are not found again: their texts are gone."""
     talking.talk()
     under_way = talking.say("cough")
+    talking.settled()
     with contextlib.closing(sqlite3.connect(talking.path("talks.sqlite"), isolation_level=None)) as talks:
         ((status,),) = talks.execute("SELECT status FROM turns").fetchall()
         talks.execute("CREATE TEMP TABLE told AS SELECT * FROM sentences")
