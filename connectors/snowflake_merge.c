@@ -66,10 +66,18 @@ static void put_columns(struct writer *writer, const struct dv_schema *columns, 
     }
 }
 
+static void put_place(struct writer *writer, const char *database, const char *schema, const char *table)
+{
+    const char *const place[] = { database, schema, table };
+    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
+        put(writer, i > 0 ? "." : "");
+        put_quoted(writer, place[i], false);
+    }
+}
+
 const char *dv_snowflake_merge_sql(struct dv_arena *arena, const char *database, const char *schema, const char *table,
                                    const struct dv_schema *columns)
 {
-    const char *const place[] = { database, schema, table };
     size_t size = FIXED_BYTES + 2 * (strlen(database) + strlen(schema) + strlen(table));
     for (uint32_t i = 0; i < columns->column_count; i++)
         size += COLUMN_BYTES + NAMED * 2 * strlen(columns->columns[i].name);
@@ -78,10 +86,7 @@ const char *dv_snowflake_merge_sql(struct dv_arena *arena, const char *database,
         return NULL;
     struct writer writer = { text, text + size };
     put(&writer, "MERGE INTO ");
-    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
-        put(&writer, i > 0 ? "." : "");
-        put_quoted(&writer, place[i], false);
-    }
+    put_place(&writer, database, schema, table);
     put(&writer, " AS T USING (");
     put_values(&writer, columns);
     put(&writer, ") AS S ON T.\"DV_ID\" = S.\"DV_ID\" WHEN NOT MATCHED THEN INSERT (");
@@ -89,5 +94,18 @@ const char *dv_snowflake_merge_sql(struct dv_arena *arena, const char *database,
     put(&writer, ") VALUES (");
     put_columns(&writer, columns, "S.");
     put(&writer, ")");
+    return text;
+}
+
+const char *dv_snowflake_count_sql(struct dv_arena *arena, const char *database, const char *schema, const char *table)
+{
+    size_t size = FIXED_BYTES + 2 * (strlen(database) + strlen(schema) + strlen(table));
+    char *text = dv_arena_text(arena, size);
+    if (text == NULL)
+        return NULL;
+    struct writer writer = { text, text + size };
+    put(&writer, "SELECT COUNT(DISTINCT \"DV_ID\") FROM ");
+    put_place(&writer, database, schema, table);
+    put(&writer, " WHERE \"DV_ID\" IN (SELECT f.value:\"DV_ID\"::VARCHAR FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) AS f)");
     return text;
 }

@@ -14,4 +14,7 @@ struct dv_schema;
 const char *dv_snowflake_merge_sql(struct dv_arena *arena, const char *database, const char *schema, const char *table,
                                    const struct dv_schema *columns);
 
+/* Of the same array, how many ids the table has: one row of one number. It takes the array alone. */
+const char *dv_snowflake_count_sql(struct dv_arena *arena, const char *database, const char *schema, const char *table);
+
 #endif

@@ -108,7 +108,7 @@ uint32_t dv_snow_keep_take(struct dv_snow_keep *keep, struct dv_snow_taken *rows
     return count;
 }
 
-dv_rc dv_snow_keep_write(struct dv_snow_taken row, struct dv_snowflake_array *array)
+static dv_rc write_row(struct dv_snow_taken row, struct dv_snowflake_array *array)
 {
     const struct dv_batch *batch = row.kept->batch;
     char id[DV_UUID_TEXT];
@@ -178,4 +178,24 @@ void dv_snow_keep_fail(struct dv_snow_keep *keep, dv_rc rc, const char *reason)
         if (batch != NULL)
             dv_finish(keep->node, batch, dv_fail(keep->node, rc, "Snowflake: %s", reason));
     }
+}
+
+dv_rc dv_snow_keep_fill(struct dv_snow_keep *keep, const struct dv_snow_taken *rows, uint32_t from, uint32_t *to,
+                        struct dv_snowflake_array *array)
+{
+    dv_rc rc = DV_OK;
+    dv_snowflake_array_reset(array);
+    for (uint32_t i = from; i < *to && rc != DV_E_MEMORY; i++) {
+        if (dv_snow_keep_is_over(rows[i]))
+            continue;
+        rc = write_row(rows[i], array);
+        if (rc == DV_E_FULL)
+            *to = i;
+        else if (rc == DV_E_LIMIT)
+            dv_snow_keep_reject(keep, rows[i], rc, "the record is larger than Snowflake takes");
+    }
+    if (rc != DV_E_MEMORY)
+        return DV_OK;
+    dv_snowflake_array_reset(array);
+    return rc;
 }

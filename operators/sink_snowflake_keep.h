@@ -51,8 +51,10 @@ uint32_t dv_snow_keep_waiting(const struct dv_snow_keep *keep);
  * found in the table then, or rejected like the first. */
 uint32_t dv_snow_keep_take(struct dv_snow_keep *keep, struct dv_snow_taken *rows, uint32_t most);
 
-/* The record as JSON, with its id before it, behind what the array has; as dv_snowflake_array_add(), or DV_E_MEMORY. */
-DV_CHECKED dv_rc dv_snow_keep_write(struct dv_snow_taken row, struct dv_snowflake_array *array);
+/* Writes rows from `from` to *to that are not over into the array, which is emptied first, each as JSON with its id before it. *to is set to the
+ * first that does not fit; one that is too large for any request is rejected. DV_E_MEMORY: the array is empty. */
+DV_CHECKED dv_rc dv_snow_keep_fill(struct dv_snow_keep *keep, const struct dv_snow_taken *rows, uint32_t from, uint32_t *to,
+                                   struct dv_snowflake_array *array);
 
 /* Whether a row is in the table or rejected; that it is in the table, unless it is `refused`; and that it goes to the dead letters, for a reason that is a literal. */
 bool dv_snow_keep_is_over(struct dv_snow_taken row);

@@ -5,21 +5,7 @@
  * an answer that was lost, a process that died or another one, is met there. So nothing is written down. The id under which a
  * request is sent is made for it and goes with it as long as the process lives: sent again, it says `retry`, which spares Snowflake
  * the second run. An id that outlived the process could not be used so: Snowflake would tell of the first run although the table
- * was emptied since.
- *
- * What Snowflake refuses is sent in halves until a record stands alone. That it is refused does not prove it wrong: the service, the
- * statement or the table may be at fault, and no code tells which (22018 is a bad value, and a column whose type was changed). So
- *
- *  1. what tells of the service itself (dv_snowflake_is_disturbed()) is no refusal: the same is sent again, for as long as it takes;
- *  2. the same statement must pass without any record, which proves service, statement and rights as they are now, for each record anew;
- *  3. the table must still take such records: it is looked at as before the first row (a column that has become NOT NULL or of
- *     another type passes 2), at the first record that is refused of a request, and at the request's end if there were more;
- *  4. the record must be refused once more, under another id, which leaves out what came and went;
- *  5. others must have passed: if all records of a request of several are refused, or of two in a row that had one each, the run
- *     halts with the code. Something about all of them is wrong, and nobody can tell what.
- *
- * Where 2, 3 or 5 fail the run halts, and a record is rejected only when its whole request is over: until then it may turn out that it
- * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it. */
+ * was emptied since. What is proved before a record is rejected, the header says. */
 #include "operators/sink_snowflake_sql.h"
 
 #include <openssl/rand.h>
@@ -32,6 +18,7 @@
 #include "engine/log.h"
 #include "engine/operator.h"
 #include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_count.h"
 #include "operators/sink_snowflake_keep.h"
 #include "operators/sink_snowflake_preflight.h"
 
@@ -59,6 +46,7 @@ struct dv_snow_request {
     char unit[DV_UUID_TEXT];
     struct dv_timer timer;
     struct dv_snow_preflight look;
+    struct dv_snow_count counting;
 };
 
 /* The mode's state. */
@@ -67,7 +55,7 @@ struct dv_snow_sql {
     struct dv_snowflake *snowflake;
     struct dv_snow_keep keep;
     const struct dv_schema *columns;
-    const char *text;
+    const char *text, *count_text;
     dv_rc rc; /* why it halted */
     const char *reason; /* NULL: it has not */
     struct dv_error told; /* what the reason may point to */
@@ -100,6 +88,7 @@ static void halt(struct dv_snow_sql *sql, dv_rc rc, const char *reason)
         dv_snowflake_cancel(sql->snowflake, &sql->requests[i].statement);
         dv_timer_stop(&sql->requests[i].timer);
         dv_snow_preflight_close(&sql->requests[i].look);
+        dv_snow_count_close(&sql->requests[i].counting);
     }
     dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(sql->keep.node)), DV_LOG_REASON("why", rc));
     dv_snow_keep_fail(&sql->keep, sql->rc, reason);
@@ -153,26 +142,6 @@ static void end_on(struct dv_snow_request *request, uint32_t to)
     request->to = to;
 }
 
-/* Fills the array; what does not fit comes behind it. */
-static dv_rc fill_array(struct dv_snow_request *request)
-{
-    dv_rc rc = DV_OK;
-    dv_snowflake_array_reset(&request->array);
-    for (uint32_t i = request->from; i < request->to && rc != DV_E_MEMORY; i++) {
-        if (dv_snow_keep_is_over(request->rows[i]))
-            continue;
-        rc = dv_snow_keep_write(request->rows[i], &request->array);
-        if (rc == DV_E_FULL)
-            end_on(request, i);
-        else if (rc == DV_E_LIMIT)
-            dv_snow_keep_reject(&request->sql->keep, request->rows[i], rc, "the record is larger than Snowflake takes");
-    }
-    if (rc != DV_E_MEMORY)
-        return DV_OK;
-    dv_snowflake_array_reset(&request->array);
-    return rc;
-}
-
 static void end_request(struct dv_snow_request *request)
 {
     request->count = 0;
@@ -200,7 +169,10 @@ static void end_range(struct dv_snow_request *request)
 
 static void send_range(struct dv_snow_request *request)
 {
-    dv_rc rc = fill_array(request);
+    uint32_t to = request->to;
+    dv_rc rc = dv_snow_keep_fill(&request->sql->keep, request->rows, request->from, &to, &request->array);
+    if (to < request->to)
+        end_on(request, to); /* what does not fit comes behind it */
     if (rc != DV_OK)
         pause_request(request, "no memory for a request");
     else if (request->array.count > 0)
@@ -315,8 +287,7 @@ static void on_timer(struct dv_timer *timer)
         run(request);
 }
 
-/* Nobody knows whether it was executed: the same once more, and Snowflake is told that it is. One that took too long is sent in
- * halves. */
+/* Nobody knows whether it was executed: the same once more, and Snowflake is told so. One that took too long: its halves. */
 static void take_silence(struct dv_snow_request *request)
 {
     struct dv_snowflake_statement *statement = &request->statement;
@@ -328,17 +299,48 @@ static void take_silence(struct dv_snow_request *request)
     pause_request(request, statement->reason);
 }
 
+static void pass(struct dv_snow_request *request)
+{
+    request->passed = true;
+    request->sql->doubted = false;
+    end_range(request);
+}
+
+/* A row that was not inserted was there before, or a table with ERROR_LOGGING has put it aside without a word. */
+static void on_counted(struct dv_snow_count *count)
+{
+    struct dv_snow_request *request = count->data;
+    if (count->rc == DV_E_DEPENDENCY || count->rc == DV_E_MEMORY) {
+        request->statement.sent = true;
+        pause_request(request, count->reason);
+    } else if (count->rc != DV_OK) {
+        halt(request->sql, count->rc, count->reason);
+    } else if (count->found < request->array.count) {
+        request->statement.rc = DV_E_DATA;
+        request->statement.reason = "the table puts records aside (ERROR_LOGGING)";
+        take_refusal(request);
+    } else {
+        pass(request);
+    }
+}
+
+static void count_ids(struct dv_snow_request *request)
+{
+    request->counting.on_end = on_counted;
+    request->counting.data = request;
+    dv_snow_count_start(&request->counting, request->sql->snowflake, request->sql->count_text, dv_snowflake_array_end(&request->array));
+}
+
 static void take_success(struct dv_snow_request *request)
 {
-    if (request->step == PROVES && request->looked) {
+    if (request->step == PROVES && request->looked)
         send_again(request);
-    } else if (request->step == PROVES) {
+    else if (request->step == PROVES)
         look_at_table(request);
-    } else {
-        request->passed = true;
-        request->sql->doubted = false;
-        end_range(request);
-    }
+    else if (request->statement.inserted < request->array.count)
+        count_ids(request);
+    else
+        pass(request);
 }
 
 static void on_end(struct dv_snowflake_statement *statement)
@@ -441,7 +443,8 @@ static dv_rc prepare(struct dv_snow_sql *sql, const struct dv_schema *columns)
             return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
     }
     sql->text = dv_snowflake_merge_sql(dv_node_arena(node), options->snowflake.database, options->snowflake.schema, options->table, columns);
-    return sql->text != NULL ? DV_OK : dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
+    sql->count_text = dv_snowflake_count_sql(dv_node_arena(node), options->snowflake.database, options->snowflake.schema, options->table);
+    return sql->text != NULL && sql->count_text != NULL ? DV_OK : dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
 }
 
 dv_rc dv_snow_sql_open(struct dv_node *node, const struct dv_snow_options *options, const struct dv_schema *columns,
@@ -467,6 +470,7 @@ void dv_snow_sql_close(struct dv_snow_sql *sql)
         struct dv_snow_request *request = &sql->requests[i];
         dv_snowflake_cancel(sql->snowflake, &request->statement);
         dv_snow_preflight_close(&request->look);
+        dv_snow_count_close(&request->counting);
         dv_snowflake_array_free(&request->array);
         if (request->timer.loop != NULL)
             dv_timer_close(&request->timer);

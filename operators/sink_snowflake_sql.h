@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sink_snowflake_sql.h - the sink into Snowflake by statements: its second mode. */
+ * sink_snowflake_sql.h - the sink into Snowflake by statements: its second mode.
+ *
+ * What Snowflake refuses is sent in halves until a record stands alone. That it is refused does not prove it wrong: the service, the
+ * statement or the table may be at fault, and no code tells which (22018 is a bad value, and a column whose type was changed). So
+ *
+ *  1. what tells of the service itself (dv_snowflake_is_disturbed()) is no refusal: the same is sent again, for as long as it takes;
+ *  2. the same statement must pass without any record, which proves service, statement and rights as they are now, for each record anew;
+ *  3. the table must still take such records: it is looked at as before the first row (a column that has become NOT NULL or of
+ *     another type passes 2), at the first record that is refused of a request, and at the request's end if there were more;
+ *  4. the record must be refused once more, under another id, which leaves out what came and went;
+ *  5. others must have passed: if all records of a request of several are refused, or of two in a row that had one each, the run
+ *     halts with the code. Something about all of them is wrong, and nobody can tell what.
+ *
+ * Where 2, 3 or 5 fail the run halts, and a record is rejected only when its whole request is over: until then it may turn out that it
+ * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it. */
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 

@@ -44,6 +44,9 @@ static void writes_every_type(void **state)
         "f.value:\"a.b\"::VARCHAR AS \"A.B\" FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) AS f) AS S ON T.\"DV_ID\" = S.\"DV_ID\" "
         "WHEN NOT MATCHED THEN INSERT (\"DV_ID\", \"DV_UNIT\", \"N\", \"WARD\", \"SHARE\", \"OK\", \"SCAN\", \"ALL\", \"A.B\") "
         "VALUES (S.\"DV_ID\", S.\"DV_UNIT\", S.\"N\", S.\"WARD\", S.\"SHARE\", S.\"OK\", S.\"SCAN\", S.\"ALL\", S.\"A.B\")");
+    assert_string_equal(dv_snowflake_count_sql(&arena, "DV", "PUBLIC", "T\"x"),
+                        "SELECT COUNT(DISTINCT \"DV_ID\") FROM \"DV\".\"PUBLIC\".\"T\"\"x\" WHERE \"DV_ID\" IN "
+                        "(SELECT f.value:\"DV_ID\"::VARCHAR FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) AS f)");
     dv_arena_free(&arena);
 }
 
@@ -69,6 +72,7 @@ static void holds_the_longest_names(void **state)
     struct dv_arena full;
     dv_arena_init(&full, 1 << 10);
     assert_null(dv_snowflake_merge_sql(&full, marks, marks, marks, schema));
+    assert_null(dv_snowflake_count_sql(&full, marks, marks, marks));
     dv_arena_free(&full);
     dv_arena_free(&arena);
 }
