@@ -410,6 +410,23 @@ def test_a_run_without_a_batch_halts(world, quiet):
     assert process.wait(30) == 1 and "snowflake.halted" in process.log.read_text()
 
 
+def test_a_channel_that_went_back_halts(world, snow):
+    name = "test_a_channel_that_went_back_halts"
+    snow.poison = lambda row: row.get("n", row.get("N")) == 7
+    write_records(world, 1, 10)
+    run(world, 1)
+    channel = snow.channel(name)
+    before = channel.committed
+    write_records(world, 11, 20)
+    run(world)
+    after, channel.committed = channel.committed, before
+    write_records(world, 21, 30)
+    assert "the channel is behind the journal" in run(world, 1)
+    channel.committed, channel.errors = after, 0
+    assert "count of refused rows went back" in run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 21) if number != 7]
+
+
 def test_a_damaged_journal_makes_no_dead_letters(world):
     write_records(world, 1, 10)
     run(world)
