@@ -42,6 +42,24 @@ static void remembers_what_was_sent(void **state)
     book_close(world, &book);
 }
 
+static void knows_how_far_back_it_remembers(void **state)
+{
+    struct world *world = *state;
+    struct book book;
+    book_open_fine(world, &book);
+    book_send(world, &book, 1, 3);
+    book_send(world, &book, 4, 5);
+    book_send(world, &book, 6, 9);
+    const struct dv_snowflake_ids *ids = &book.journal.ids;
+    assert_int_equal(dv_snowflake_ids_behind(ids, 3, 100), 0);
+    assert_int_equal(dv_snowflake_ids_behind(ids, 3, 6), 1);
+    assert_int_equal(dv_snowflake_ids_behind(ids, 3, 5), 2); /* whole requests */
+    assert_int_equal(dv_snowflake_ids_behind(ids, 3, 4), 2);
+    assert_int_equal(dv_snowflake_ids_behind(ids, 3, 1), 2); /* but one at least */
+    assert_int_equal(dv_snowflake_ids_behind(ids, 2, 2), 1);
+    book_close(world, &book);
+}
+
 /* Two of them would each take for its own what the other has committed. */
 static void has_one_owner(void **state)
 {
@@ -248,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(remembers_what_was_sent, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(knows_how_far_back_it_remembers, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(has_one_owner, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(makes_each_token_once, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(knows_a_token_by_its_form, world_setup, world_teardown),
