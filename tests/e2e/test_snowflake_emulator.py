@@ -14,6 +14,8 @@ import http.client
 import json
 import pathlib
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -412,3 +414,14 @@ def test_many_at_once(snow, caller):
     for thread in threads:
         thread.join()
     assert len(snow.rows("MANY")) == 20
+
+
+def test_nobody_acts_upon_half_a_request(world):
+    """Whoever is killed while it sends leaves one: a statement that was never asked for is not run."""
+    before = len(world.requests)
+    context = ssl.create_default_context(cafile=str(world.ca))
+    with socket.create_connection(("127.0.0.1", world.control.port), 10) as plain, context.wrap_socket(plain, server_hostname="localhost") as secret:
+        secret.sendall(b"POST /api/v2/statements HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"statement\":")
+        with secret.unwrap() as rest:
+            assert rest.recv(1) == b""
+    assert len(world.requests) == before

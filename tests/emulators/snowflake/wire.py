@@ -102,8 +102,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(Answer(code))  # a method that nobody knows: without a body
 
     def whole(self):
+        """The body; None: whoever sent it was gone before its end."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            data = self.rfile.read(length)
+            return data if len(data) == length else None
         data = b""
         while size := int(self.rfile.readline().split(b";")[0], 16):
             data += self.rfile.read(size)
@@ -113,8 +116,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def act(self):
         path, _, query = self.path.partition("?")
-        request = Request(self.server.name, self.command, path, query, self.headers, self.whole())
-        world = self.server.world
+        body, world = self.whole(), self.server.world
+        if body is None:
+            return self.cut()  # nobody acts upon half a request
+        request = Request(self.server.name, self.command, path, query, self.headers, body)
         world.keep(request, f"{self.command} {self.path}\n{self.headers}".encode())
         step = world.next_step(request)
         if step == "cut":
