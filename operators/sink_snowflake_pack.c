@@ -55,20 +55,19 @@ static size_t write_row(struct dv_snow_pack *pack, const struct dv_batch *batch,
     return (size_t)(at - pack->text) + length;
 }
 
-/* False: the request is full, or there is no room to tell of one more that does not fit. */
+/* False: the request is full, there is no memory, which is no fault of the row, or no room to tell of one more that does not fit. */
 static bool add_row(struct dv_snow_pack *pack, struct dv_snow_row row)
 {
     const struct dv_batch *batch = pack->load->held[row.held].batch;
     size_t length = write_row(pack, batch, row.row);
     dv_rc rc = length > 0 ? dv_snowflake_rows_add(&pack->rows, pack->text, length) : DV_E_MEMORY;
-    if (rc == DV_E_FULL || (rc != DV_OK && pack->unfit_count == DV_SNOW_UNFIT_MAX))
-        return false;
-    if (rc == DV_OK) {
+    pack->starved = rc == DV_E_MEMORY;
+    if (rc == DV_OK)
         pack->list[pack->packed++] = row;
-    } else {
-        pack->why[pack->unfit_count] = rc;
+    else if (rc != DV_E_LIMIT || pack->unfit_count == DV_SNOW_UNFIT_MAX)
+        return false;
+    else
         pack->unfit[pack->unfit_count++] = row;
-    }
     return true;
 }
 
@@ -77,6 +76,7 @@ static void on_worker(struct dv_job *job)
     struct dv_snow_pack *pack = job->data;
     uint32_t next = 0;
     pack->packed = pack->unfit_count = 0;
+    pack->starved = false;
     dv_snowflake_rows_reset(&pack->rows);
     while (next < pack->count && add_row(pack, pack->list[next]))
         next++;

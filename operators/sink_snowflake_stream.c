@@ -23,7 +23,7 @@
 #include "operators/sink_snowflake_ask.h"
 #include "operators/sink_snowflake_stream.h"
 
-enum { GATHER_MS = 5, NAME_ROOM = DV_SNOWFLAKE_NAME_MAX + 1 };
+enum { GATHER_MS = 5, STARVED_MS = 1000, NAME_ROOM = DV_SNOWFLAKE_NAME_MAX + 1 };
 
 #define NOT_OURS "the channel's offset is not one of ours: somebody else writes"
 #define AHEAD "the channel is ahead of the journal: somebody else writes, or the journal is an old one"
@@ -125,11 +125,15 @@ static void on_packed(struct dv_snow_pack *pack)
 {
     struct dv_snow_stream *stream = pack->load->data;
     dv_rc rc = DV_OK;
-    (void)dv_snow_pack_end(pack, &rc);
-    if (stream->halted)
+    bool made = dv_snow_pack_end(pack, &rc);
+    if (stream->halted) {
         fail_batches(stream);
-    else if (!halt_if(stream, rc))
+    } else if (!halt_if(stream, rc) && !made && pack->starved) {
+        dv_timer_stop(&stream->timer);
+        dv_timer_start(&stream->timer, STARVED_MS);
+    } else {
         dv_snow_stream_go_on(stream);
+    }
 }
 
 /* ---- the channel ---- */

@@ -110,14 +110,12 @@ static void reject_unfit(struct dv_snow_pack *pack)
 {
     struct dv_snow_load *load = pack->load;
     for (uint32_t i = 0; i < pack->unfit_count; i++) {
-        dv_rc rc = pack->why[i];
         if (pack->stale) {
             come_back(&load->held[pack->unfit[i].held], pack->unfit[i].row);
             continue;
         }
         dv_snowflake_journal_drop(&load->journal, id_of(load, pack->unfit[i]));
-        reject(load, pack->unfit[i], rc,
-               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "there is no memory for the record");
+        reject(load, pack->unfit[i], DV_E_LIMIT, "the record is larger than Snowflake takes");
     }
 }
 

@@ -42,9 +42,9 @@ struct dv_snow_pack {
     uint32_t
         count; /* of them; then of those that are in the request, at the front of the list, or of which it has no room, at its end */
     uint32_t packed;                             /* those in the request */
-    struct dv_snow_row unfit[DV_SNOW_UNFIT_MAX]; /* that fit in no request, and why */
-    dv_rc why[DV_SNOW_UNFIT_MAX];
+    struct dv_snow_row unfit[DV_SNOW_UNFIT_MAX]; /* that are too large for any request */
     uint32_t unfit_count;
+    bool starved; /* it ended where there was no memory for a row */
     struct dv_snowflake_rows rows;
     char *text; /* of a row */
     size_t text_size;

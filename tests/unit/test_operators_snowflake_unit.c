@@ -261,22 +261,45 @@ static void what_does_not_fit(void **state)
 {
     struct world *world = *state;
     ring.unfit[2] = DV_E_LIMIT;
-    ring.unfit[5] = DV_E_MEMORY;
     ring.room = 3;
     ring_begin(world, 100, 2, 4, 4);
     ring_send("1 3 4");
-    assert_string_equal(ring_letters(world), "2 5");
+    assert_string_equal(ring_letters(world), "2");
     assert_int_equal(world->letter[0].code, DV_E_LIMIT);
     assert_string_equal(world->letter[0].reason, "the record is larger than Snowflake takes");
-    assert_int_equal(world->letter[1].code, DV_E_MEMORY);
-    assert_string_equal(world->letter[1].reason, "there is no memory for the record");
-    assert_string_equal(ring_resting(), "6 7 8");
+    assert_string_equal(ring_resting(), "5 6 7 8");
     assert_string_equal(ring_away(), "1 3 4");
     for (uint32_t number = 1; number <= 8; number++)
         assert_int_equal(ring_remembered(number), number == 1 || number == 3 || number == 4);
-    ring_send("6 7 8");
+    ring_send("5 6 7");
+    ring_send("8");
+    ring_settle(3, NULL);
+    ring_finish("1 2");
+    ring_end(world);
+}
+
+/* No memory for a row is nobody's fault: the request ends there, or there is none, and all that is left goes another time. */
+static void memory_is_short(void **state)
+{
+    struct world *world = *state;
+    ring.unfit[1] = DV_E_MEMORY;
+    ring.unfit[4] = DV_E_MEMORY;
+    ring_begin(world, 100, 2, 4, 4);
+    struct dv_snow_pack *pack = ring_start();
+    ring_work(&pack->job);
+    ring_come_home(&pack->job);
+    assert_false(ring.ended);
+    assert_true(pack->starved);
+    assert_int_equal(pack->step, DV_SNOW_FREE);
+    assert_string_equal(ring_resting(), "1 2 3 4 5 6 7 8");
+    ring.unfit[1] = DV_OK;
+    ring_send("1 2 3");
+    assert_string_equal(ring_resting(), "4 5 6 7 8");
+    ring.unfit[4] = DV_OK;
+    ring_send("4 5 6 7 8");
     ring_settle(2, NULL);
     ring_finish("1 2");
+    assert_string_equal(ring_letters(world), "");
     ring_end(world);
 }
 
@@ -467,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(halved_behind_others, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(refused_beside_taken_back, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(what_does_not_fit, ring_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(memory_is_short, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(nothing_fits, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(closed_at_each_point, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(each_row_once, ring_setup, world_teardown),
