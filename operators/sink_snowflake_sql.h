@@ -13,7 +13,10 @@
  *     halts with the code. Something about all of them is wrong, and nobody can tell what.
  *
  * Where 2, 3 or 5 fail the run halts, and a record is rejected only when its whole request is over: until then it may turn out that it
- * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it. */
+ * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it.
+ *
+ * A statement that succeeds may have left records out: a table with ERROR_LOGGING puts aside what it cannot take. So where fewer rows
+ * were inserted than sent, the table is asked how many of the ids it has; fewer than all is a refusal as any other. */
 #ifndef DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 #define DV_OPERATORS_SINK_SNOWFLAKE_SQL_H
 
