@@ -88,6 +88,7 @@ def test_nothing_is_lost_or_doubled_when_it_is_killed(redis, world, draw):
         process.kill()
         process.wait()
     process = world.start("run", name)
+    assert wait_for(lambda: "redis.connected" in log_of(process), 5)  # all may be stored before it has begun
     wait_stored(world, ids)
     assert wait_for(lambda: pending(client) == 0, 5)
     assert end(process)[0] == 0, log_of(process)
@@ -106,6 +107,7 @@ def test_a_stop_leaves_nothing_to_be_delivered_again(redis, world, draw):
         read = dict(zip(*[iter(client("XINFO", "GROUPS", "s")[0])] * 2))[b"entries-read"]
         assert sum(stored(world).values()) == (read or 0) - pending(client)
     process = world.start("run", name)
+    assert wait_for(lambda: "redis.connected" in log_of(process), 5)
     wait_stored(world, ids)
     assert end(process)[0] == 0
 
