@@ -181,6 +181,8 @@ static void put_cell(struct dv_structure *structure, struct dv_range text)
     const struct dv_range none = { 0 };
     uint32_t column = structure->html_column++;
     struct dv_range key = structure->html_label;
+    if (column >= structure->html.columns && column < DV_TABLE_COLUMNS)
+        structure->html.head[column] = none; /* a head behind it would make one of what is left of another text */
     if (structure->html_heads != 1 && column < structure->html.columns)
         key = structure->html.head[column];
     structure->html_heads = structure->html_heads == 1 ? 1 : 0;

@@ -195,6 +195,24 @@ static void plain_values_are_told(void **state)
     assert_memory_equal(text + plain[1].start, "Sterling Ann", plain[1].end - plain[1].start);
 }
 
+/* A cell before heads has none itself: what another text had there is not to be read. */
+static void a_text_knows_no_heads_of_another(void **state)
+{
+    static const char heads[] = "<table><tr><th>Diagnosis</th><th>MRN</th><th>Ward</th></tr></table>";
+    static const char short_text[] = "<tr><td>x<th>DOB<th>Ward</th></tr><tr><td>a<td>1980<td>b</tr>";
+    enum { BEFORE = 4096 };
+    struct dv_span spans[SPANS];
+    char *first = malloc(BEFORE + sizeof heads - 1), *second = malloc(sizeof short_text - 1);
+    (void)state;
+    memset(first, ' ', BEFORE);
+    memcpy(first + BEFORE, heads, sizeof heads - 1);
+    memcpy(second, short_text, sizeof short_text - 1);
+    (void)dv_structure_find(structure, first, BEFORE + sizeof heads - 1, DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS);
+    (void)dv_structure_find(structure, second, sizeof short_text - 1, DV_SEEN_ALL, DV_PII_ALL, spans, 0, SPANS);
+    free(first);
+    free(second);
+}
+
 /* Too many to keep, and to return: the rest is covered. */
 static void long_texts_are_covered(void **state)
 {
@@ -255,6 +273,7 @@ int main(void)
         cmocka_unit_test(elements_and_attributes),
         cmocka_unit_test(messages_are_known_by_place),
         cmocka_unit_test(pairs_in_running_text),
+        cmocka_unit_test(a_text_knows_no_heads_of_another),
         cmocka_unit_test(columns_vote),
         cmocka_unit_test(plain_values_are_told),
         cmocka_unit_test(long_texts_are_covered),
