@@ -12,6 +12,15 @@
 
 #define MARK "[datavault "
 
+/* Of a text that is kept; the view has the same, with its vector behind them. */
+#define TEXT_COLUMNS                                                                                                   \
+    { "DV_ID", "VARCHAR", true }, { "TENANT", "VARCHAR", true }, { "SCHEMA_NAME", "VARCHAR", true },                   \
+        { "CREATED_MS", "NUMBER(38,0)", true }, { "BODY", "VARCHAR", true }, { "HASH", "VARCHAR", false },             \
+        { "SUBJECT_REF", "VARCHAR", false }, { "SUBJECTS", "NUMBER(38,0)", false },                                    \
+    {                                                                                                                  \
+        "MODEL", "VARCHAR", false                                                                                      \
+    }
+
 /* Our own tables; a type of NULL is the vector's. */
 static const struct own {
     const char *table;
@@ -25,29 +34,9 @@ static const struct own {
                                  { { "DV_ID", "VARCHAR", true }, { "DV_UNIT", "VARCHAR", false } },
                                  "INSERT, SELECT" },
     [DV_SNOWFLAKE_EMBEDDINGS] = { "EMBEDDINGS",
-                                  { { "DV_ID", "VARCHAR", true },
-                                    { "TENANT", "VARCHAR", true },
-                                    { "SCHEMA_NAME", "VARCHAR", true },
-                                    { "CREATED_MS", "NUMBER(38,0)", true },
-                                    { "BODY", "VARCHAR", true },
-                                    { "HASH", "VARCHAR", false },
-                                    { "SUBJECT_REF", "VARCHAR", false },
-                                    { "SUBJECTS", "NUMBER(38,0)", false },
-                                    { "MODEL", "VARCHAR", false },
-                                    { "EMBEDDING", "ARRAY", false } },
+                                  { TEXT_COLUMNS, { "EMBEDDING", "ARRAY", false } },
                                   "SELECT, INSERT, UPDATE, DELETE" },
-    [DV_SNOWFLAKE_VECTORS] = { "EMBEDDINGS_VECTORS",
-                               { { "DV_ID", "VARCHAR", true },
-                                 { "TENANT", "VARCHAR", true },
-                                 { "SCHEMA_NAME", "VARCHAR", true },
-                                 { "CREATED_MS", "NUMBER(38,0)", true },
-                                 { "BODY", "VARCHAR", true },
-                                 { "HASH", "VARCHAR", false },
-                                 { "SUBJECT_REF", "VARCHAR", false },
-                                 { "SUBJECTS", "NUMBER(38,0)", false },
-                                 { "MODEL", "VARCHAR", false },
-                                 { "EMBEDDING", NULL, false } },
-                               "SELECT" },
+    [DV_SNOWFLAKE_VECTORS] = { "EMBEDDINGS_VECTORS", { TEXT_COLUMNS, { "EMBEDDING", NULL, false } }, "SELECT" },
     [DV_SNOWFLAKE_HEADS] = { "AUDIT_HEADS",
                              { { "TENANT", "VARCHAR", false },
                                { "SEQUENCE", "NUMBER(38,0)", false },
@@ -172,7 +161,8 @@ static void put_view(struct writer *writer, const struct dv_snowflake_wanted *wa
 
 static void put_table(struct writer *writer, const struct dv_snowflake_wanted *wanted)
 {
-    bool forgets = wanted->use == DV_SNOWFLAKE_EMBEDDINGS; /* what is removed from it must not come back by Time Travel */
+    bool forgets =
+        wanted->use == DV_SNOWFLAKE_EMBEDDINGS; /* what is removed from it must not come back by Time Travel */
     put(writer, "CREATE %sTABLE IF NOT EXISTS ", forgets ? "TRANSIENT " : "");
     put_place(writer, wanted, wanted->name);
     put(writer, " (");

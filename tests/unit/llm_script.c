@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -188,4 +189,29 @@ void script_ask(struct script *script, struct answer *answer, const char *prompt
     script_begin(script, answer, prompt);
     script_run(script);
     assert_int_equal(answer->ends, answer->cancel_at == 0);
+}
+
+/* ---- scenes ---- */
+
+int script_setup(void **state)
+{
+    *state = calloc(1, sizeof(struct script));
+    return *state == NULL;
+}
+
+int script_teardown(void **state)
+{
+    script_close(*state);
+    free(*state);
+    return 0;
+}
+
+struct dv_llm_config script_cortex(enum dv_llm_kind kind)
+{
+    (void)setenv("LLM_TEST_PAT", "pat-1", 1);
+    return (struct dv_llm_config){
+        .kind = kind,
+        .identity = { .proof = DV_SNOWFLAKE_PAT, .account = "MyOrg-dv_test", .secret = "env:LLM_TEST_PAT" },
+        .keeps_none = true,
+    };
 }

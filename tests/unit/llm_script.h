@@ -43,6 +43,13 @@ struct answer {
     unsigned cancel_at; /* at this piece; 0: never */
 };
 
+/* cmocka's: a script in *state, and its end. */
+int script_setup(void **state);
+int script_teardown(void **state);
+
+/* A connector of Cortex, by a token. */
+struct dv_llm_config script_cortex(enum dv_llm_kind kind);
+
 /* Opens the connector in a world where it is `wall_ms` after the epoch's day of the simulation. */
 void script_open(struct script *script, const struct dv_llm_config *config);
 void script_close(struct script *script);

@@ -24,19 +24,6 @@
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n"
 #define DONE "data: [DONE]\n\n"
 
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct script));
-    return *state == NULL;
-}
-
-static int teardown(void **state)
-{
-    script_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void open_openai(struct script *script)
 {
     script_open(script,
@@ -453,23 +440,23 @@ static void refuses_what_cannot_be_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(streams_an_answer_however_it_is_cut, setup, teardown),
-        cmocka_unit_test_setup_teardown(writes_the_request, setup, teardown),
-        cmocka_unit_test_setup_teardown(judges_by_the_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(judges_connections, setup, teardown),
-        cmocka_unit_test_setup_teardown(heals_by_another_try, setup, teardown),
-        cmocka_unit_test_setup_teardown(does_not_wait_past_its_deadline, setup, teardown),
-        cmocka_unit_test_setup_teardown(opens_the_circuit_and_closes_it_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(does_not_blame_the_service_for_one_request, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_closes_the_door, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_probe_that_is_given_up_leaves_another_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(asks_so_many_at_a_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(waits_for_its_turn_no_longer_than_its_deadline, setup, teardown),
-        cmocka_unit_test_setup_teardown(can_be_cancelled_at_every_piece, setup, teardown),
-        cmocka_unit_test_setup_teardown(keeps_answers_within_bounds, setup, teardown),
-        cmocka_unit_test_setup_teardown(keeps_no_answer_that_is_not_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(survives_failing_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(refuses_what_cannot_be_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(streams_an_answer_however_it_is_cut, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(writes_the_request, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(judges_by_the_rules, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(judges_connections, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(heals_by_another_try, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(does_not_wait_past_its_deadline, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(opens_the_circuit_and_closes_it_again, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(does_not_blame_the_service_for_one_request, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_closes_the_door, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_probe_that_is_given_up_leaves_another_one, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(asks_so_many_at_a_time, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(waits_for_its_turn_no_longer_than_its_deadline, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(can_be_cancelled_at_every_piece, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(keeps_answers_within_bounds, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(keeps_no_answer_that_is_not_whole, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(survives_failing_memory, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(refuses_what_cannot_be_used, script_setup, script_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

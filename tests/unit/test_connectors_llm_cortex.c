@@ -33,32 +33,9 @@
     "Cortex has no such model in the account's region: is its name right, or is CORTEX_ENABLED_CROSS_REGION needed?"
 #define TOKEN "Snowflake does not accept the token: is the key the user's, and are account and user right?"
 
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct script));
-    return *state == NULL;
-}
-
-static int teardown(void **state)
-{
-    script_close(*state);
-    free(*state);
-    return 0;
-}
-
-static struct dv_llm_config config_of(enum dv_llm_kind kind)
-{
-    (void)setenv("LLM_TEST_PAT", "pat-1", 1);
-    return (struct dv_llm_config){
-        .kind = kind,
-        .identity = { .proof = DV_SNOWFLAKE_PAT, .account = "MyOrg-dv_test", .secret = "env:LLM_TEST_PAT" },
-        .keeps_none = true,
-    };
-}
-
 static void open_kind(struct script *script, enum dv_llm_kind kind)
 {
-    const struct dv_llm_config config = config_of(kind);
+    const struct dv_llm_config config = script_cortex(kind);
     script_open(script, &config);
 }
 
@@ -96,7 +73,7 @@ static void is_asked_in_its_own_words(void **state)
     struct script *script = *state;
     struct answer answer = { .request = {
                                  .system = { "brief", 5 }, .max_tokens = 9, .json_schema = "{\"type\":\"object\"}" } };
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX_NATIVE);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX_NATIVE);
     config.guarded = true;
     config.identity.proof = DV_SNOWFLAKE_OAUTH;
     script_open(script, &config);
@@ -261,7 +238,7 @@ static void a_refused_token_is_signed_anew(void **state)
 {
     struct script *script = *state;
     struct answer answer = { 0 };
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX);
     char first[sizeof script->headers];
     config.identity = (struct dv_snowflake_identity){ .account = "a", .user = "u", .secret = "env:LLM_TEST_PEM" };
     put_key();
@@ -287,7 +264,7 @@ static void an_answer_that_may_be_cut_off_is_not_kept(void **state)
 {
     struct script *script = *state;
     struct answer answer = { 0 };
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX_NATIVE);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX_NATIVE);
     config.keeps_none = false;
     script_open(script, &config);
     script_reply(script, 200, TEXT("a"));
@@ -334,7 +311,7 @@ static void tokens_of_the_day_are_counted(void **state)
 {
     struct script *script = *state;
     struct answer answer = { .request = { .max_tokens = 20 } };
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX_NATIVE);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX_NATIVE);
     config.tokens_per_day = 100;
     script_open(script, &config);
     script_reply(script, 200, TEXT("a") FRAME("\"choices\":[],\"usage\":{\"prompt_tokens\":60,\"completion_tokens\":1}"));
@@ -403,16 +380,16 @@ static void what_cannot_work_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(is_asked_in_openais_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(is_asked_in_its_own_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(judges_by_the_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refused_token_is_read_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refused_token_is_signed_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_answer_that_may_be_cut_off_is_not_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refusal_that_repeats_the_prompt_says_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_budget_that_is_used_up_closes_the_door, setup, teardown),
-        cmocka_unit_test_setup_teardown(tokens_of_the_day_are_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(takes_frames_of_a_megabyte, setup, teardown),
+        cmocka_unit_test_setup_teardown(is_asked_in_openais_words, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(is_asked_in_its_own_words, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(judges_by_the_rules, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_refused_token_is_read_anew, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_refused_token_is_signed_anew, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_may_be_cut_off_is_not_kept, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_that_repeats_the_prompt_says_nothing, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_budget_that_is_used_up_closes_the_door, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(tokens_of_the_day_are_counted, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(takes_frames_of_a_megabyte, script_setup, script_teardown),
         cmocka_unit_test(what_cannot_work_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

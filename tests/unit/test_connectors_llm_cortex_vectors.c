@@ -17,32 +17,9 @@
 #include "connectors/snowflake.h"
 #include "tests/unit/llm_script.h"
 
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct script));
-    return *state == NULL;
-}
-
-static int teardown(void **state)
-{
-    script_close(*state);
-    free(*state);
-    return 0;
-}
-
-static struct dv_llm_config config_of(enum dv_llm_kind kind)
-{
-    (void)setenv("LLM_TEST_PAT", "pat-1", 1);
-    return (struct dv_llm_config){
-        .kind = kind,
-        .identity = { .proof = DV_SNOWFLAKE_PAT, .account = "MyOrg-dv_test", .secret = "env:LLM_TEST_PAT" },
-        .keeps_none = true,
-    };
-}
-
 static void open_kind(struct script *script, enum dv_llm_kind kind)
 {
-    const struct dv_llm_config config = config_of(kind);
+    const struct dv_llm_config config = script_cortex(kind);
     script_open(script, &config);
 }
 
@@ -131,7 +108,7 @@ static void wrong_vectors_are_refused(void **state)
 
 static void open_sql(struct script *script, struct dv_snowflake *snowflake)
 {
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX_SQL);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX_SQL);
     *snowflake = (struct dv_snowflake){ 0 };
     config.snowflake = snowflake;
     config.role = "R";
@@ -255,7 +232,7 @@ static void a_statement_that_may_have_run_costs(void **state)
     static struct dv_snowflake snowflake;
     struct script *script = *state;
     struct vectors vectors;
-    struct dv_llm_config config = config_of(DV_LLM_CORTEX_SQL);
+    struct dv_llm_config config = script_cortex(DV_LLM_CORTEX_SQL);
     snowflake = (struct dv_snowflake){ 0 };
     config.snowflake = &snowflake;
     config.role = "R";
@@ -316,14 +293,14 @@ static void widths_of_models_are_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(vectors_are_lists_in_lists, setup, teardown),
-        cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_statement_makes_vectors, setup, teardown),
-        cmocka_unit_test_setup_teardown(rows_that_are_no_vectors_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(statements_end_in_many_ways, setup, teardown),
-        cmocka_unit_test_setup_teardown(refusals_for_no_known_reason_open_the_circuit, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_statement_that_may_have_run_costs, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_statement_can_be_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(vectors_are_lists_in_lists, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_statement_makes_vectors, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(rows_that_are_no_vectors_are_refused, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(statements_end_in_many_ways, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(refusals_for_no_known_reason_open_the_circuit, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_statement_that_may_have_run_costs, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(a_statement_can_be_cancelled, script_setup, script_teardown),
         cmocka_unit_test(widths_of_models_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,19 +19,6 @@
     "data: {\"candidates\":[{\"finishReason\":\"" word "\"}],\"usageMetadata\":{\"promptTokenCount\":9,"               \
     "\"candidatesTokenCount\":2,\"thoughtsTokenCount\":4}}"
 
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct script));
-    return *state == NULL;
-}
-
-static int teardown(void **state)
-{
-    script_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void open_kind(struct script *script, enum dv_llm_kind kind)
 {
     (void)setenv("LLM_TEST_KEY", "k-1", 1);
@@ -356,17 +343,17 @@ static void an_embedding_can_be_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gemini_is_asked_in_its_own_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(gemini_ends_in_many_ways, setup, teardown),
-        cmocka_unit_test_setup_teardown(gemini_waits_until_a_days_quota_is_given_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(gemini_is_asked_in_its_own_words, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(gemini_ends_in_many_ways, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(gemini_waits_until_a_days_quota_is_given_again, script_setup, script_teardown),
         cmocka_unit_test(a_breaker_can_be_opened_for_a_time),
-        cmocka_unit_test_setup_teardown(gemini_says_how_long_to_wait, setup, teardown),
-        cmocka_unit_test_setup_teardown(openai_gives_vectors_in_any_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_vector_is_no_other_width, setup, teardown),
-        cmocka_unit_test_setup_teardown(gemini_gives_vectors_one_by_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(gemini_of_the_second_generation_is_told_the_task_in_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_embedding_can_be_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(gemini_says_how_long_to_wait, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(openai_gives_vectors_in_any_order, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(wrong_vectors_are_refused, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(no_vector_is_no_other_width, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(gemini_gives_vectors_one_by_one, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(gemini_of_the_second_generation_is_told_the_task_in_words, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(an_embedding_can_be_cancelled, script_setup, script_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

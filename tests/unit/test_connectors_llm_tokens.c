@@ -23,19 +23,6 @@
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n"
 #define DONE "data: [DONE]\n\n"
 
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct script));
-    return *state == NULL;
-}
-
-static int teardown(void **state)
-{
-    script_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void expect(const struct answer *answer, dv_rc rc, enum dv_llm_finish finish, const char *text)
 {
     assert_int_equal(answer->request.rc, rc);
@@ -134,10 +121,10 @@ static void what_is_given_up_counts_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(counts_the_tokens_of_each_tenants_day, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_lost_counts_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_refused_costs_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_given_up_counts_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(counts_the_tokens_of_each_tenants_day, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(what_is_lost_counts_too, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(what_is_refused_costs_nothing, script_setup, script_teardown),
+        cmocka_unit_test_setup_teardown(what_is_given_up_counts_too, script_setup, script_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
