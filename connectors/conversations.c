@@ -175,12 +175,12 @@ void dv_conversations_close(struct dv_conversations *store)
     store->last = NULL;
 }
 
-/* What a process that was killed has deleted may still be in the log. */
-static int cut_log(sqlite3 *db)
+/* What a process that was killed has deleted may still be in the log; who reads just now keeps it there until the first sweep. */
+static int begin_clean(sqlite3 *db)
 {
     int result = sqlite3_exec(db, "PRAGMA foreign_keys=ON", NULL, NULL, NULL);
     if (result == SQLITE_OK)
-        result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        result = dv_sqlite_try_cut_log(db);
     return (result & 0xff) == SQLITE_BUSY ? SQLITE_OK : result;
 }
 
@@ -190,7 +190,7 @@ dv_rc dv_conversations_open(struct dv_conversations *store, struct dv_loop *loop
     *store = (struct dv_conversations){ .tenant = tenant, .limits = *limits, .smeared = true };
     dv_arena_init(&store->arena, DV_CONVERSATIONS_ANSWER_BYTES);
     DV_TRY(dv_sqlite_open_file(&store->db, path, &kind, error));
-    int result = cut_log(store->db);
+    int result = begin_clean(store->db);
     if (result == SQLITE_OK)
         result = dv_conversations_prepare(store);
     if (result != SQLITE_OK) {

@@ -72,13 +72,19 @@ static dv_rc drop_open(struct dv_conversations *store, struct dv_conversations_r
     return rc;
 }
 
+/* Whether something could be dropped, though nothing may be to drop yet: who asks first has texts to lose. */
+static dv_rc prove_writable(struct dv_conversations *store)
+{
+    int result = dv_talk_begin(store);
+    return dv_talk_end(store, DV_OK, result);
+}
+
 /* Open ones first: what ends between the two steps cites nothing behind the back of the second. */
 dv_rc dv_conversations_forget(struct dv_conversations *store, struct dv_conversations_request *request)
 {
     int64_t turns[PIECE], after = 0;
     uint32_t count = request->id_count > 0 ? PIECE : 0;
-    if (request->open_too)
-        DV_TRY(drop_open(store, request));
+    DV_TRY(request->open_too ? drop_open(store, request) : prove_writable(store));
     while (count == PIECE) {
         DV_TRY(dv_sqlite_code(store->db, find_cited(store, request, after, turns, &count)));
         if (count > 0) {

@@ -141,7 +141,7 @@ dv_rc dv_talk_wipe_log(struct dv_conversations *store, struct dv_conversations_r
 {
     if (!store->smeared)
         return DV_OK;
-    int result = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int result = dv_sqlite_cut_log(store->db);
     store->smeared = result != SQLITE_OK;
     store->failed = store->failed || dv_sqlite_is_sync_error(result);
     if ((result & 0xff) == SQLITE_BUSY)

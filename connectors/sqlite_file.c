@@ -10,7 +10,7 @@
 
 #include "connectors/sys.h"
 
-enum { BUSY_MS = 2000 };
+enum { BUSY_MS = 2000, CUT_HOLD_MS = 50, CUT_REST_MS = 100, CUT_TRIES = 14 };
 
 /* A page must be large, or every record would sit on an overflow page. */
 static const char setup[] = "PRAGMA page_size=16384;"
@@ -54,6 +54,30 @@ dv_rc dv_sqlite_code(sqlite3 *db, int result)
     case SQLITE_NOMEM: return DV_E_IO;
     default: return DV_E_FAILED;
     }
+}
+
+/* A checkpoint that waits for readers keeps the writers' lock meanwhile. */
+static int cut_log(sqlite3 *db, int hold_ms)
+{
+    (void)sqlite3_busy_timeout(db, hold_ms);
+    int result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(db, BUSY_MS);
+    return result;
+}
+
+int dv_sqlite_try_cut_log(sqlite3 *db)
+{
+    return cut_log(db, 0);
+}
+
+int dv_sqlite_cut_log(sqlite3 *db)
+{
+    int result = cut_log(db, CUT_HOLD_MS);
+    for (int tries = 1; tries < CUT_TRIES && (result & 0xff) == SQLITE_BUSY; tries++) {
+        (void)sqlite3_sleep(CUT_REST_MS);
+        result = cut_log(db, CUT_HOLD_MS);
+    }
+    return result;
 }
 
 const char *dv_sqlite_reason(dv_rc rc, bool sync_failed)

@@ -30,6 +30,13 @@ dv_rc dv_sqlite_code(struct sqlite3 *db, int result);
 /* Whether a sync failed: what is on the disk is unknown from then on. */
 bool dv_sqlite_is_sync_error(int result);
 
+/* Writes the log back and cuts it, so that nothing deleted is left in it; on a worker, as it waits some 2 s for those who read. Whoever
+ * writes is not held up meanwhile, which SQLite alone would do. SQLITE_BUSY: somebody reads still. */
+int dv_sqlite_cut_log(struct sqlite3 *db);
+
+/* The same without waiting: what cannot be cut now is left to a later time. */
+int dv_sqlite_try_cut_log(struct sqlite3 *db);
+
 /* Why a store with this answer cannot go on, a literal; NULL: it is well. */
 const char *dv_sqlite_reason(dv_rc rc, bool sync_failed);
 

@@ -68,8 +68,8 @@ static dv_rc scrub(struct dv_vectors_sqlite *sqlite, struct dv_vectors_request *
 {
     int result = sqlite3_exec(sqlite->db, "INSERT INTO embeddings_words(embeddings_words) VALUES('optimize')", NULL, NULL, NULL);
     if (result == SQLITE_OK)
-        result = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    remove->remains = result == SQLITE_BUSY; /* who reads now, reads what was before */
+        result = dv_sqlite_cut_log(sqlite->db);
+    remove->remains = (result & 0xff) == SQLITE_BUSY; /* who reads now, reads what was before */
     return remove->remains ? DV_OK : dv_sqlite_code(sqlite->db, result);
 }
 

@@ -115,11 +115,16 @@ static dv_rc forget(struct place *place, unsigned first, uint32_t count, bool op
     return place->request.rc;
 }
 
-static dv_rc cut(struct place *place)
+static void begin_cut(struct place *place)
 {
     place->request = (struct dv_conversations_request){ .kind = DV_CONVERSATIONS_CUT, .callback = on_answer, .data = place };
     place->done = false;
     dv_conversations_request(&place->store, &place->request);
+}
+
+static dv_rc cut(struct place *place)
+{
+    begin_cut(place);
     world_run_until(place->world, &place->done);
     return place->request.rc;
 }
@@ -205,7 +210,6 @@ static void test_while_somebody_reads(void **state)
     add_turn(place, 1, 1, 7, "'answered'");
     assert_int_equal(sqlite3_open_v2(world_path(place->world, "read.sqlite"), &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM turns", NULL, NULL, NULL), SQLITE_OK);
-    (void)sqlite3_busy_timeout(place->store.db, 10);
     assert_int_equal(forget(place, 7, 1, false), DV_OK);
     assert_int_equal(place->request.total, 1);
     assert_int_equal(cut(place), DV_E_DEPENDENCY);
@@ -217,9 +221,30 @@ static void test_while_somebody_reads(void **state)
     close_place(place);
 }
 
+/* And who writes meanwhile goes on: before, the lock was kept as long as somebody read. */
+static void test_who_writes_is_not_held_up(void **state)
+{
+    struct place *place = new_place(state, "written.sqlite");
+    sqlite3 *reader = NULL, *writer = NULL;
+    add_turn(place, 1, 1, 7, "'answered'");
+    assert_int_equal(sqlite3_open(world_path(place->world, "written.sqlite"), &writer), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(world_path(place->world, "written.sqlite"), &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM turns", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(forget(place, 7, 1, false), DV_OK);
+    assert_int_equal(sqlite3_busy_timeout(writer, 1000), SQLITE_OK);
+    begin_cut(place);
+    for (; !place->done; world_run_ms(place->world, 20))
+        assert_int_equal(sqlite3_exec(writer, "BEGIN IMMEDIATE; UPDATE conversations SET used_at = used_at + 1; COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(place->request.rc, DV_E_DEPENDENCY);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    assert_int_equal(sqlite3_close(writer), SQLITE_OK);
+    close_place(place);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-    const struct CMUnitTest tests[] = { TEST(test_what_cites_it_goes), TEST(test_what_has_no_end_yet_goes_if_it_is_to), TEST(test_many), TEST(test_while_somebody_reads) };
+    const struct CMUnitTest tests[] = { TEST(test_what_cites_it_goes), TEST(test_what_has_no_end_yet_goes_if_it_is_to), TEST(test_many), TEST(test_while_somebody_reads),
+                                        TEST(test_who_writes_is_not_held_up) };
     return cmocka_run_group_tests_name("connectors/conversations_forget", tests, NULL, NULL);
 }
