@@ -361,6 +361,24 @@ def test_scripted_trouble(snow, caller):
     assert [repr(request) for request in snow.requests[-3:-1]] != [] and snow.requests[-1].status == 200
 
 
+def test_of_what_came_the_last_is_kept(tmp_path):
+    with Snowflake(tmp_path, tls=False) as snow:
+        caller = Caller(snow)
+        for number in range(60):
+            snow.log.most = 60000 if number >= 20 else None
+            assert caller.sql(f"SELECT 'canary-{number}', '{'x' * 3000}'").status == 200
+            if number == 19:
+                assert len(snow.received()) > 60000  # all of it
+        whole, before = snow.received(), (tmp_path / "received.log.1").read_bytes()
+        came = (tmp_path / "received.log").read_bytes()
+        assert max(len(came), len(before)) <= 30000 < len(came) + len(before) and whole == before + came
+        kept = [number for number in range(60) if f"'canary-{number}'".encode() in whole]
+        assert kept == list(range(kept[0], 60))  # whole requests, and none between them is missing
+        snow.log.most = 100
+        assert caller.sql(f"SELECT 'canary-60', '{'x' * 3000}'").status == 200
+        assert snow.received().count(b"canary") > 1 and (tmp_path / "received.log").read_bytes().count(b"canary") == 1
+
+
 def test_curl_finds_both_hosts(snow, caller):
     """The authority and the names are good for a client like ours; with the underscore they are not."""
     host = caller.enter()

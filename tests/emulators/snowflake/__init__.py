@@ -34,7 +34,8 @@ Knobs, all attributes that may be changed while it runs:
                invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), requests_per_s,
                bytes_per_s; crash(), reopen_by_other(), invalidate()
   the wire     script(pattern, *steps), lose_next_answer(pattern), cut_after_accept (how many connections), requests, received(), keeps
-               (False: neither is kept, for long runs)
+               (False: neither is kept, for long runs),
+               log.most (bytes of what came that are kept)
   Cortex       words in the prompt, see cortex.py; chat_models, embedders, cortex_granted
 
 A step of script() is for the next request whose "METHOD path?query" the pattern finds: a status (with the body that goes with it), an
@@ -55,6 +56,7 @@ from .fakes import CHAT_MODELS, EMBEDDERS
 from .identity import Identity, User
 from .ingest import Streaming
 from .listing import Listing
+from .received import Received
 from .refused import SqlError
 from .statements import Session, Statements
 from .values import bound
@@ -104,7 +106,7 @@ class Snowflake:
         self.statements, self.streaming, self.cortex = Statements(self), Streaming(self), Cortex(self)
         self.listing = Listing(self)
         self.ca, context = certs.make(self.folder, {"localhost", self.ingest_host}) if tls else (None, None)
-        self.log = open(self.folder / "received.log", "w+b")  # pylint: disable=consider-using-with
+        self.log = Received(self.folder / "received.log")
         self.control = Server(self, "control", self.serve_control, context, port)
         self.ingest = Server(self, "ingest", self.streaming.ingest, context)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.control.port}"
@@ -153,18 +155,18 @@ class Snowflake:
             if not self.keeps:
                 return
             self.requests.append(request)
-            self.log.write(head + b"\n" + request.raw + b"\n")
+            pieces = [head, request.raw]
             if request.headers.get("Content-Encoding"):
                 try:
-                    self.log.write(unpacked(request) + b"\n")
+                    pieces.append(unpacked(request))
                 except ValueError:
                     pass  # whoever serves it says so
+            self.log.add(*pieces)
 
     def received(self):
         """Every byte that came: heads, bodies, and compressed bodies once more in the clear."""
         with self.lock:
-            self.log.flush()
-            return pathlib.Path(self.log.name).read_bytes()
+            return self.log.read()
 
     def cut_accepted(self):
         """Whether this connection is one of those that end as soon as they were accepted."""

@@ -6,7 +6,8 @@ administrator make it: database DV, warehouse DV_WH, roles DV_OWNER and DV_WRITE
 
   snowflake.env   what a client is configured with, as exports for a shell: `. DIR/snowflake.env`
   rsa_key.p8      the user's private key; ca.pem is what the server's certificate is trusted by
-  received.log    every byte that came, as it came and unpacked: look for what should not have got there
+  received.log    every byte that came, as it came and unpacked: look for what should not have got there; of more than 64 MB the last ones,
+                  the earlier of them in received.log.1
 
 PYTHONPATH=tests/emulators lets Python find it, from the root of the sources; `tools/parts tests` brings the database that it needs.
 """
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from . import Snowflake
 from .certs import new_key_pair
 
-USER, WAREHOUSE, REQUESTS_KEPT = "DV_LOADER", "DV_WH", 100
+USER, WAREHOUSE, REQUESTS_KEPT, RECEIVED_MAX = "DV_LOADER", "DV_WH", 100, 64 << 20
 SET_UP = """
 CREATE WAREHOUSE DV_WH WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;
 CREATE ROLE DV_OWNER; CREATE ROLE DV_WRITER;
@@ -63,6 +64,7 @@ def main():
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before any thread begins, so that all of them do
     with Snowflake(options.folder, port=options.port) as snow:
+        snow.log.most = RECEIVED_MAX
         set_up(snow)
         snow.requests = collections.deque(maxlen=REQUESTS_KEPT)
         print(f"emulated Snowflake (not the real one) at {snow.url}: . {write_exports(snow)}", flush=True)
