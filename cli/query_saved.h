@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * query_saved.h - statements in files: `<folder>/<name>.sql`, whose first line says in a comment what they show. */
+ * query_saved.h - statements in files: `<folder>/<name>.sql`, whose first comment says what they show. */
 #ifndef DV_CLI_QUERY_SAVED_H
 #define DV_CLI_QUERY_SAVED_H
 
@@ -16,7 +16,7 @@ DV_CHECKED dv_rc dv_query_read(const char *path, char **ret_sql, struct dv_error
 /* The same for a saved one; the text tells a name that there is not from one that is none. */
 DV_CHECKED dv_rc dv_query_read_saved(const char *folder, const char *name, char **ret_sql, struct dv_error *error);
 
-/* Prints the names in a folder, in order, with what each shows. */
+/* Prints the names in a folder, in order, with what each shows, what it takes and why it is not run. */
 DV_CHECKED dv_rc dv_query_list_saved(const char *folder, bool json, struct dv_error *error);
 
 #endif

@@ -191,7 +191,33 @@ def test_saved_statements_are_listed(world):
     assert names == sorted(path.stem for path in (ROOT / "conf" / "analytics").glob("*.sql")) and len(names) >= 5
     listed = objects(world.run("query", "--saved", "--json").stdout.decode())
     assert [row["name"] for row in listed] == names and all(len(row["shows"]) > 20 for row in listed)
+    assert all(row["binds"] == 0 and row["fault"] is None for row in listed)
     assert world.run("query", "--saved", "--analytics", "nowhere").returncode == 1
+
+
+def test_what_is_listed_of_statements_of_one_s_own(world):
+    """What a statement shows, what it takes, why it is not run; and nothing that --saved would not take."""
+    long = "a-statement-with-a-long-name"
+    texts = {"a-b": "-- Of a and b.\r\nSELECT ? + ?", "a": "\n--\n  -- The second line. \nSELECT '?'", "boxed": "/* In a box. */ SELECT 1", long: "SELECT 1 -- not it",
+             "drops": "-- No longer.\nDROP TABLE T", "with a blank": "SELECT 1", ".hidden": "SELECT 1", "empty": "/* */"}
+    folder = world.path("listed")
+    folder.mkdir()
+    (folder / "folder.sql").mkdir()
+    (folder / "text.txt").write_text("-- of no statement")
+    nothing = world.run("query", "--saved", "--analytics", "listed")
+    assert (nothing.returncode, nothing.stdout) == (0, b"") and b"no saved statements in listed" in nothing.stderr
+    for name, text in texts.items():
+        (folder / f"{name}.sql").write_bytes(text.encode())
+    (folder / "zero.sql").write_bytes(b"SELECT 1\0")
+    rows = objects(world.run("query", "--saved", "--analytics", "listed", "--json").stdout.decode())
+    reads = "only statements that read are run: they begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", "The second line.", 0, None), ("a-b", "Of a and b.", 2, None), (long, "", 0, None), ("boxed", "In a box.", 0, None),
+        ("drops", "No longer.", 0, reads), ("empty", "", 0, "there is no statement"), ("zero", "", 0, "the file cannot be read")]
+    lines = world.run("query", "--saved", "--analytics", "listed").stdout.decode().splitlines()
+    assert [line[:len(long) + 2].rstrip() for line in lines] == [row["name"] for row in rows]
+    assert [line[len(long) + 2:] for line in lines] == ["The second line.", "Of a and b. (takes 2 --bind)", "", "In a box.", f"No longer. (cannot be run: {reads})",
+                                                        "(cannot be run: there is no statement)", "(cannot be run: the file cannot be read)"]
 
 
 def test_every_saved_statement_runs(world, snow):
