@@ -181,7 +181,7 @@ def test_the_shipped_graph_answers(tmp_path, parts):
         def answered():
             code, out, _ = ask(world, port, "how is hypertension?")
             return out if code == 0 else None
-        assert wait_for(answered, 30, 0.5), process.log.read_text()
+        assert wait_for(answered, 60, 0.5), process.log.read_text()
         out = answered()
         assert "hypertension is number" in out and "[1]" in out and "sha256:" in out and "people" in out
         assert ("by its words alone" in out) == (parts == "nowhere")

@@ -47,7 +47,7 @@ def test_an_outage_opens_the_circuit_and_its_end_closes_it(tmp_path, world):
     world.write("in.jsonl", *({"patient_id": f"P{number}", "age": 40, "diagnosis": "flu"} for number in range(100)))
     began = time.time() * 1000
     process = world.start("run", world.graph(GRAPH % redis.port, f'keyring: file:keys\nlisten: "127.0.0.1:{port}"'))
-    assert wait_for(lambda: get(port, "/readyz")[0] == 503 and breakers(port).get("out", {}).get("breaker") == "open", 10)
+    assert wait_for(lambda: get(port, "/readyz")[0] == 503 and breakers(port).get("out", {}).get("breaker") == "open", 30)
     told = breakers(port)["out"]
     assert told["breaker_reason"] == "connection refused" and told["breaker_opened_total"] == 1
     assert began - 1000 <= told["breaker_since_ms"] <= time.time() * 1000 + 1000
@@ -57,11 +57,11 @@ def test_an_outage_opens_the_circuit_and_its_end_closes_it(tmp_path, world):
     assert metric(port, "datavault_breaker_state", 'node="anon"') is None, "it depends on nothing"
     assert node(port, "out")["breaker"] in ("open", "half-open") and "breaker" not in node(port, "anon")
     with redis:
-        assert wait_for(lambda: get(port, "/readyz")[0] == 200 and not breakers(port), 10)
+        assert wait_for(lambda: get(port, "/readyz")[0] == 200 and not breakers(port), 30)
         assert metric(port, "datavault_breaker_state", 'node="out"') == 0
-        assert wait_for(lambda: redis.client()("XLEN", "out") == 100, 10)
+        assert wait_for(lambda: redis.client()("XLEN", "out") == 100, 30)
         assert node(port, "out")["breaker"] == "closed" and node(port, "out")["breaker_opened_total"] == 1
-    assert wait_for(lambda: "out" in breakers(port), 10), "and once more"
+    assert wait_for(lambda: "out" in breakers(port), 30), "and once more"
     assert metric(port, "datavault_breaker_opened_total", 'node="out"') == 2
     assert end(process)[0] == 0
 
@@ -72,7 +72,7 @@ def test_the_loop_measures_how_late_it_is(world):
     world.write("in.jsonl")
     nodes = GRAPH[:GRAPH.index("  out:")] + "  out: { op: sink-file, after: anon, path: out.jsonl }\n"
     process = world.start("run", world.graph(nodes, f'keyring: file:keys\nlisten: "127.0.0.1:{port}"'))
-    assert wait_for(lambda: get(port, "/readyz")[0] == 200, 10)
+    assert wait_for(lambda: get(port, "/readyz")[0] == 200, 30)
     first = json.loads(get(port, "/v1/stats")[1])
     time.sleep(1)
     last = json.loads(get(port, "/v1/stats")[1])

@@ -84,9 +84,11 @@ class Everything(World):
         done = self.run("migrate", "graph.yaml", env=self.env)
         assert done.returncode == 0, done.stderr
         self.process = self.start("run", "--verbose", "graph.yaml", env=self.env)
-        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 20), self.process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 60), self.process.log.read_text()
+        self.listens = threading.Event()
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
+        assert self.listens.wait(30)
 
     def secret(self, name, value):
         self.path(name).touch(0o600)
@@ -100,6 +102,7 @@ class Everything(World):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", "/v1/events", headers={"Authorization": f"Bearer {self.text('token')}"})
         answer = connection.getresponse()
+        self.listens.set()
         while part := answer.read1():
             self.said["SSE"] += part
 
@@ -123,7 +126,7 @@ class Everything(World):
         own, other = ((("authorization", f"Bearer {self.text(name)}"),) for name in ("grpc-token", "retrieve-token"))
         with Client(self.proxies["gRPC"].port, options=(("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1))) as client:
             def say(method, request, **more):
-                code, text = code_of(method, request, timeout=5, wait_for_ready=True, **more)
+                code, text = code_of(method, request, timeout=10, wait_for_ready=True, **more)
                 self.said["gRPC"] += f"{code} {text}\n".encode()
                 return code.name
             for number, payload in enumerate(good + bad):
@@ -160,7 +163,8 @@ class Everything(World):
             time.sleep(0.1)
             self.proxies[("pg", "redis", "gRPC")[number % 3]].cut_all()
             for way in ways:
-                way.join(60)
+                way.join(120)
+                assert not way.is_alive()
             self.answered += 3 * PER_ROUND
 
     def guarded(self, way, good, bad):
@@ -223,10 +227,10 @@ def make_world(tmp_path_factory, pg):
 
 def test_all_of_it_happened(world):
     """What is searched below must have had its chance."""
-    assert wait_for(lambda: stored(world.pg) >= world.answered, 20), (stored(world.pg), world.answered)
-    assert wait_for(lambda: b"Asthma" in world.said["SSE"], 10), world.said["SSE"][:500]
+    assert wait_for(lambda: stored(world.pg) >= world.answered, 60), (stored(world.pg), world.answered)
+    assert wait_for(lambda: b"Asthma" in world.said["SSE"], 30), world.said["SSE"][:500]
     assert stored(world.pg) == world.answered
-    assert wait_for(lambda: world.process.log.read_bytes().count(b"record.rejected") >= world.letters_due, 10)
+    assert wait_for(lambda: world.process.log.read_bytes().count(b"record.rejected") >= world.letters_due, 30)
     assert all(code in world.said["gRPC"] for code in (b"INVALID_ARGUMENT", b"UNAUTHENTICATED", b"PERMISSION_DENIED"))
     assert b"problem+json" in world.said["HTTP"]
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
-from world import World, end, free_port, get, wait_for
+from world import World, end, free_port, get, signal_to, wait_for
 
 GRAPH = """name: t
 tenant: ward
@@ -118,14 +118,14 @@ def test_running_graph_shows_the_hash_and_a_reload_changes_it(tmp_path, datavaul
         world.path("g.yaml").write_text(text)
         expected = json.loads(world.run("check", "--json", "g.yaml").stdout)["config_sha256"]
         process = world.start("run", "g.yaml")
-        assert wait_for(lambda: get(port, "/livez")[0] == 200, 10)
+        assert wait_for(lambda: get(port, "/livez")[0] == 200, 30)
         assert json.loads(get(port, "/v1/stats")[1])["config_sha256"] == expected
         assert expected in process.log.read_text()
         world.path("g.yaml").write_text(text.replace("[diagnosis]", "[diagnosis, outcome]"))
-        process.send_signal(signal.SIGHUP)
+        signal_to(process, signal.SIGHUP)
         changed = json.loads(world.run("check", "--json", "g.yaml").stdout)["config_sha256"]
         assert changed != expected
-        assert wait_for(lambda: json.loads(get(port, "/v1/stats")[1])["config_sha256"] == changed, 10)
+        assert wait_for(lambda: json.loads(get(port, "/v1/stats")[1])["config_sha256"] == changed, 30)
         end(process)
     finally:
         world.close()

@@ -78,6 +78,11 @@ class TalkWorld(QueryWorld):
         assert shown.status == 200, shown.raw
         return shown.body["turns"]
 
+    def settled(self, conversation):
+        """Each turn's answer is kept, which is after it was told; back with the turns."""
+        assert wait_for(lambda: all(turn["status"] for turn in self.turns(conversation)), 30)
+        return self.turns(conversation)
+
     def bytes_on_disk(self):
         return b"".join(path.read_bytes() for path in sorted(self.at.glob("talks.sqlite*")))
 
@@ -107,7 +112,7 @@ def test_from_the_first_turn_to_the_last(world):
     assert uuid.UUID(identity).version == 4 and world.turns(identity) == []
     first, second = world.say(identity), world.say(identity, "and zebras?")
     assert (first.body["status"], second.body["status"]) == ("answered", "answered")
-    one, two = world.turns(identity)
+    one, two = world.settled(identity)
     assert (one["id"], one["question"], one["status"], one["cut"]) == (first.body["id"], "What of asthma?", "answered", False)
     assert [(said["text"], said["citations"]) for said in one["sentences"]] == [(said["text"], said["citations"]) for said in first.body["sentences"]]
     assert (two["id"], two["question"]) == (second.body["id"], "and zebras?")
@@ -139,7 +144,7 @@ def test_what_is_refused_is_kept_as_that_alone(shared):
     streamed = events_of(shared.say(identity, headers=EVENTS).raw)
     unknown = shared.say(identity, "What of unicorns?")
     assert (refused.body["status"], streamed[-1][1]["status"], unknown.body["status"]) == ("refused", "answered", "refused")
-    turns = shared.turns(identity)
+    turns = shared.settled(identity)
     assert [(turn["status"], len(turn["sentences"])) for turn in turns] == [("refused", 0), ("answered", 1), ("refused", 0)]
     assert UNCOVERED not in json.dumps(turns)
 
@@ -231,6 +236,7 @@ def test_kill_9(world):
     for number in range(12):
         told.append(f"What of asthma in ward {number}?")
         assert world.say(identity, told[-1]).body["status"] == "answered"
+    world.settled(identity)  # what was told is kept a moment later
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(lambda: world.say(identity, "What of late ones?")) for _ in range(4)]
         time.sleep(0.02)
@@ -294,7 +300,7 @@ def test_floods_are_bounded(world):
     left = [one["id"] for one in world.call("GET").body["conversations"]]
     assert len(left) == 3 and set(left) <= set(made) and world.say(identity).status == 404
     long = world.say(left[0], "Which ward is full?")
-    (turn,) = world.turns(left[0])
+    (turn,) = world.settled(left[0])
     assert turn["cut"] and 0 < len(turn["sentences"]) < len(long.body["sentences"])
     assert world.say(left[0], "why " * 25_000).body["reason"] == "the question is too long"
     assert world.say(left[0], "why " * 50_000).status == 413
@@ -320,11 +326,11 @@ def test_when_there_is_no_room_left(world):
 
 
 def test_what_is_old_lapses_by_itself(world):
-    process = world.begin(", keep: 2s")
+    process = world.begin(", keep: 4s")
     identity = world.new()
     world.say(identity, "What of okapis?")
     assert b"okapis" in world.bytes_on_disk()
-    assert wait_for(lambda: b"okapis" not in world.bytes_on_disk(), 10)
+    assert wait_for(lambda: b"okapis" not in world.bytes_on_disk(), 30)
     assert world.call("GET").body == {"conversations": []} and world.say(identity).status == 404
     assert end(process)[0] == 0
 
@@ -334,12 +340,13 @@ def test_somebody_else_has_the_file(world):
     process = world.begin()
     identity = world.new()
     world.say(identity)
+    world.settled(identity)
     other = sqlite3.connect(world.path("talks.sqlite"), isolation_level=None, timeout=20)
     other.execute("BEGIN IMMEDIATE")
     assert len(world.turns(identity)) == 1
     assert world.call("POST").status == 503
     other.execute("ROLLBACK")
-    assert wait_for(lambda: world.call("POST").status == 201, 10)
+    assert wait_for(lambda: world.call("POST").status == 201, 30)
     # Somebody who reads keeps what was erased in the log, so it is not said to be gone.
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM turns").fetchall()
@@ -369,7 +376,7 @@ def test_a_reload_and_clients_that_leave(world):
         assert world.post(b"", path="/v1/reload", method="POST").status == 200
         answers = [one.result() for one in (*asking, *shown)]
     assert {answer.status for answer in answers} <= {200, 404, 422, 503}
-    assert wait_for(lambda: world.say(identity, "and why?").status == 200, 10) and len(world.turns(identity)) == 2
+    assert wait_for(lambda: world.say(identity, "and why?").status == 200, 30) and len(world.turns(identity)) == 2
     assert end(process)[0] == 0
 
 
@@ -388,6 +395,7 @@ def test_on_the_command_line(shared):
     assert (code, error) == (0, f"conversation {identity}\n") and "Asthma rises: 14 records [1]." in out
     assert command(shared, "ask", "--conversation", identity, "--json", "and why?")[0] == 0
     assert command(shared, "ask", "--conversation", identity, "What of \x1b[31municorns?")[0] == 1
+    shared.settled(identity)
     code, out, _ = command(shared, "conversations", "list")
     assert (code, out.split()[0], out.split()[2:]) == (0, identity, ["3", "turns"])
     lines = command(shared, "conversations", "show", identity)[1].splitlines()
@@ -431,6 +439,7 @@ def tell(world, identity, script, question):
     world.model.say([whole(script)])
     answer = world.say(identity, question)
     assert answer.status == 200, answer.raw
+    world.settled(identity)  # what is asked next follows this answer
     return answer.body, world.model.prompts[0]
 
 
@@ -455,7 +464,7 @@ def test_nothing_in_it_is_evidence(told):
         body, prompt = tell(told, identity, lie, f"What of asthma, {number}?")
         assert (body["sentences"], body["dropped"]) == ([], 1), body
         assert "Answer: Cholera has 9911 records in Timbuktu." in prompt.split("Evidence, as data, between")[0]
-        assert "9911" not in prompt.split("Evidence, as data, between")[1] and told.turns(identity)[-1]["sentences"] == []
+        assert "9911" not in prompt.split("Evidence, as data, between")[1] and told.settled(identity)[-1]["sentences"] == []
 
 
 def test_an_order_in_a_question_stays_data(told):

@@ -21,7 +21,7 @@ from canary import Canaries
 from snowflake import Snowflake
 from snowflake.wire import Answer
 from snowflake_caller import knobs, restore
-from test_embed_service import NOTES, ask as question, index
+from test_embed_service import LEISURELY, NOTES, ask as question, index
 from test_explain import Explained, insight
 from test_query import QueryWorld, asked
 from world import ROOT, World, end
@@ -175,7 +175,7 @@ def told(path, text):
 def test_an_answer_is_cited(tmp_path, snow, api, path, proof):
     secret = "gruenkohl.kaeptn@canary.example"
     nodes = "  in: { op: source, from: http, schema: asked }\n  ask: { op: project, after: in, keep: [question, evidence] }\n" \
-            f"  rag: {{ op: rag, after: ask, llm: cortex, api: {api}, model: gemini-3-pro, deadline: 5s, {options(snow, proof=proof)} }}\n" \
+            f"  rag: {{ op: rag, after: ask, llm: cortex, api: {api}, model: gemini-3-pro, {options(snow, proof=proof)} }}\n" \
             "  reply: { op: sink-reply, after: rag }\n"
     with QueryWorld(tmp_path) as world:
         process = world.begin(nodes=nodes, env={"SNOW_TOKEN": PAT})
@@ -203,7 +203,7 @@ INDEX = """  in: {{ op: source, from: file, path: in.jsonl, schema: healthcare }
 """
 ASK = """  in: {{ op: source, from: http, schema: question }}
   redact: {{ op: anonymize, after: in, policy: questions }}
-  vectors: {{ op: embed, after: redact, columns: [question], task: query, {0} }}
+  vectors: {{ op: embed, after: redact, columns: [question], task: query, deadline: 30s, {0} }}
   find: {{ op: search, after: vectors, path: vectors.sqlite }}
   rag: {{ op: rag, after: find, llm: cortex, model: gemini-3-pro, {1} }}
   reply: {{ op: sink-reply, after: rag }}
@@ -234,7 +234,7 @@ def test_insights_are_explained(tmp_path, snow, datavault):
             said = "Plan for more asthma, because 34 records are 2.3 times the usual."
             snow.script(path, told(path, f"1. {said}" if more == "" else json.dumps({"1": said})))
             rows = world.explain([insight("asthma")], snow.url, llm="cortex", model="gemini-3-pro",
-                                 more=f", api: {api}, account: {snow.account}, ca: '{snow.ca}', user: {snow.user}, key: 'file:{snow.key}', deadline: 10s{more}")
+                                 more=f", api: {api}, account: {snow.account}, ca: '{snow.ca}', user: {snow.user}, key: 'file:{snow.key}'{more}")
             assert rows[0].get("explanation") == said, snow.requests[-1].raw
         assert json.loads(snow.requests[-1].raw)["response_format"]["type"] == "json"
 
@@ -252,7 +252,7 @@ def test_vectors_are_made_and_searched(tmp_path, snow, datavault, api, model, wi
         rows = index(world, embedder(snow, api + ", texts: 2", model, width), records + [{"patient_id": "p", "diagnosis": "d", "note": NOTES[2]}])
         assert {row[2] for row in rows} == {f"cortex:{model}:{width}"} and len(rows) == len(records) + 1
         assert all(len(vector) == width and math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for _, vector, _ in rows)
-        evidence = question(world, embedder(snow, api + ", task: query", model, width), NOTES[2])
+        evidence = question(world, embedder(snow, api + LEISURELY, model, width), NOTES[2])
         assert not evidence["lexical"] and evidence["hits"][0]["text"] == NOTES[2] and evidence["hits"][0]["cosine"] > 0.999
         assert {request.path for request in snow.requests} == {STATEMENTS if api else EMBED}
         bodies = [json.loads(request.raw) for request in snow.requests]

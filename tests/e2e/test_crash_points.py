@@ -33,6 +33,8 @@ ROUNDS = int(os.environ.get("DATAVAULT_CRASH_ROUNDS", "1"))
 LIST = subprocess.run([sys.executable, ROOT / "tools" / "crash_points"], capture_output=True, text=True, check=False)
 LABELS = [line.split("\t")[0] for line in LIST.stdout.splitlines()] if LIST.returncode == 0 else []
 KILLED = 137
+IDLE = ("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'datavault' AND state = 'idle'"
+        " AND state_change < clock_timestamp() - interval '300 ms'")
 TO_PG = KEEPING.replace("op: sink-store, after: seal, path: vault.sqlite", 'op: sink-pg, after: seal, timeout: 3s, url: "${PG_URL}"')
 FROM_REDIS = TO_PG.replace("from: file, path: in.jsonl", 'from: redis, url: "${REDIS_URL}", stream: s, group: datavault, '
                            "consumer: me, claim_after: 1s")
@@ -87,12 +89,13 @@ class Followed(FileToStore):
         process = self.world.start("run", "graph.yaml", env={**self.world.env, **env})
         checkpoint = self.world.path("state/t/in.checkpoint")
         whole = f"offset {self.ledger.end}\n".encode()
-        assert wait_for(lambda: process.poll() is not None or (checkpoint.exists() and whole in checkpoint.read_bytes()), 30)
-        time.sleep(0.2)
+        assert wait_for(lambda: process.poll() is not None or (checkpoint.exists() and whole in checkpoint.read_bytes()), 60)
+        if "DV_CRASH_AT" in env:  # the file is there a moment before it dies
+            wait_for(lambda: process.poll() is not None, 5)
         if process.poll() is None:
             process.terminate()
         self.done = process
-        return process.wait(20)
+        return process.wait(60)
 
 
 class FileToFile(Scenario):
@@ -165,11 +168,11 @@ class RedisToPg(Scenario):
         process = self.world.start("run", "graph.yaml", env={**self.world.env, **env})
         client = self.redis.client()
         self.begun(process)
-        assert wait_for(lambda: self.is_over(process, client), 30, 0.05), process.log.read_text()
+        assert wait_for(lambda: self.is_over(process, client), 60, 0.05), process.log.read_text()
         if process.poll() is None:
             process.terminate()
         self.done = process
-        return process.wait(20)
+        return process.wait(60)
 
     def check(self):
         ids = self.pg.ids()
@@ -206,12 +209,12 @@ class InDoubt(RedisToPg):
         done = lambda: process.poll() is not None
         if self.ledger.issued:
             return
-        assert wait_for(lambda: done() or b"redis.connected" in process.log.read_bytes(), 10)
-        assert wait_for(lambda: done() or self.proxy.opened >= 3, 10)  # one to look, two to stay
-        time.sleep(0.3)
+        assert wait_for(lambda: done() or b"redis.connected" in process.log.read_bytes(), 30)
+        assert wait_for(lambda: done() or (self.proxy.opened >= 3 and self.pg.sql(IDLE) == [["2"]]), 30)  # one to look, two to stay
         self.proxy.fault = "black-hole"
         self.ledger.issue(self.redis.client(), self.records)
-        time.sleep(0.3)
+        assert wait_for(lambda: done() or self.proxy.held > 0, 30), "no put is under way"
+        time.sleep(0.3)  # and others, perhaps
         self.proxy.cut_all()
         self.proxy.fault = None
 

@@ -131,7 +131,7 @@ def test_a_stop_drains_and_nothing_is_delivered_again(world, draw, tell):
         world.ledger.issue(world.redis.client(), ROUND)
         timer.join()
         start = time.monotonic()
-        assert process.wait(15) == 0, process.log.read_text()
+        assert process.wait(60) == 0, process.log.read_text()
         seconds.append(time.monotonic() - start)
         again += world.pending() > 0
     process = world.go()
@@ -183,8 +183,7 @@ def test_poison_is_sealed_and_the_rest_does_not_wait(kind, world, tell):
     world.settle()
     late = [float(row[0]) for row in world.pg.sql(STORED_AFTER)]
     assert len(rejected(process)) == len(bad) == 40
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert end(process)[0] == 0
     world.check()
     letters = world.letters()
     assert sorted(letter["offset"] for letter in letters) == sorted(entry[0] for entry in bad)
@@ -199,7 +198,7 @@ def test_what_might_pass_is_tried_five_times(world):
     world.ledger.add(world.redis.client(), [poison(1)])
     process = world.go()
     assert wait_for(lambda: rejected(process), 20)
-    assert wait_for(lambda: world.pending() == 0, 5)
+    assert wait_for(lambda: world.pending() == 0, 30)
     assert world.pg.sql("SELECT last_value FROM datavault.tries") == [["5"]]
     assert end(process)[0] == 0
     (letter,) = world.letters()
@@ -218,7 +217,7 @@ def test_killed_among_poison_it_still_converges(world, draw):
         process.wait()
     process = world.go()
     world.settle()
-    assert get(world.port, "/readyz")[0] == 200
+    assert wait_for(lambda: get(world.port, "/readyz")[0] == 200, 30), get(world.port, "/readyz")
     assert end(process)[0] == 0
     world.check()
     assert {letter["offset"] for letter in world.letters()} == {entry[0] for entry in bad}

@@ -83,7 +83,7 @@ def test_a_full_disk_pauses_and_goes_on_by_itself(what, world, small):
         ledger.issue(250)
         if what == "dead letters":
             ledger.write(bad * 250)
-    paused = wait_for(lambda: get(port, "/readyz")[0] == 503, 15, 0.1)
+    paused = wait_for(lambda: get(port, "/readyz")[0] == 503, 30, 0.1)
     assert paused, process.log.read_text() + str(get(port, "/readyz"))
     status, body = get(port, "/readyz")
     said = json.loads(body)
@@ -120,7 +120,7 @@ def finish(world, ledger, process, nodes):
     def stored():
         with contextlib.suppress(oracle.sqlite3.Error):
             return len(oracle.rows(store)) == len(ledger.issued) == len(out.read_bytes().splitlines())
-    assert wait_for(stored, 20, 0.1), (oracle.compare(ledger, store), process.log.read_text())
+    assert wait_for(stored, 60, 0.1), (oracle.compare(ledger, store), process.log.read_text())
     code, _ = end(process)
     assert code == 0, process.log.read_text()
     assert oracle.compare(ledger, store) == ([], [], [])

@@ -219,7 +219,7 @@ def test_runs_at_once_have_letters_of_their_own(world):
         nodes = KEEPING.replace("in:", f"in{number}:").replace("after: in", f"after: in{number}").replace("vault", f"vault{number}")
         world.graph(nodes, settings=f"keyring: file:keys\ndead_letters: letters{number}", name=f"{number}.yaml")
         started.append(world.start("run", "--once", f"{number}.yaml"))
-    assert [process.wait(20) for process in started] == [0, 0, 0], [process.log.read_text() for process in started]
+    assert [process.wait(60) for process in started] == [0, 0, 0], [process.log.read_text() for process in started]
     assert [len(oracle.rows(world.path(f"vault{number}.sqlite"))) for number in range(3)] == [3, 3, 3]
 
 
@@ -245,7 +245,7 @@ def test_all_of_it_works_beside_a_running_graph(world):
     assert wait_for(lambda: len(letters(world)) == 7, 20), "the running graph still has the old schema"
     assert end(running)[0] == 0
     running = world.start("run", "graph.yaml")
-    assert wait_for(lambda: states(world) == ["open"] * 4, 20), "what was replayed or dropped is gone from the disk"
+    assert wait_for(lambda: states(world) == ["open"] * 4, 40), "what was replayed or dropped is gone from the disk"
     dlq(world, "replay", "--all")
     assert end(running)[0] == 0
     check_stored(world)
@@ -254,9 +254,9 @@ def test_all_of_it_works_beside_a_running_graph(world):
 def test_two_commands_do_not_feed_the_same_letters(world):
     world.ledger.spoil(1)
     once(world)
-    holder = subprocess.Popen(["flock", world.path(LETTERS + ".marks"), "sleep", "60"])
+    holder = subprocess.Popen(["flock", "--no-fork", world.path(LETTERS + ".marks"), "sleep", "60"])
     try:
-        assert wait_for(lambda: b"another `datavault dlq` command" in world.run("dlq", "replay", "graph.yaml", "--all").stderr, 10)
+        assert wait_for(lambda: b"another `datavault dlq` command" in world.run("dlq", "replay", "graph.yaml", "--all").stderr, 30)
         assert b"another `datavault dlq` command" in dlq(world, "drop", "--all", "--yes", code=3).stderr
         assert states(world) == ["open"]
     finally:
@@ -328,10 +328,10 @@ def test_a_full_file_stops_the_intake_until_letters_are_dropped(world):
     assert 100 * 1024 <= kept < 400 * 1024 and oracle.rows(world.path("vault.sqlite")) == []
     seen, stored = set(), lambda: len(oracle.rows(world.path("vault.sqlite")))
     assert wait_for(lambda: seen.update(letter["id"] for letter in letters(world)) or
-                    world.run("dlq", "drop", "graph.yaml", *sorted(seen), "--yes") and stored() == 3, 40, 0.3)
+                    world.run("dlq", "drop", "graph.yaml", *sorted(seen), "--yes") and stored() == 3, 120, 0.3)
     seen.update(letter["id"] for letter in letters(world))
     assert {int(identity.replace("-", "")[:12], 16) for identity in seen} == set(world.ledger.poison)
     assert wait_for(lambda: world.run("dlq", "drop", "graph.yaml", "--all", "--yes") and
-                    get(port, "/readyz")[0] == 200, 20, 0.3)
+                    get(port, "/readyz")[0] == 200, 60, 0.3)
     assert end(running)[0] == 0
     assert oracle.compare(world.ledger, world.path("vault.sqlite")) == ([], [], [])

@@ -30,6 +30,7 @@ from world import World, free_port, wait_for
 
 KEY = "k-0123456789-abcdefghij-secret"
 NOTES = ["chest pain after climbing stairs", "a persistent cough, worse at night", "a broken wrist after a fall", "the cough is gone", "seasonal flu"]
+LEISURELY = ", task: query, deadline: 30s"  # which is waited for, however slow the machine is
 INDEX = """  in: {{ op: source, from: file, path: in.jsonl, schema: healthcare }}
   anon: {{ op: anonymize, after: in, policy: patients }}
   vectors: {{ op: embed, after: anon, columns: [note], {embedder} }}
@@ -88,7 +89,7 @@ def test_gemini_sees_what_is_redacted_and_nothing_else(world):
         assert all(row[0].startswith('Seen today. Mail [EMAIL], SSN [') for row in rows)
         assert [row[2] for row in rows] == ["gemini:gemini-embedding-001:768"] * len(NOTES)
         assert all(len(vector) == 768 and math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for _, vector, _ in rows)
-        evidence = ask(world, embedder + ", task: query", "who was seen today?")
+        evidence = ask(world, embedder + LEISURELY, "who was seen today?")
         assert not evidence["lexical"]
         sent = [json.loads(body) for _, _, body in gemini.requests]
         assert [body["taskType"] for body in sent] == ["RETRIEVAL_DOCUMENT"] * len(NOTES) + ["RETRIEVAL_QUERY"]
@@ -133,8 +134,8 @@ def test_a_service_that_refuses_every_text_is_asked_wrongly(world):
 def test_documents_wait_for_a_service_that_is_down(world):
     port, service = free_port(), []
     starter = threading.Timer(1.5, lambda: service.append(Vectors(64, port)))
-    starter.start()
     began = time.monotonic()
+    starter.start()
     try:
         rows = index(world, f"embedder: openai, model: small, url: 'http://127.0.0.1:{port}', dimensions: 64")
         assert sorted(row[0] for row in rows) == sorted(NOTES) and time.monotonic() - began > 1.5
@@ -147,7 +148,7 @@ def test_documents_wait_for_a_service_that_is_down(world):
 def test_questions_go_on_with_words(world, how):
     with Vectors(64) as service:
         index(world, openai(service))
-        assert not ask(world, openai(service, more=", task: query"), "whose cough?")["lexical"]
+        assert not ask(world, openai(service, more=LEISURELY), "whose cough?")["lexical"]
     width = 63 if how == "other width" else 64
     with Vectors(width, silent=how == "silent", status=403 if how == "forbidden" else 200) as service:
         if how == "down":
@@ -194,7 +195,7 @@ def test_a_real_server(world, tmp_path):
             embedder = f"embedder: openai, model: tiny, url: '{url}', dimensions: 64, max_tokens: 100"
             rows = index(world, embedder, NOTES + ["it is long " * 80])  # a token a byte: in one piece it is too long for the server
             assert len(rows) == 6 and {row[2] for row in rows} == {"openai:tiny:64"}
-            evidence = ask(world, embedder + ", task: query", NOTES[2])
+            evidence = ask(world, embedder + LEISURELY, NOTES[2])
             assert not evidence["lexical"] and evidence["hits"][0]["text"] == NOTES[2] and evidence["hits"][0]["cosine"] > 0.999
         finally:
             process.kill()

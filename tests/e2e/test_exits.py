@@ -9,9 +9,11 @@ shows: PRV-15 ANO-6
 """
 import base64
 import http.client
+import json
 import pathlib
 import sys
 import threading
+import time
 
 import pytest
 
@@ -104,16 +106,28 @@ class Exits(World):
         done = self.run("migrate", "graph.yaml", env=self.env)
         assert done.returncode == 0, done.stderr
         self.process = self.start("run", "--verbose", "graph.yaml", env=self.env)
-        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 20), self.process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 60), self.process.log.read_text()
+        self.listens = threading.Event()
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
+        assert self.listens.wait(30)
 
     def listen(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", "/v1/events")
         answer = connection.getresponse()
+        self.listens.set()
         while part := answer.read1():
             self.said["SSE"] += part
+
+    def node(self, name):
+        return next(node for node in json.loads(get(self.port, "/v1/stats")[1])["nodes"] if node["name"] == name)
+
+    def all_told(self):
+        """Whether the last window is over: for longer than one lasts nothing came of them any more."""
+        before = self.node("live")["batches_in"]
+        time.sleep(0.5)
+        return self.node("trends")["records_in"] == self.sent and self.node("live")["batches_in"] == before
 
     def post(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -132,8 +146,8 @@ class Exits(World):
         with Client(self.calls) as client:
             self.said["gRPC"] += repr(client.stream(iter([messages.IngestRequest(payload=text) for text in calls[1:]]), timeout=30)).encode()
             self.said["gRPC"] += repr(code_of(client.ingest, messages.IngestRequest(payload=calls[0]))).encode()
-        assert wait_for(lambda: stored(self.pg) == self.sent, 20), (stored(self.pg), self.sent, self.said)
-        assert wait_for(lambda: b'"Asthma"' in self.said["SSE"], 10), self.said
+        assert wait_for(lambda: stored(self.pg) == self.sent, 60), (stored(self.pg), self.sent, self.said)
+        assert wait_for(lambda: b'"Asthma"' in self.said["SSE"] and self.all_told(), 30), self.said
         for path in ("/", "/metrics", "/v1/graph", "/v1/stats", "/v1/nothing"):
             self.said["pages"] += get(self.port, path)[1]
         assert end(self.process)[0] == 0, self.process.log.read_text()

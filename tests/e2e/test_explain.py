@@ -43,6 +43,7 @@ GRAPH = """  in: {{ op: source, from: file, path: in.jsonl, schema: told, checkp
   few: {{ op: project, after: why, keep: [sentence, recommendation, explanation] }}
   out: {{ op: sink-file, after: few, path: out.jsonl }}
 """
+LEISURELY = ", deadline: 30s"  # a model that answers is waited for, however slow the machine is
 ADVICE = "Ask who records it for a known cause; plan for as many again."
 ILLNESSES = ["asthma", "influenza", "measles", "migraine", "anaemia", "scurvy", "mumps", "eczema", "sepsis", "tetanus", "rickets", "angina", "gout", "lupus",
              "croup", "shingles", "botulism", "cholera", "dengue", "malaria", "rabies", "typhus", "pleurisy", "sciatica", "vertigo", "insomnia", "bronchitis",
@@ -62,6 +63,7 @@ class Explained(World):
         self.path("schemas/told.yaml").write_text(SCHEMA)
         self.write("in.jsonl", *insights)
         self.path("out.jsonl").unlink(missing_ok=True)
+        more += "" if "deadline" in more else LEISURELY
         self.graph(GRAPH.format(url=url, more=more, llm=llm, model=model), settings="keyring: file:keys")
         done = self.run("run", "--once", "graph.yaml")
         assert done.returncode == code and b"Sanitizer" not in done.stderr, done.stderr
@@ -140,7 +142,7 @@ def test_a_late_answer_is_not_waited_for(world, model):
     model.over.clear()
     model.say([piece("1. asthma has 34 records, plan for as many again.\n2. measles has 34 records, plan"), None])
     began = time.monotonic()
-    rows = world.explain([insight("asthma"), insight("measles")], model.url, more=", deadline: 400ms")
+    rows = world.explain([insight("asthma"), insight("measles")], model.url, more=", deadline: 2s")
     assert time.monotonic() - began < 10
     assert [row.get("explanation") for row in rows] == ["asthma has 34 records, plan for as many again.", None]
     model.over.set()
@@ -186,7 +188,7 @@ LIVE = """  in: {{ op: source, from: http, schema: told%s }}
 def test_figures_tell_what_became_of_it(tmp_path, datavault, model):
     with QueryWorld(tmp_path / "w", datavault) as world:
         world.path("schemas/told.yaml").write_text(SCHEMA)
-        running = world.begin(nodes=LIVE.format(url=model.url, more=", insights: 32"))
+        running = world.begin(nodes=LIVE.format(url=model.url, more=", insights: 32" + LEISURELY))
         model.say([whole("1. asthma has 34 records, plan for as many again. Asthma is rising. It comes from Berlin.\n3. Mail jane.roe@example.org.")])
         assert world.post("".join(json.dumps(insight(name)) + "\n" for name in ILLNESSES[:4]).encode()).status == 200
         names = ("explained", "bare", "late", "sentences", "dropped", "repeated", "alarms", "llm_requests", "llm_failed")

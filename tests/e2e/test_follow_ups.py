@@ -10,7 +10,7 @@ import unittest.mock
 import pytest
 import test_conversations
 from test_conversations import TalkWorld
-from world import end, wait_for
+from world import end
 
 WINDOW = "counted by diagnosis from 2026-09-22 00:00:00 to 2026-09-22 01:00:00 UTC"
 INSIGHTS = tuple(f"{group} is number {rank} of the most frequent: {90 - rank} records, 20 % of the window, {WINDOW}."
@@ -32,7 +32,7 @@ def told(world, questions):
     identity, answers = world.new(), []
     for question in questions:
         body = world.say(identity, question).body
-        assert wait_for(lambda: (world.turns(identity)[0]["status"] or "open") != "open", 10)
+        world.settled(identity)
         answers.append((body["status"], *sorted(said["text"].split()[0] for said in body["sentences"])))
     return answers
 

@@ -48,7 +48,7 @@ class Served(World):
 
     def begin(self):
         self.process = self.start("run", "graph.yaml")
-        wait_for(self.listens, 20)
+        assert wait_for(self.listens, 60)
 
     def listens(self):
         assert self.process.poll() is None, "the program has ended"
@@ -250,11 +250,13 @@ def test_a_full_queue_turns_calls_away_and_holds_streams(serve):
         client.ingest(request(), timeout=20)
         with world.locked():
             done = client.stream.future(stream(), timeout=60)
-            wait_for(lambda: code_of(client.ingest, request(), timeout=2)[0] == Code.RESOURCE_EXHAUSTED, 20)
-            time.sleep(1)
-            before = len(sent)
-            time.sleep(1)
-            assert len(sent) == before < 1500
+            assert wait_for(lambda: code_of(client.ingest, request(), timeout=2)[0] == Code.RESOURCE_EXHAUSTED, 60)
+
+            def is_held():
+                before = len(sent)
+                time.sleep(1)
+                return len(sent) == before
+            assert wait_for(is_held, 30) and len(sent) < 1500
             assert client.check(health.HealthCheckRequest(), timeout=5).status == 1
         assert done.result(timeout=60).records == 1500
         assert client.ingest(request(), timeout=20).id in world.ids()
@@ -271,7 +273,7 @@ def test_mutual_tls(serve, tmp_path):
         return grpc.ssl_channel_credentials(*files)
     for own, trusted, code in ((good, good, Code.OK), (None, good, Code.UNAVAILABLE), (bad, good, Code.UNAVAILABLE), (good, bad, Code.UNAVAILABLE)):
         with world.client(credentials=credentials(own, trusted)) as client:
-            assert code_of(client.ingest, request(), timeout=10)[0] == code, (own, trusted)
+            assert code_of(client.ingest, request(), timeout=20)[0] == code, (own, trusted)
     with world.client() as clear:
         assert code_of(clear.ingest, request(), timeout=10)[0] == Code.UNAVAILABLE
     with world.client(credentials=credentials(good)) as client:
@@ -291,13 +293,19 @@ def test_a_drain_loses_nothing(serve):
         assert next(watched).status == 1
         with world.locked():
             calls = [client.ingest.future(request(number, f"d{number}"), timeout=60) for number in range(60)]
-            stream = client.acks((request(number, f"a{number}") for number in range(60)), timeout=60)
-            time.sleep(1)
+            sent = threading.Event()
+
+            def requests():
+                yield from (request(number, f"a{number}") for number in range(60))
+                sent.set()
+            stream = client.acks(requests(), timeout=60)
+            assert sent.wait(30)
+            assert client.check(health.HealthCheckRequest(), timeout=30).status == 1  # by now all that was sent before has come
             world.process.send_signal(signal.SIGTERM)
             assert next(watched).status == 2
         ids = {call.result(timeout=30).id for call in calls}
         acked = {ack.id for ack in stream}
-        assert world.process.wait(20) == 0
+        assert world.process.wait(60) == 0
         assert len(ids) == len(acked) == 60 and ids | acked <= world.ids()
         assert code_of(client.ingest, request(), timeout=5)[0] in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
 

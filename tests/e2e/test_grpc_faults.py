@@ -114,8 +114,8 @@ class Matrix(World):
         self.graph(GRAPH % self.ports, SETTINGS_OF % self.ports["web"])
         self.process = self.start("run", "graph.yaml")
         self.whole = psutil.Process(self.process.pid)
-        assert wait_for(lambda: all(map(listens, self.ports.values())), 20), self.process.log.read_text()
-        wait_for(lambda: not any(map(self.connections, self.ports.values())), 10)
+        assert wait_for(lambda: all(map(listens, self.ports.values())), 60), self.process.log.read_text()
+        assert wait_for(lambda: not any(map(self.connections, self.ports.values())), 30)
         self.at_first = self.sockets()
         self.proxies = {name: FaultProxy(port) for name, port in self.ports.items()}
         self.numbers, self.answered = itertools.count(), {}
@@ -183,7 +183,7 @@ def make_hanging(matrix):
         for client in clients:
             assert client.until(SETTINGS) is not None
             client.send(frame(SETTINGS, ACK, 0))
-        assert wait_for(lambda: matrix.connections(matrix.ports["clear"]) == HANGING, 10)
+        assert wait_for(lambda: matrix.connections(matrix.ports["clear"]) == HANGING, 30)
         proxy.fault = "black-hole"
         yield proxy
         proxy.close()
@@ -235,7 +235,7 @@ def test_the_network_fails_and_heals(name, matrix, hanging, draw, tell):
     with concurrent.futures.ThreadPoolExecutor(len(ways) * WORKERS) as pool:
         works = [pool.submit(matrix.work, way, over, passed) for way in ways for _ in range(WORKERS)]
         try:
-            assert wait_for(lambda: len(passed) == len(works), 20), "before the fault"
+            assert wait_for(lambda: len(passed) == len(works) or any(work.done() for work in works), 60) and len(passed) == len(works), "before the fault"
             for way in ways:
                 begin(matrix.proxies[way], draw)
             time.sleep(seconds)
@@ -324,7 +324,7 @@ class Single(World):
 
     def again(self):
         process = self.start("run", "graph.yaml")
-        assert wait_for(lambda: listens(self.port) or process.poll() is not None, 20) and process.poll() is None, process.log.read_text()
+        assert wait_for(lambda: listens(self.port) or process.poll() is not None, 60) and process.poll() is None, process.log.read_text()
         return process
 
     def stored(self):
@@ -347,7 +347,7 @@ def test_a_name_that_cannot_be_resolved_for_a_while(single):
     with open(single.path("said"), "wb") as said, subprocess.Popen(command, cwd=single.at, stdout=said, stderr=said,
                                                                    env={**os.environ, "GRPC_DNS_RESOLVER": "native"}) as client:
         try:
-            assert wait_for(lambda: b"UNAVAILABLE" in single.path("said").read_bytes(), 20), single.path("said").read_text()
+            assert wait_for(lambda: b"UNAVAILABLE" in single.path("said").read_bytes(), 60), single.path("said").read_text()
             with open(single.path("hosts"), "a", encoding="utf-8") as hosts: # the same file, or the namespace would not see it
                 hosts.write("127.0.0.1 ingest.test\n")
             assert client.wait(HEALED_S) == 0 and b"OK" in single.path("said").read_bytes(), single.path("said").read_text()
@@ -367,8 +367,8 @@ def ingest(world, credentials, number):
     """(status, id) of one record by a new channel."""
     with Client(world.port, credentials=credentials, options=EAGER) as client:
         request = messages.IngestRequest(payload=patient(number), idempotency_key=f"key-{number}")
-        code, _ = code_of(client.ingest, request, timeout=5)
-        return code, client.ingest(request, timeout=5).id if code == grpc.StatusCode.OK else None
+        code, _ = code_of(client.ingest, request)
+        return code, client.ingest(request, timeout=20).id if code == grpc.StatusCode.OK else None
 
 
 def test_certificates_that_have_run_out_are_refused_until_they_are_renewed(single):
@@ -392,7 +392,7 @@ def test_certificates_that_have_run_out_are_refused_until_they_are_renewed(singl
     assert ingest(single, credentials(), 1)[0] == fine and time.monotonic() - healed <= HEALED_S
     certify(own, 0)
     assert ingest(single, credentials(), 2)[0] == refused
-    assert wait_for(lambda: "the client's certificate has expired" in told(process), 5), told(process)
+    assert wait_for(lambda: "the client's certificate has expired" in told(process), 30), told(process)
     time.sleep(2)
     assert len(told(process)) < 8, "once a second at most"
     certify(own, 2)

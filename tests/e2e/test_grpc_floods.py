@@ -39,7 +39,7 @@ def make_world(tmp_path, datavault):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", made.port), 1):
                 return True
             return False
-        wait_for(listens, 20)
+        assert wait_for(listens, 60)
         yield made
 
 
@@ -52,7 +52,7 @@ def bystander(port):
         with Client(port) as client:
             while not stop.is_set():
                 try:
-                    served.append(client.ingest(datavault.IngestRequest(payload=RECORD), timeout=5).id)
+                    served.append(client.ingest(datavault.IngestRequest(payload=RECORD), timeout=20).id)
                 except Exception as error: # whatever it is, it fails the test
                     failed.append(error)
                     return
@@ -136,7 +136,7 @@ def test_who_does_not_read_is_reset(world):
 
 
 def test_connections_have_an_end(world):
-    wait_for(lambda: not any(one.status == "ESTABLISHED" for one in psutil.Process(world.process.pid).connections("tcp")), 20)
+    assert wait_for(lambda: all(one.status == "LISTEN" for one in psutil.Process(world.process.pid).connections("tcp")), 20)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Frames(world.port)) for _ in range(20)]
         assert all(client.until(SETTINGS) for client in clients)
@@ -154,6 +154,7 @@ def test_garbage_is_hung_up_on(world):
         for text in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00" * 10, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100):
             with socket.create_connection(("127.0.0.1", world.port), 10) as client:
                 client.sendall(text)
-                client.settimeout(10)
-                while client.recv(4096):
-                    pass
+                client.settimeout(20)
+                with contextlib.suppress(ConnectionError):  # a reset is an end, too
+                    while client.recv(4096):
+                        pass

@@ -59,7 +59,7 @@ def make_world(tmp_path, datavault):
             assert process.poll() is None
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", made.port)) == 0
-        wait_for(listens, 20)
+        assert wait_for(listens, 60)
         yield made
 
 

@@ -5,6 +5,7 @@ second try with the same key stores nothing twice, and no client can make the se
 shows: ING-1 ING-5 ING-6 ING-7 SEC-1 GW-5
 """
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import pathlib
@@ -19,7 +20,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from canary import Canaries
-from http_world import CHAIN, LINES, ONE, HttpWorld, lines, memory_bytes, patients, statuses
+from http_world import CHAIN, LINES, ONE, HttpWorld, lines, memory_bytes, patients, statuses, unread_bytes
 from server_world import TOKEN, client_context, make_certificate, settings_of
 from world import end, wait_for
 
@@ -193,6 +194,7 @@ def test_bodies_that_are_being_sent_have_a_budget(shared):
         client = socket.create_connection(("127.0.0.1", shared.port), 20)
         client.sendall(request(TYPE + f"Content-Length: {4 << 20}\r\n"))
         clients.append(client)
+        assert shared.status() == 200  # by now it has come
     last = clients.pop()
     found = last.recv(2000)
     assert found.startswith(b"HTTP/1.1 429 ") and b"retry-after: 1" in found
@@ -200,7 +202,7 @@ def test_bodies_that_are_being_sent_have_a_budget(shared):
     assert shared.post(BODY).status == 200 and shared.post(lines(patients(500))).status == 200
     for client in clients:
         client.close()
-    assert wait_for(lambda: shared.post(b" " * (4 << 20), LINES).status == 400, 10)
+    assert wait_for(lambda: shared.post(b" " * (4 << 20), LINES).status == 400, 30)
 
 
 def test_two_hundred_clients(shared):
@@ -289,24 +291,27 @@ def test_a_client_that_leaves(world):
         with socket.create_connection(("127.0.0.1", world.port), 10) as client:
             client.sendall(request(TYPE + f"Content-Length: {len(BODY)}\r\n", BODY))
             time.sleep(0.3)
-    assert wait_for(lambda: len(world.stored()) == 1, 10)
+    assert wait_for(lambda: len(world.stored()) == 1, 30)
     assert world.post(BODY).status == 200 and world.status() == 200
 
 
 def test_drains(world):
     """What was taken before SIGTERM is answered 200, what comes later 503; then it ends well."""
     process = world.begin()
-    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+    with contextlib.ExitStack() as stack:
         with world.standstill():
-            taken = [pool.submit(world.post, lines(patients(100, number)), LINES, f"k{number}") for number in range(20)]
-            time.sleep(1)
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", world.port), 60)) for _ in range(20)]
+            for number, client in enumerate(clients):
+                body = lines(patients(100, number))
+                client.sendall(request(TYPE + f"Idempotency-Key: k{number}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n", body))
+            assert wait_for(lambda: unread_bytes(world.port) == 0, 30) and world.status() == 200
             process.send_signal(signal.SIGTERM)
-            assert wait_for(lambda: world.status() == 503, 5)
+            assert wait_for(lambda: world.status() == 503, 30)
             late = world.post(BODY)
             assert (late.status, late.headers["retry-after"]) == (503, "5")
-        answers = [one.result() for one in taken]
-    assert process.wait(15) == 0, process.log.read_text()
-    assert [answer.status for answer in answers] == [200] * 20
+        answers = [client.makefile("rb").read() for client in clients]
+    assert process.wait(60) == 0, process.log.read_text()
+    assert [statuses(answer) for answer in answers] == [[200]] * 20
     assert len(world.stored()) == 2000
 
 

@@ -35,7 +35,7 @@ def test_no_record_overtakes_another_of_its_key(tmp_path, datavault, draw):
     with World(tmp_path / "w", datavault) as world, RedisServer(tmp_path / "redis") as redis, FaultProxy(redis.port) as proxy:
         world.write("in.jsonl")
         process = world.start("run", world.graph(GRAPH % proxy.port))
-        assert wait_for(lambda: proxy.opened > 0, 10)
+        assert wait_for(lambda: proxy.opened > 0, 30)
         # Answers are cut, so that commands were carried out which the client must send again.
         proxy.plan = lambda _number: Plan(at=draw.randrange(2_000, 20_000), how="reset")
         proxy.cut_all()
@@ -48,7 +48,7 @@ def test_no_record_overtakes_another_of_its_key(tmp_path, datavault, draw):
             time.sleep(0.1)
         proxy.plan = lambda _number: Plan()
         proxy.cut_all()
-        assert wait_for(lambda: sum(map(len, first_copies(client)[0].values())) == written, 30, 0.3)
+        assert wait_for(lambda: sum(map(len, first_copies(client)[0].values())) == written, 60, 0.3)
         assert end(process)[0] == 0
         assert first_copies(client)[1] > 0, "nothing was cut"
         wrong = {person: numbers for person, numbers in first_copies(client)[0].items() if numbers != sorted(numbers)}

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import canary
 import oracle
 import pg_server
-from world import CHAIN, free_port, get, wait_for
+from world import CHAIN, end, free_port, get, wait_for
 from pg_world import NODES, SINK, app_url, check_contents, check_each_once, make_server, make_world, migrate, needs_server, once, stored
 
 pytestmark = needs_server
@@ -106,7 +106,7 @@ def test_migrate_is_versioned_and_may_be_repeated(world, pg):
 def test_two_migrations_at_once_make_one_table(world, pg):
     pg.sql("DROP SCHEMA datavault CASCADE")
     both = [world.start("migrate", "graph.yaml", env=world.env) for _ in range(4)]
-    codes = [process.wait(30) for process in both]
+    codes = [process.wait(60) for process in both]
     # The schema itself is made under the same lock, so nobody meets a half-made one.
     assert codes == [0, 0, 0, 0], [process.log.read_bytes() for process in both]
     assert pg.sql("SELECT relation, version FROM datavault.schema_versions") == [["encrypted_blobs", "1"], ["encrypted_blobs", "2"]]
@@ -249,16 +249,15 @@ def test_no_secret_is_anywhere(world, pg, draw):
         "schema: healthcare }", "schema: healthcare, follow: true }"), settings="keyring: file:keys\nlisten: 127.0.0.1:" + str(port := free_port()))
     world.write("in.jsonl", *records)
     process = world.start("run", "graph.yaml", env=world.env)
-    assert wait_for(lambda: stored(pg) == 20, 20)
+    assert wait_for(lambda: stored(pg) == 20, 60)
     assert secrets.find(pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes()) == []
     pages = b"".join(get(port, path)[1] for path in ("/readyz", "/metrics", "/v1/graph", "/v1/stats"))
     pg.stop(signal.SIGQUIT)
     pg.start()
     with open(world.path("in.jsonl"), "ab") as file:
         file.write(oracle.to_json(secrets.healthcare()).encode() + b"\n")
-    assert wait_for(lambda: stored(pg) == 21, 20)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert wait_for(lambda: stored(pg) == 21, 60)
+    assert end(process)[0] == 0
     assert secrets.find(pages + process.log.read_bytes()) == []
     assert secrets.find(pg.text()) == []
     assert secrets.find_in(world.at, but=[world.path("in.jsonl")]) == {}

@@ -70,7 +70,7 @@ def all_there(world, pg):
 
 
 def check_fenced(process):
-    assert process.wait(15) == 7
+    assert process.wait(60) == 7
     log = process.log.read_bytes()
     assert [event["code"] for event in events(log) if event["event"] == "pg.fenced"] == ["DV_E_FENCED"]
     assert b"another process has taken this owner's name" in log
@@ -93,7 +93,7 @@ def test_who_was_stopped_writes_no_more(world, pg):
         old.send_signal(signal.SIGSTOP)
         new = owners.start()
         begun = time.monotonic()
-        assert wait_for(lambda: all_there(world, pg), 10), number
+        assert wait_for(lambda: all_there(world, pg), 20), number
         assert time.monotonic() - begun <= 10
         before = count_of(pg, "mine")
         owners.feed(old)
@@ -101,7 +101,7 @@ def test_who_was_stopped_writes_no_more(world, pg):
         check_fenced(old)
         assert count_of(pg, "mine") == before
         owners.feed(new, 10)  # it has the right to
-        assert wait_for(lambda b=before: count_of(pg, "mine") == b + 10, 10)
+        assert wait_for(lambda b=before: count_of(pg, "mine") == b + 10, 30)
         old = new
     assert pg.sql("SELECT relation, name, token FROM datavault.fences") == [["encrypted_blobs", "ward-7", str(ROUNDS + 1)]]
     finish(world, pg, old)
@@ -120,7 +120,7 @@ def test_who_was_stopped_inside_a_transaction_blocks_nobody(option, world, pg):
             proxy.keep_back = SYNC
             world.ledger.issue(600)
             owners.feed(old)
-            assert wait_for(lambda: pg.sql(STUCK), 10)
+            assert wait_for(lambda: pg.sql(STUCK), 30)
             old.send_signal(signal.SIGSTOP)
             time.sleep(0.5)
             new = owners.start()
@@ -134,7 +134,7 @@ def test_who_was_stopped_inside_a_transaction_blocks_nobody(option, world, pg):
                 check_fenced(old)
                 assert count_of(pg, "mine") == before
             else:  # it finds that nothing was committed, and does it again
-                assert wait_for(lambda: count_of(pg, "mine") == 50 * owners.number // 2, 15)
+                assert wait_for(lambda: count_of(pg, "mine") == 50 * owners.number // 2, 30)
                 assert end(old)[0] == 0, old.log.read_bytes()
             assert end(new)[0] == 0
     pg.sql("DELETE FROM datavault.encrypted_blobs WHERE schema = 'mine'")

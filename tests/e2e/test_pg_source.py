@@ -5,6 +5,7 @@ given to two processes at a time, and what a killed process had comes again with
 
 shows: STO-3 STO-2 ING-6 ING-7 BCP-2 BCP-8 DEV-2
 """
+import os
 import pathlib
 import signal
 import subprocess
@@ -128,14 +129,19 @@ def test_what_is_committed_late_is_not_missed(reader, pg):
     process = start(reader, 1)
     assert wait_for(lambda: all_copied(pg), 20)
     columns = "tenant, schema, created_at, data_hash, key_ref, subject_ref, nonce, ciphertext"
-    late = subprocess.Popen(["psql", "-X", "-q", "-h", str(pg.at), "-p", str(pg.port), "-U", "dv", "-d", "dv", "-c",
-                             f"BEGIN; INSERT INTO datavault.encrypted_blobs(id, {columns}) SELECT '{'0' * 31}1'::uuid, {columns}"
-                             " FROM datavault.encrypted_blobs LIMIT 1; SELECT pg_sleep(1.5); COMMIT"], stdout=subprocess.DEVNULL)
+    late = subprocess.Popen(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(pg.at), "-p", str(pg.port), "-U", "dv", "-d", "dv"], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, "PGAPPNAME": "late"})
+    late.stdin.write(f"BEGIN; INSERT INTO datavault.encrypted_blobs(id, {columns}) SELECT '{'0' * 31}1'::uuid, {columns}"
+                     " FROM datavault.encrypted_blobs LIMIT 1;\n")
+    late.stdin.flush()
+    inserted = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'late' AND state = 'idle in transaction' AND query LIKE 'INSERT%'"
+    assert wait_for(lambda: pg.sql(inserted), 30)
     reader.ledger.issue(100)
     once(reader)
-    assert wait_for(lambda: len(copies(pg)) == 200, 10)
-    assert late.poll() is None and late.wait(20) == 0
-    assert wait_for(lambda: len(copies(pg)) == 201 and all_copied(pg), 10)
+    assert wait_for(lambda: len(copies(pg)) == 200, 30)
+    late.communicate("COMMIT;\n", timeout=30)
+    assert late.returncode == 0
+    assert wait_for(lambda: len(copies(pg)) == 201 and all_copied(pg), 30)
     assert end(process)[0] == 0, process.log.read_bytes()
 
 
@@ -149,7 +155,7 @@ def test_processes_of_one_name_share_and_one_that_is_killed_is_replaced(reader, 
         running[victim].kill()
         running[victim].wait()
         running[victim] = start(reader, 2 + number)
-    assert wait_for(lambda: all_copied(pg), 30)
+    assert wait_for(lambda: all_copied(pg), 60)
     for process in running:
         assert end(process)[0] == 0, process.log.read_bytes()
     check_copied(reader, pg)
@@ -171,12 +177,11 @@ def test_none_is_given_to_two_while_it_is_worked_on(reader, pg):
     once(reader)
     time.sleep(0.3)
     taken = "SELECT count(*) FROM datavault.pending WHERE leased_until > now()"
-    assert wait_for(lambda: int(pg.sql(taken)[0][0]) == 700, 10)
+    assert wait_for(lambda: int(pg.sql(taken)[0][0]) == 700, 30)
     time.sleep(5)
     assert b"0 records in" in read_once(reader).stderr
     assert copies(pg) == []
-    first.send_signal(signal.SIGTERM)
-    first.wait(15)
+    end(first)
     assert b"700 records in" in read_once(reader).stderr
     assert len(copies(pg)) == 700
 
@@ -233,11 +238,11 @@ def test_columns_that_are_wrong_are_told_and_waited_for(reader, pg):
     process = reader.start("run", apart(reader, "reader.yaml"), env=reader.env)
     assert wait_for(lambda: get(port, "/readyz")[0] == 200, 20)
     pg.sql("ALTER TABLE datavault.encrypted_blobs RENAME COLUMN nonce TO once")
-    assert wait_for(lambda: b"not of the form" in get(port, "/readyz")[1], 15)
+    assert wait_for(lambda: b"not of the form" in get(port, "/readyz")[1], 30)
     pg.sql("ALTER TABLE datavault.encrypted_blobs RENAME COLUMN once TO nonce")
     reader.ledger.issue(50)
     once(reader)
-    assert wait_for(lambda: all_copied(pg), 15)
+    assert wait_for(lambda: all_copied(pg), 30)
     assert end(process)[0] == 0
 
 

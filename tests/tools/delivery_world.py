@@ -43,7 +43,7 @@ class Delivery(World):
         return self.start("run", "graph.yaml", env=self.env)
 
     def ready(self, process):
-        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200 and b"redis.connected" in process.log.read_bytes(), 20), process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200 and b"redis.connected" in process.log.read_bytes(), 60), process.log.read_text()
 
     def pending(self):
         answer = self.redis.client().pipeline([["XPENDING", "s", "datavault"]])[0]

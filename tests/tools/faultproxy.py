@@ -8,6 +8,7 @@
   proxy.refuse = True                    new connections are reset
   proxy.keep_back = b"..."               a piece to the server that ends like this is passed on without its end, until it
                                          is None again
+  proxy.held                             so many bytes to the server came into the black hole
 """
 import contextlib
 import dataclasses
@@ -46,7 +47,7 @@ class Link:
                 data = source.recv(CHUNK)
                 if not data:
                     break
-                self.hold()
+                self.hold(direction, len(data))
                 if self.deaf:
                     continue
                 end = self.proxy.keep_back if direction == "up" else None
@@ -67,7 +68,10 @@ class Link:
         elif direction == "up":
             self.end("close")
 
-    def hold(self):
+    def hold(self, direction, length):
+        if direction == "up" and self.proxy.fault == "black-hole":
+            with self.proxy.lock:
+                self.proxy.held += length
         while self.proxy.fault == "black-hole" and not self.over.is_set():
             time.sleep(0.01)
 
@@ -88,7 +92,7 @@ class Link:
                 time.sleep(len(piece) / plan.rate)
         if cut > len(data):
             return True
-        self.proxy.cuts += 1
+        self.proxy.count_cut()
         self.end(plan.how, sink)
         return False
 
@@ -101,13 +105,14 @@ class Link:
         at = self.distance(direction, len(data))
         if not 0 <= at < len(data):
             return data
-        self.proxy.cuts += 1
+        self.proxy.count_cut()
         return data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1:]
 
     def end(self, how, sink=None):
         if how == "half-open":
             self.deaf = True
-            self.server.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                self.server.shutdown(socket.SHUT_RDWR)
             return
         if how == "half-close":
             with contextlib.suppress(OSError):  # it may have ended by itself
@@ -135,8 +140,8 @@ class FaultProxy:
         self.fault = None
         self.refuse = False
         self.keep_back = None
-        self.cuts = self.opened = 0
-        self.links = []
+        self.cuts = self.opened = self.held = 0
+        self.links, self.lock = [], threading.Lock()  # of what many threads count and change
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -157,21 +162,28 @@ class FaultProxy:
                 continue
             for side in (client, server):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            number = self.opened + 1
-            self.links.append(Link(self, client, server, self.plan(number)))
-            self.opened = number  # now it can be cut: who waits for it may do so at once
+            with self.lock:  # nobody cuts or heals the others between the plan and the link
+                number = self.opened + 1
+                self.links.append(Link(self, client, server, self.plan(number)))
+                self.opened = number  # now it can be cut: who waits for it may do so at once
+
+    def count_cut(self):
+        with self.lock:
+            self.cuts += 1
 
     def cut_all(self, how="reset"):
         """Ends every connection there is."""
-        for link in self.links:
+        with self.lock:
+            links, self.links = self.links, []
+        for link in links:
             link.end(how, link.client)
-        self.links = []
 
     def heal(self):
         """Whatever was planned, for connections that are there as well."""
-        self.plan = lambda number: Plan()
-        for link in self.links:
-            link.plan = Plan()
+        with self.lock:
+            self.plan = lambda number: Plan()
+            for link in self.links:
+                link.plan = Plan()
         self.fault, self.refuse = None, False
 
     def close(self):

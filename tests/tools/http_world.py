@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import json
+import pathlib
 import socket
 import sqlite3
 import uuid
@@ -45,7 +46,7 @@ class HttpWorld(World):
             with contextlib.suppress(OSError):
                 return self.post(b"", path="/readyz", method="GET").status == 200
             return False
-        assert wait_for(ready, 20), process.log.read_text()
+        assert wait_for(ready, 60), process.log.read_text()
         return process
 
     def connection(self, timeout=30):
@@ -107,7 +108,12 @@ def memory_bytes(process, what="VmRSS"):
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(what + ":"))
 
 
+def unread_bytes(port):
+    """Of what was sent to a port of the loopback, what its server has not read."""
+    rows = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(int(row[4].split(":")[1], 16) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] != "0A")
+
+
 def statuses(data):
     """The status codes of the answers in the bytes of a connection."""
     return [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]
-

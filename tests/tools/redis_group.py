@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """redis_group.py - Redis servers of a test's own that belong together: a master with a replica and sentinels, or a cluster."""
 import pathlib
-import random
 import shutil
-import socket
 import subprocess
 import time
 
+from ports import free_port_pair
 from redis_server import Client, RedisServer, free_port
 
 MASTER = "mymaster"
@@ -88,16 +87,7 @@ class Sentinels:
 
 def cluster_port():
     """Free, as is the one that the nodes talk among themselves by."""
-    for _ in range(1000):
-        port = random.SystemRandom().randrange(20000, 30000)
-        try:
-            for one in (port, port + 10000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", one))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no free port for a cluster's node")
+    return free_port_pair(10000)
 
 
 class Cluster:

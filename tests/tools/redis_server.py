@@ -77,7 +77,8 @@ class RedisServer:
     def start(self):
         self.process = subprocess.Popen([shutil.which("redis-server"), *self.arguments()], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
             try:
                 client = Client(self.port)
                 answer = client.pipeline([["PING"]])[0]

@@ -78,7 +78,8 @@ class Server:
         self.feeder = Feeder(data)
 
     def wait(self):
-        for _ in range(200):
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise AssertionError("ended: " + self.errors.read_text())
             with contextlib.suppress(OSError):
@@ -123,7 +124,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(15)
+            return self.process.wait(30)
         finally:
             self.process.kill()
 

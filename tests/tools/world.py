@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -158,15 +159,30 @@ def get(port, path, token=None, timeout=10):
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
         answer = connection.getresponse()
         return answer.status, answer.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return 0, b""
     finally:
         connection.close()
 
 
-def end(process, number=signal.SIGTERM, seconds=10):
-    """Sends a signal and waits: (exit code, seconds it took)."""
-    start = time.monotonic()
+def hears(process, number):
+    """Whether a signal is caught: one that comes before kills the process."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        caught = re.search(r"^SigCgt:\t(\w+)$", pathlib.Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+        return bool(caught and int(caught[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def signal_to(process, number=signal.SIGTERM):
+    """Sends a signal as soon as the process takes it."""
+    if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT):
+        wait_for(lambda: process.poll() is not None or hears(process, number), 30)
     process.send_signal(number)
+
+
+def end(process, number=signal.SIGTERM, seconds=30):
+    """Sends a signal, when it is taken, and waits: (exit code, seconds it took)."""
+    signal_to(process, number)
+    start = time.monotonic()
     process.wait(seconds)
     return process.returncode, time.monotonic() - start
