@@ -52,17 +52,30 @@ static bool is_filled(const struct dv_schema *schema, const char *name)
     return false;
 }
 
-static dv_rc judge_others(const struct dv_snowflake_table *table, const struct dv_schema *schema,
+static dv_rc judge_unfilled(const struct dv_snowflake_table *table, const struct dv_snowflake_table_column *column,
+                            bool streamed, struct dv_error *error)
+{
+    if (column->defaulted && streamed)
+        return dv_error_set(error, DV_E_CONFIG,
+                            "column %s of table %s.%s.%s has a default, and no record fills it: a channel writes NULL"
+                            " there, whatever the default. It counts with `mode: sql` or a `pipe` of your own; or drop it",
+                            column->name, table->database, table->schema, table->name);
+    if (!column->nullable && !column->defaulted)
+        return dv_error_set(error, DV_E_CONFIG,
+                            "column %s of table %s.%s.%s is NOT NULL, and no record fills it: ALTER TABLE … ALTER"
+                            " COLUMN \"%s\" DROP NOT NULL",
+                            column->name, table->database, table->schema, table->name, column->name);
+    return DV_OK;
+}
+
+/* A table's own pipe writes NULL into each column that a row has no member for, also where the default is a value or the next
+ * number: a row is refused by NOT NULL, or is there without what the column was made for. A statement names its columns. */
+static dv_rc judge_others(const struct dv_snowflake_table *table, const struct dv_schema *schema, bool streamed,
                           struct dv_error *error)
 {
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        const struct dv_snowflake_table_column *column = &table->columns[i];
-        if (!column->nullable && !column->defaulted && !is_filled(schema, column->name))
-            return dv_error_set(error, DV_E_CONFIG,
-                                "column %s of table %s.%s.%s is NOT NULL, and no record fills it: ALTER TABLE … ALTER"
-                                " COLUMN \"%s\" DROP NOT NULL",
-                                column->name, table->database, table->schema, table->name, column->name);
-    }
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (!is_filled(schema, table->columns[i].name))
+            DV_TRY(judge_unfilled(table, &table->columns[i], streamed, error));
     return DV_OK;
 }
 
@@ -100,7 +113,7 @@ static dv_rc judge(const struct dv_snowflake_table *table, const struct dv_schem
     for (uint32_t i = 0; i < schema->column_count && !piped; i++)
         if (!is_extra(schema, i))
             DV_TRY(judge_column(table, schema->columns[i].name, dv_snowflake_type_of(schema->columns[i].type), error));
-    return piped ? DV_OK : judge_others(table, schema, error);
+    return piped ? DV_OK : judge_others(table, schema, options->mode == DV_SNOW_STREAMING, error);
 }
 
 /* Whoever made the table may have called a column anything: what steers a terminal, or begins another line, is '?'. */

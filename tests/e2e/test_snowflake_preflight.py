@@ -175,9 +175,40 @@ def test_statements_name_columns_in_capitals(world, snow):
 
 
 def test_a_table_with_more_than_is_needed_is_taken(world, snow):
-    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS.replace('WARD VARCHAR', 'WARD VARIANT')}, MORE VARCHAR, PLACE VARCHAR NOT NULL DEFAULT 'x')")
+    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS.replace('WARD VARCHAR', 'WARD VARIANT')}, MORE VARCHAR)")
     done = world.run("check", "--connect", "graph.yaml")
     assert done.returncode == 0, done.stderr
+    assert world.run("run", "--once", "graph.yaml").returncode == 0 and rows(snow) == list(range(1, 301))
+
+
+@pytest.mark.parametrize("column", ["VARCHAR NOT NULL DEFAULT 'x'", "VARCHAR DEFAULT 'x'", "NUMBER AUTOINCREMENT", "NUMBER NOT NULL IDENTITY"])
+def test_a_channel_leaves_no_default(world, snow, column):
+    """It writes NULL: every row would be refused, or be there without what the column is for."""
+    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS}, PLACE {column})")
+    is_refused(world, snow, "column PLACE of table DV.PUBLIC.T has a default, and no record fills it: a channel writes NULL")
+    assert rows(snow) == []
+
+
+def test_a_default_that_records_fill_is_no_trouble(world, snow):
+    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS.replace('WARD VARCHAR', 'WARD VARCHAR NOT NULL DEFAULT 0')})")
+    assert world.run("run", "--once", "graph.yaml").returncode == 0 and rows(snow) == list(range(1, 301))
+
+
+def test_a_statement_leaves_a_default(world, snow):
+    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS}, PLACE VARCHAR NOT NULL DEFAULT 'x', MORE VARCHAR DEFAULT 'y')")
+    write_graph(world, snow, mode="sql", journal=None, channel=None)
+    done = world.run("run", "--once", "graph.yaml")
+    assert done.returncode == 0, done.stderr
+    assert {(row["PLACE"], row["MORE"]) for row in snow.rows("T")} == {("x", "y")} and len(rows(snow)) == 300
+
+
+def test_a_pipe_of_one_s_own_leaves_a_default(world, snow):
+    snow.query(f"CREATE OR REPLACE TABLE T ({COLUMNS}, PLACE VARCHAR NOT NULL DEFAULT 'x')")
+    snow.query("CREATE OR REPLACE PIPE P AS COPY INTO T (DV_ID, DV_UNIT, N, WARD) FROM (SELECT $1:DV_ID, $1:DV_UNIT, $1:n, $1:ward FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING')))")
+    write_graph(world, snow, pipe="P")
+    assert world.run("check", "--connect", "graph.yaml").returncode == 0
+    assert world.run("run", "--once", "graph.yaml").returncode == 0 and rows(snow) == list(range(1, 301))
+    assert {row["PLACE"] for row in snow.rows("T")} == {"x"}
 
 
 def test_a_pipe_of_one_s_own_may_have_other_columns(world, snow):

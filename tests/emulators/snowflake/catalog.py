@@ -126,6 +126,8 @@ class Catalog:
                 made.nullable = bool(constraint.kind.args.get("allow_null"))
             elif isinstance(constraint.kind, exp.DefaultColumnConstraint):
                 made.default = constraint.kind.this.sql("snowflake")
+            elif isinstance(constraint.kind, (exp.AutoIncrementColumnConstraint, exp.GeneratedAsIdentityColumnConstraint)):
+                made.default = "IDENTITY START 1 INCREMENT 1 NOORDER"  # what a statement would put there is not emulated
             elif isinstance(constraint.kind, exp.CommentColumnConstraint):
                 made.comment = constraint.kind.name
         return made

@@ -15,7 +15,7 @@ from .words import identifiers, words
 
 ERRORS_COLUMNS = ("TIMESTAMP TIMESTAMP_LTZ", "QUERY_ID VARCHAR", "ERROR_CODE NUMBER", "ERROR_METADATA OBJECT", "ERROR_DATA VARIANT")
 DATA_SOURCE = re.compile(r"TABLE\s*\(\s*DATA_SOURCE\s*\(\s*TYPE\s*=>\s*'STREAMING'\s*\)\s*\)", re.IGNORECASE)
-PIPE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?PIPE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)\s+AS\s+COPY\s+INTO\s+([\w.\"]+)\s*(?:\([^)]*\)\s*)?FROM\s*\((.*)\)\s*"
+PIPE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?PIPE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)\s+AS\s+COPY\s+INTO\s+([\w.\"]+)\s*(?:\(([^)]*)\)\s*)?FROM\s*\((.*)\)\s*"
                   r"(?:MATCH_BY_COLUMN_NAME\s*=\s*\w+\s*)?;?\s*", re.IGNORECASE | re.DOTALL)
 LINES_AT_ONCE = 20000
 
@@ -55,10 +55,10 @@ class Channel:
 
 
 class Pipe:
-    """Of a table: its default one `<TABLE>-STREAMING`, or one that a statement made, with a projection."""
+    """Of a table: its default one `<TABLE>-STREAMING`, or one that a statement made, with a projection and the columns that it fills."""
 
-    def __init__(self, table, projection=None, text=""):
-        self.table, self.projection, self.text = table, projection, text
+    def __init__(self, table, projection=None, text="", columns=None):
+        self.table, self.projection, self.text, self.columns = table, projection, text, columns
 
 
 class Channels:
@@ -90,7 +90,8 @@ class Channels:
             return
         if place in self.pipes and not re.search(r"OR\s+REPLACE", text, re.IGNORECASE):
             raise SqlError("002002", "42710", f"SQL compilation error:\nObject '{'.'.join(place)}' already exists.")
-        self.pipes[place] = Pipe(table, match[3].strip(), text[text.upper().index("COPY"):].strip())
+        filled = [self.named(name.strip(), session)[-1] for name in match[3].split(",")] if match[3] else None
+        self.pipes[place] = Pipe(table, match[4].strip(), text[text.upper().index("COPY"):].strip(), filled)
 
     def named_in(self, text, session):
         return self.named(PIPE.fullmatch(text)[1], session)
@@ -237,13 +238,13 @@ class Channels:
             rows, refused = self.projected(pipe, rows)
             failed += refused
         parsed = len(rows) + len(failed)
-        bad = load(self.world.engine, pipe.table, [json.dumps(row).encode() for _, row in rows]) if rows else {}
+        bad = load(self.world.engine, pipe.table, [json.dumps(row).encode() for _, row in rows], pipe.columns) if rows else {}
         failed += [(rows[at][0], why) for at, why in bad.items()]
         return parsed, len(rows) - len(bad), failed
 
     def projected(self, pipe, rows):
         """What a pipe's SELECT makes of each row; those its WHERE leaves out are not even parsed, says the counter."""
-        names = list(self.world.engine.columns(*pipe.table))
+        names = pipe.columns or list(self.world.engine.columns(*pipe.table))
         made, failed = [], []
         for line, row in rows:
             text = DATA_SOURCE.sub("(SELECT PARSE_JSON(?) AS DV_ROW)", pipe.projection)

@@ -63,9 +63,10 @@ def fitting(name, part, kind, nullable, longest):
     return value, wrong
 
 
-def load(engine, table, lines):
-    """{number of a line: why it was not taken}. Members that no column has are dropped, and nobody is told."""
-    columns = engine.columns(*table)
+def load(engine, table, lines, filled=None):
+    """{number of a line: why it was not taken}. Members that no column has are dropped, and nobody is told. A column that no member has
+    gets NULL, whatever its default, unless only those that are `filled` are named."""
+    columns = {name: about for name, about in engine.columns(*table).items() if filled is None or name in filled}
     with engine.lock:
         cursor = engine.connection.cursor()
         parts, structure = members(parted(cursor, lines), columns)
