@@ -134,7 +134,7 @@ def test_as_documented(scene, tmp_path):
     """The graph file is not changed by a letter: all that tells this account from a real one are variables."""
     scene.path("warehouse.yaml").write_bytes((ROOT / "conf" / "warehouse.yaml").read_bytes())
     scene.env.update(WAREHOUSE_RATE="500", WAREHOUSE_WINDOW="400ms")
-    said = scene.do("migrate", "warehouse.yaml", "--role", "DV_OWNER", "--grant", "DV_WRITER")
+    said = scene.do("migrate", "warehouse.yaml", "--user", "DV_MAKER", "--key", f"file:{tmp_path / 'snow' / 'maker.pem'}", "--grant", "DV_WRITER")
     assert all(f"DV.PUBLIC.{name}: version 1, made" in said for name in ("SUMMARIES", "EMBEDDINGS", "EMBEDDINGS_VECTORS", "AUDIT_HEADS", "ERASURES"))
     checked = scene.run("check", "--connect", "warehouse.yaml", env=scene.env)
     assert checked.returncode == 0 and b"DV.PUBLIC.SUMMARIES takes the records" in checked.stderr, checked

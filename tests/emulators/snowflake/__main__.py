@@ -2,10 +2,11 @@
 """__main__.py - an emulated Snowflake account to try things out with: python3 -m snowflake --folder DIR [--port N], until SIGTERM or SIGINT.
 
 It listens on this machine alone, keeps its tables in memory, and forgets them when it ends. The account is as docs/snowflake.md has an
-administrator make it: database DV, warehouse DV_WH, roles DV_OWNER and DV_WRITER, user DV_LOADER with a key of its own. Into DIR it writes
+administrator make it: database DV, warehouse DV_WH, roles DV_OWNER and DV_WRITER, users DV_MAKER and DV_LOADER, each with a key of its own. Into
+DIR it writes
 
   snowflake.env   what a client is configured with, as exports for a shell: `. DIR/snowflake.env`
-  rsa_key.p8      the user's private key; ca.pem is what the server's certificate is trusted by
+  rsa_key.p8      DV_LOADER's private key, maker.pem DV_MAKER's; ca.pem is what the server's certificate is trusted by
   received.log    every byte that came, as it came and unpacked: look for what should not have got there; of more than 64 MB the last ones,
                   the earlier of them in received.log.1
 
@@ -28,8 +29,9 @@ USER, WAREHOUSE, REQUESTS_KEPT, RECEIVED_MAX = "DV_LOADER", "DV_WH", 100, 64 << 
 SET_UP = """
 CREATE WAREHOUSE DV_WH WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;
 CREATE ROLE DV_OWNER; CREATE ROLE DV_WRITER;
-CREATE USER DV_LOADER TYPE = SERVICE DEFAULT_ROLE = DV_WRITER DEFAULT_WAREHOUSE = DV_WH RSA_PUBLIC_KEY = '{key}';
-GRANT ROLE DV_OWNER TO USER DV_LOADER; GRANT ROLE DV_WRITER TO USER DV_LOADER;
+CREATE USER DV_MAKER TYPE = SERVICE DEFAULT_ROLE = DV_OWNER DEFAULT_SECONDARY_ROLES = () RSA_PUBLIC_KEY = '{maker}';
+CREATE USER DV_LOADER TYPE = SERVICE DEFAULT_ROLE = DV_WRITER DEFAULT_SECONDARY_ROLES = () DEFAULT_WAREHOUSE = DV_WH RSA_PUBLIC_KEY = '{loader}';
+GRANT ROLE DV_OWNER TO USER DV_MAKER; GRANT ROLE DV_WRITER TO USER DV_LOADER;
 GRANT USAGE, CREATE SCHEMA ON DATABASE DV TO ROLE DV_OWNER;
 GRANT USAGE, CREATE TABLE, CREATE VIEW ON SCHEMA DV.PUBLIC TO ROLE DV_OWNER;
 GRANT USAGE ON DATABASE DV TO ROLE DV_WRITER; GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE DV_WRITER;
@@ -37,10 +39,15 @@ GRANT USAGE ON WAREHOUSE DV_WH TO ROLE DV_WRITER
 """
 
 
+def public_half(path):
+    """Of a new key pair, whose private half goes to the file."""
+    public = new_key_pair(path).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return "".join(public.splitlines()[1:-1])
+
+
 def set_up(snow):
     """What docs/snowflake.md asks of an administrator."""
-    public = new_key_pair(snow.key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    snow.query(SET_UP.format(key="".join(public.splitlines()[1:-1])))
+    snow.query(SET_UP.format(maker=public_half(snow.folder / "maker.pem"), loader=public_half(snow.key)))
 
 
 def write_exports(snow):

@@ -4,6 +4,9 @@
 DV_ROLE and the roles of administrators may do everything; a role that CREATE ROLE made may do nothing but what was granted to it. What
 `denied` names is taken from every role but ACCOUNTADMIN: {("INSERT", "DV.PUBLIC.T"), ("ALL", "WH"), ...}, names as SHOW has them.
 
+A user that CREATE USER made has all of its roles in each session of SQL, beside the primary one, unless it says DEFAULT_SECONDARY_ROLES = ().
+Only CREATE asks the primary role alone. A channel is opened in one role (whether secondary ones count there is not confirmed).
+
 Who has no privilege at all on an object is told that there is none; who has another one that it is not enough. That DELETE, UPDATE and
 MERGE need SELECT besides is not confirmed: the emulator is the stricter one.
 """
@@ -37,8 +40,8 @@ class Accounts:
     # ---- what a role may ----
 
     def roles(self, role):
-        """The role and those that it has through others; everybody has PUBLIC."""
-        found, left = set(), [role, "PUBLIC"]
+        """The role, those beside it in its session, and those that they have through others; everybody has PUBLIC."""
+        found, left = set(), [role, "PUBLIC", *getattr(role, "secondary", ())]
         while left:
             one = left.pop()
             if one in self.held and one not in found:
@@ -138,7 +141,7 @@ class Accounts:
         if tree.kind == "SCHEMA":
             database = Catalog.schema_place(table, session)[0]
             self.places(session.role, database, None)
-            if not self.may(session.role, "CREATE SCHEMA", "DATABASE", database):
+            if not self.may(str(session.role), "CREATE SCHEMA", "DATABASE", database):
                 raise insufficient("DATABASE", database, f"\nYour primary role {session.role} must have CREATE SCHEMA granted on DATABASE {database}.")
             return None
         place = Catalog.place(table, session)
@@ -146,7 +149,7 @@ class Accounts:
         schema = ".".join(place[:2])
         if place in self.world.engine.catalog.relations:
             return self.need(session.role, ["OWNERSHIP"], place) if tree.args.get("replace") else None
-        if not self.may(session.role, f"CREATE {tree.kind}", "SCHEMA", schema):
+        if not self.may(str(session.role), f"CREATE {tree.kind}", "SCHEMA", schema):
             raise insufficient("SCHEMA", schema, f"\nYour primary role {session.role} must have CREATE {tree.kind} granted on SCHEMA {schema}.")
         return None
 
@@ -214,11 +217,25 @@ class Accounts:
         """Keys, default role and warehouse of a user."""
         settings = {rest[at - 1].upper(): rest[at + 1] for at, word in enumerate(rest) if word == "=" and 0 < at < len(rest) - 1}
         keys = {number: public(settings[option]) for number, option in enumerate(("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2")) if option in settings}
+        made = name not in self.world.users
         user = self.world.users.setdefault(name, User(name, role="PUBLIC", roles=("PUBLIC",)))
         for number, key in keys.items():
             user.keys[number:number + 1] = [key]
+        user.secondary = self.secondary(rest, made or user.secondary)
         user.role = self.word(settings.get("DEFAULT_ROLE"), user.role)
         user.warehouse = self.word(settings.get("DEFAULT_WAREHOUSE"), user.warehouse)
+
+    @staticmethod
+    def secondary(rest, otherwise):
+        """Whether sessions have all roles: what DEFAULT_SECONDARY_ROLES = (...) says."""
+        upper = [word.upper() for word in rest]
+        if "DEFAULT_SECONDARY_ROLES" not in upper:
+            return otherwise
+        said = upper[upper.index("DEFAULT_SECONDARY_ROLES") + 2:]
+        said = said[:said.index(")") + 1]
+        if said not in (["(", ")"], ["(", "'ALL'", ")"]):
+            raise SqlError("001008", "22023", "SQL compilation error:\ninvalid value for property 'DEFAULT_SECONDARY_ROLES'")
+        return len(said) == 3
 
     @staticmethod
     def word(text, otherwise):

@@ -19,13 +19,26 @@ LIFE_S = 3600  # what a JWT is worth after its iat, whatever its exp says
 KINDS = {"KEYPAIR_JWT", "OAUTH", "PROGRAMMATIC_ACCESS_TOKEN"}
 
 
+class Role(str):
+    """The primary role of a session, with those beside it."""
+
+    secondary = frozenset()
+
+
 class User:
-    """keys: up to two public keys, for rotation; pats, oauth: {token: expiry, seconds since the epoch}."""
+    """keys: up to two public keys, for rotation; pats, oauth: {token: expiry, seconds since the epoch}; secondary: whether a session of SQL has
+    all roles of the user's beside its own, as those have that CREATE USER made without DEFAULT_SECONDARY_ROLES = ()."""
 
     def __init__(self, name, *keys, role="DV_ROLE", warehouse=None, roles=("DV_ROLE", "PUBLIC")):
         assert len(keys) <= 2, "a user has two keys at most"
         self.name, self.keys, self.role, self.warehouse, self.roles = name, list(keys), role, warehouse, set(roles)
-        self.pats, self.oauth = {}, {}
+        self.pats, self.oauth, self.secondary = {}, {}, False
+
+    def session(self, role):
+        """The role of a session that asks for one, or for none."""
+        made = Role(role or self.role)
+        made.secondary = frozenset(self.roles) if self.secondary else frozenset()
+        return made
 
 
 def part(text):

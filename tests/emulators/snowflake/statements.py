@@ -26,7 +26,7 @@ class Session:
     """Of one request only: there is none between two."""
 
     def __init__(self, user, body):
-        self.role, self.warehouse = body.get("role") or user.role, body.get("warehouse") or user.warehouse
+        self.role, self.warehouse = user.session(body.get("role")), body.get("warehouse") or user.warehouse
         self.own_warehouse = not body.get("warehouse")
         self.database, self.schema, self.user = body.get("database"), body.get("schema"), user.name
 
