@@ -17,6 +17,8 @@ enum {
     ASKED_MAX = 30,
     SURE_ASKS = 3, /* before what the table says first is believed, where the count cannot confirm it */
     PROOFS_MAX = 5,
+    PORTION_ROWS = 1024, /* of what is settled, in one turn of the loop: each may be a dead letter, which is sealed and written */
+    PORTION_MS = 1, /* before the next; a timer of 0 may fire in the same turn */
     HELD_LOOKS = 2,
     HELD_MS = 1000,
     BEHIND_LOOKS = 4, /* after the last one that is settled: 1, 2, 4 and 8 s */
@@ -40,14 +42,19 @@ static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_
     stream->asked = 0;
 }
 
-/* Only what is durably settled is told to the sources. */
+/* Only what is durably settled is told to the sources; a portion in each turn, and nothing else is settled or asked before the last. */
 static void end_settling(struct dv_snow_stream *stream)
 {
-    if (!stream->settling || !dv_snowflake_journal_is_durable(&stream->load->journal, stream->settle_ticket))
+    if (!stream->settling || stream->again.active ||
+        !dv_snowflake_journal_is_durable(&stream->load->journal, stream->settle_ticket))
         return;
+    if (!dv_snow_rows_over(stream->load, stream->settle_to,
+                           (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask->missing, stream->refused,
+                           PORTION_ROWS)) {
+        dv_timer_start(&stream->again, PORTION_MS);
+        return;
+    }
     stream->settling = false;
-    dv_snow_rows_over(stream->load, stream->settle_to, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])stream->ask->missing,
-                      stream->refused);
     stream->behind_looks = 0;
     dv_timer_start(&stream->behind, BEHIND_MS);
 }

@@ -112,7 +112,7 @@ static void send_next(struct dv_snow_stream *stream)
 static void make_next(struct dv_snow_stream *stream)
 {
     struct dv_snow_load *load = stream->load;
-    if (dv_snow_is_packing(load) || !dv_snowflake_journal_has_room(&load->journal) || !dv_snow_rests_any(load))
+    if (dv_snow_is_packing(load) || !dv_snow_rests_any(load))
         return;
     for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
         if (load->packs[i].step == DV_SNOW_FREE) {

@@ -29,7 +29,7 @@ struct dv_snow_stream {
     uint64_t errors;          /* rows that were refused, as told last */
     bool loose;               /* it may have counted rows of requests that were taken back */
     struct dv_snow_ask *ask;
-    struct dv_timer again; /* before it asks once more */
+    struct dv_timer again; /* before it asks once more, or goes on with what is settled */
     uint32_t asked;        /* times, of what is committed now */
     uint64_t ask_errors;
     uint64_t missing; /* hash of what was, the last time */

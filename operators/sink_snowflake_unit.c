@@ -82,9 +82,17 @@ static void list_batch(struct dv_snow_load *load, struct dv_snow_held *held, str
     }
 }
 
+/* A number is free when the rows of the request that had its place are over, which is later than that it is settled. */
+static bool has_number(const struct dv_snow_load *load)
+{
+    return load->journal.unit - load->done < DV_SNOWFLAKE_UNITS_MAX - 1;
+}
+
 bool dv_snow_pack_start(struct dv_snow_load *load, struct dv_snow_pack *pack)
 {
     DV_ASSERT(pack->step == DV_SNOW_FREE);
+    if (!has_number(load))
+        return false;
     pack->count = 0;
     dv_snowflake_journal_begin(&load->journal, pack->token);
     for (struct dv_snow_held *held = load->first; held != NULL && pack->count < load->unit_most; held = held->next)
@@ -209,20 +217,28 @@ static int by_id(const void *one, const void *other)
     return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
 }
 
-void dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
-                       uint32_t count)
+static void first_is_over(struct dv_snow_load *load, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+{
+    const struct dv_snow_row row = load->away[load->away_first];
+    load->away_first = (load->away_first + 1) % DV_SNOW_ROWS_MAX;
+    load->away_count--;
+    if (count > 0 && bsearch(id_of(load, row), refused, count, sizeof *refused, by_id) != NULL)
+        reject(load, row, DV_E_DATA, "Snowflake refused the record");
+    else
+        be_over(&load->held[row.held], row.row);
+}
+
+bool dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
+                       uint32_t count, uint32_t most)
 {
     for (; load->done < unit; load->done++) {
         for (uint32_t *left = &load->counts[(load->done + 1) % DV_SNOWFLAKE_UNITS_MAX]; *left > 0; (*left)--) {
-            const struct dv_snow_row row = load->away[load->away_first];
-            load->away_first = (load->away_first + 1) % DV_SNOW_ROWS_MAX;
-            load->away_count--;
-            if (count > 0 && bsearch(id_of(load, row), refused, count, sizeof *refused, by_id) != NULL)
-                reject(load, row, DV_E_DATA, "Snowflake refused the record");
-            else
-                be_over(&load->held[row.held], row.row);
+            if (most-- == 0)
+                return false;
+            first_is_over(load, refused, count);
         }
     }
+    return true;
 }
 
 /* ---- batches ---- */

@@ -73,7 +73,7 @@ struct dv_snow_load {
 void dv_snow_hold(struct dv_snow_load *load, struct dv_batch *batch);
 
 /* Fills a pack that is free with rows at rest, the oldest first, and lets the worker make a request of it; false: there are none that may be sent now,
- * but some may be over. */
+ * or too many requests, but some rows may be over. */
 bool dv_snow_pack_start(struct dv_snow_load *load, struct dv_snow_pack *pack);
 
 /* In `packed`: enters the request into the journal; false: nothing is left of it. DV_E_MEMORY in *ret_rc. */
@@ -89,9 +89,10 @@ DV_CHECKED dv_rc dv_snow_take_back(struct dv_snow_load *load, uint64_t unit);
 /* Snowflake does not take the request as it is: it and those behind it are taken back, and the next ones are half of it. One row alone is rejected. */
 DV_CHECKED dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_pack *pack, dv_rc rc);
 
-/* Rows of requests up to `unit` are over; those with one of these ids, which are sorted, are rejected. */
-void dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
-                       uint32_t count);
+/* Rows of requests up to `unit` are over, `most` of them; those with one of these ids, which are sorted, are rejected. False: some are left,
+ * for the same call another time; what is taken back meanwhile must be behind `unit`. */
+bool dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
+                       uint32_t count, uint32_t most);
 
 /* Finishes the batches of which all rows are over; and every batch, with an error. */
 void dv_snow_finish_batches(struct dv_snow_load *load);

@@ -401,24 +401,41 @@ static int by_id(const void *one, const void *other)
     return memcmp(one, other, DV_ID_BYTES);
 }
 
-/* Requests up to `unit` are committed, but for the rows of these numbers, up to a 0. */
-void ring_settle(uint64_t unit, const uint32_t *refused)
+static const uint8_t (*missing(void))[DV_SNOWFLAKE_JOURNAL_ID]
 {
-    uint8_t ids[64][DV_SNOWFLAKE_JOURNAL_ID];
-    uint32_t count = 0;
+    return (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])ring.missing;
+}
+
+void ring_note_settled(uint64_t unit, const uint32_t *refused)
+{
+    uint32_t count = 0, rows = 0;
     for (; refused != NULL && refused[count] != 0; count++)
-        dv_id_make(ids[count], refused[count], 0, 7);
-    qsort(ids, count, sizeof *ids, by_id);
-    uint32_t rows = 0;
+        dv_id_make(ring.missing[count], refused[count], 0, 7);
+    qsort(ring.missing, count, sizeof *ring.missing, by_id);
+    ring.missing_count = count;
     for (uint64_t i = ring.load.done + 1; i <= unit; i++)
         rows += ring.load.counts[i % DV_SNOWFLAKE_UNITS_MAX];
     for (uint32_t i = 0; i < rows; i++)
         ring.over[number_at(away_at(i))]++;
-    assert_int_equal(dv_snowflake_journal_settle(&ring.load.journal, unit, 0, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])ids, count),
-                     DV_OK);
-    dv_snow_rows_over(&ring.load, unit, (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])ids, count);
-    assert_int_equal(ring.load.done, unit);
+    assert_int_equal(dv_snowflake_journal_settle(&ring.load.journal, unit, 0, missing(), count), DV_OK);
+}
+
+bool ring_over(uint32_t most)
+{
+    const uint64_t unit = ring.load.journal.settled;
+    const uint32_t before = ring.load.away_count;
+    bool all = dv_snow_rows_over(&ring.load, unit, missing(), ring.missing_count, most);
+    assert_int_equal(ring.load.done == unit, all);
+    assert_true(all || before - ring.load.away_count == most);
     ring_assert_sound();
+    return all;
+}
+
+void ring_settle(uint64_t unit, const uint32_t *refused)
+{
+    ring_note_settled(unit, refused);
+    while (!ring_over(ring.portion > 0 ? ring.portion : UINT32_MAX))
+        ;
 }
 
 void ring_finish(const char *settled)

@@ -19,6 +19,9 @@ extern struct ring {
     dv_rc unfit[RING_NUMBERS];    /* no request takes it */
     uint32_t room;           /* rows of a request; 0: any number */
     uint32_t over[RING_NUMBERS];  /* times that a request with it was committed */
+    uint32_t portion;             /* rows that are over at a time; 0: all of them */
+    uint8_t missing[64][DV_SNOWFLAKE_JOURNAL_ID]; /* ids that were refused of what is settled */
+    uint32_t missing_count;
     bool ended;              /* what dv_snow_pack_end() said */
     uint32_t closed;                  /* jobs */
     bool works_at_close;     /* the worker had begun by then */
@@ -59,9 +62,11 @@ void ring_assert_sound(void);
 struct dv_snow_pack *ring_start(void);
 void ring_send(const char *rows);
 
-/* Requests up to `unit` are committed, but for the rows of these numbers, up to a 0; those behind it are taken back; and the
- * batches that are over are finished, which makes these in all. */
+/* Requests up to `unit` are committed, but for the rows of these numbers, up to a 0; the same in two parts: the journal has it, and then so many
+ * rows are over, false if not all; those behind it are taken back; and the batches that are over are finished, which makes these in all. */
 void ring_settle(uint64_t unit, const uint32_t *refused);
+void ring_note_settled(uint64_t unit, const uint32_t *refused);
+bool ring_over(uint32_t most);
 void ring_take_back(uint64_t unit);
 void ring_finish(const char *settled);
 

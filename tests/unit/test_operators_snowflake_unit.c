@@ -15,7 +15,6 @@
 #include <cmocka.h>
 
 #include "engine/operator.h"
-#include "engine/random.h"
 #include "tests/unit/snowflake_ring.h"
 
 /* Rows that are rejected already do not travel, a batch of none is over at once, and a batch is finished when its last row is. */
@@ -429,55 +428,6 @@ static void closed_at_each_point(void **state)
         closed_at(*state, point);
 }
 
-/* One turn of whatever may happen; how many rows were refused. */
-static uint32_t anything(struct dv_random *dice, bool *refused, bool may_refuse)
-{
-    const struct dv_snow_load *load = &ring.load;
-    const uint64_t under_way = load->journal.unit - load->done;
-    const uint64_t what = dv_random_below(dice, 10);
-    ring.load.unit_most = 1 + (uint32_t)dv_random_below(dice, 200);
-    if (what < 6 && load->journal.unit - load->done < DV_SNOWFLAKE_UNITS_MAX - 1 && dv_snow_rests_any(load)) {
-        ring_send(NULL);
-    } else if (what < 8) {
-        ring_take_back(load->done + dv_random_below(dice, under_way + 1));
-    } else if (under_way > 0) {
-        const uint32_t bad[] = { may_refuse ? ring_first_away() : 0, 0 };
-        ring_settle(load->done + 1 + dv_random_below(dice, under_way), bad);
-        refused[bad[0]] = true;
-        return bad[0] != 0;
-    }
-    return 0;
-}
-
-/* More rows and requests than the ring and the table of requests have places. */
-static void each_row_once(void **state)
-{
-    static bool refused[RING_NUMBERS];
-    struct world *world = *state;
-    struct dv_random dice;
-    uint32_t count = 0;
-    dv_random_seed(&dice, 1);
-    for (uint32_t i = 0; i < 272; i++)
-        ring.sizes[i] = DV_BATCH_ROWS;
-    ring_begin(world, 100, 0);
-    assert_int_equal(ring.made, RING_CREDITS);
-    while (ring.settled_count < 272) {
-        count += anything(&dice, refused, count < 200);
-        dv_snow_finish_batches(&ring.load);
-        world_steps(world);
-    }
-    assert_true(count > 50);
-    assert_true(ring.load.journal.unit > 2 * DV_SNOWFLAKE_UNITS_MAX);
-    assert_int_equal(ring.load.away_first, 272 * DV_BATCH_ROWS - DV_SNOW_ROWS_MAX);
-    for (uint32_t number = 1; number <= 272 * DV_BATCH_ROWS; number++)
-        assert_int_equal(ring.over[number], 1);
-    assert_int_equal(world->letter_count, count);
-    for (unsigned i = 0; i < world->letter_count; i++)
-        assert_true(refused[strtoul(strstr(world->letter[i].payload, "\"n\":") + 4, NULL, 10)]);
-    ring_end(world);
-    assert_int_equal(world->rc, DV_OK);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,7 +443,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_is_short, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(nothing_fits, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(closed_at_each_point, ring_setup, world_teardown),
-        cmocka_unit_test_setup_teardown(each_row_once, ring_setup, world_teardown),
         cmocka_unit_test_setup_teardown(failed_while_it_is_made, ring_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
