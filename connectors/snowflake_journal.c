@@ -92,9 +92,8 @@ static dv_rc put_record(struct dv_snowflake_journal *journal, const struct dv_sn
     return DV_OK;
 }
 
-static void on_worker(struct dv_job *job)
+static void save(struct dv_snowflake_journal *journal)
 {
-    struct dv_snowflake_journal *journal = job->data;
     struct dv_snowflake_log *log = &journal->log;
     int error = dv_snowflake_log_compact(log, journal->ids.room, journal->writing.in_file);
     if (!log->spoilt) /* else there is no file that it could be added to */
@@ -102,9 +101,8 @@ static void on_worker(struct dv_job *job)
     journal->error = error;
 }
 
-static void after_save(struct dv_job *job)
+static void after_save(struct dv_snowflake_journal *journal)
 {
-    struct dv_snowflake_journal *journal = job->data;
     journal->reason = journal->error != 0 ? dv_sys_reason(journal->error) : NULL;
     if (journal->error != 0) {
         dv_timer_start(&journal->timer, DV_SNOWFLAKE_JOURNAL_RETRY_MS);
@@ -114,7 +112,7 @@ static void after_save(struct dv_job *job)
     journal->in_file = journal->writing.settled;
     journal->writing.used = 0;
     dv_snowflake_journal_save(journal);
-    journal->saved(journal->data);
+    journal->options.saved(journal->options.data);
 }
 
 static void on_timer(struct dv_timer *timer)
@@ -306,9 +304,9 @@ static void free_all(struct dv_snowflake_journal *journal)
 }
 
 /* The journal itself is replaced when it is compacted, so a lock on it would be lost. */
-static dv_rc lock(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options,
-                  struct dv_error *error)
+static dv_rc lock(struct dv_snowflake_journal *journal, struct dv_error *error)
 {
+    const struct dv_snowflake_journal_options *options = &journal->options;
     char locked[PATH_MAX];
     int length = snprintf(locked, sizeof locked, "%s.lock", options->path);
     if (length <= 0 || (size_t)length >= sizeof locked)
@@ -324,12 +322,12 @@ static dv_rc lock(struct dv_snowflake_journal *journal, const struct dv_snowflak
     return dv_error_set(error, DV_E_IO, "journal '%s': its lock: %s", options->path, strerror(errno));
 }
 
-static dv_rc prepare(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options,
-                     struct dv_error *error)
+static dv_rc read_all(struct dv_snowflake_journal *journal, struct dv_error *error)
 {
+    const struct dv_snowflake_journal_options *options = &journal->options;
     if (dv_snowflake_ids_init(&journal->ids, options->remember) != DV_OK)
         return dv_error_set(error, DV_E_MEMORY, "no memory for a journal");
-    DV_TRY(lock(journal, options, error));
+    DV_TRY(lock(journal, error));
     DV_TRY(dv_snowflake_log_open(&journal->log, options->sys, options->path, options->channel, on_head, on_record,
                                  journal, error));
     journal->in_file = journal->settled;
@@ -338,22 +336,39 @@ static dv_rc prepare(struct dv_snowflake_journal *journal, const struct dv_snowf
                : dv_error_set(error, DV_E_TAMPER, "journal '%s' is damaged: requests are missing", options->path);
 }
 
-dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
-                                const struct dv_snowflake_journal_options *options, struct dv_error *error)
+static void after_read(struct dv_snowflake_journal *journal)
+{
+    journal->opened = journal->rc == DV_OK;
+    if (!journal->opened)
+        free_all(journal);
+    journal->options.read(journal, journal->rc, &journal->fault);
+}
+
+static void on_worker(struct dv_job *job)
+{
+    struct dv_snowflake_journal *journal = job->data;
+    if (journal->opened)
+        save(journal);
+    else
+        journal->rc = read_all(journal, &journal->fault);
+}
+
+static void on_loop(struct dv_job *job)
+{
+    struct dv_snowflake_journal *journal = job->data;
+    if (journal->opened)
+        after_save(journal);
+    else
+        after_read(journal);
+}
+
+void dv_snowflake_journal_open(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options)
 {
     DV_ASSERT(options->remember >= DV_SNOWFLAKE_JOURNAL_IDS_MIN && options->remember <= DV_SNOWFLAKE_JOURNAL_IDS_MAX);
-    *journal = (struct dv_snowflake_journal){
-        .loop = options->loop, .saved = options->saved, .lock = -1, .log = { .fd = -1 }, .data = options->data
-    };
-    dv_rc rc = prepare(journal, options, error);
-    if (rc != DV_OK) {
-        free_all(journal);
-        return rc;
-    }
-    dv_job_init(&journal->job, journal->loop, on_worker, after_save, journal);
-    dv_timer_init(journal->loop, &journal->timer, on_timer, journal);
-    journal->opened = true;
-    return DV_OK;
+    *journal = (struct dv_snowflake_journal){ .options = *options, .lock = -1, .log = { .fd = -1 }, .held = true };
+    dv_timer_init(options->loop, &journal->timer, on_timer, journal);
+    dv_job_init(&journal->job, options->loop, on_worker, on_loop, journal);
+    dv_job_start(&journal->job);
 }
 
 /* What cannot be written now is found out again at the next start. */
@@ -361,19 +376,21 @@ static void write_rest(struct dv_snowflake_journal *journal, bool worked)
 {
     bool left = journal->writing.used > 0 && (!worked || journal->error != 0);
     if (left)
-        on_worker(&journal->job);
+        save(journal);
     if (journal->pending.used == 0 || (left && journal->error != 0))
         return;
     turn_page(journal);
-    on_worker(&journal->job);
+    save(journal);
 }
 
 void dv_snowflake_journal_close(struct dv_snowflake_journal *journal)
 {
-    if (!journal->opened)
+    if (!journal->held)
         return;
-    journal->opened = false;
-    write_rest(journal, dv_job_close(&journal->job));
+    bool worked = dv_job_close(&journal->job);
+    if (journal->opened)
+        write_rest(journal, worked);
+    journal->held = journal->opened = false;
     dv_timer_close(&journal->timer);
     free_all(journal);
 }

@@ -35,6 +35,21 @@ struct dv_snowflake_page {
     uint64_t in_file; /* without them: requests up to it can be compacted */
 };
 
+struct dv_snowflake_journal;
+
+/* Where it is, and whose it is. */
+struct dv_snowflake_journal_options {
+    struct dv_loop *loop;
+    const struct dv_sys *sys; /* &dv_sys_real */
+    const char *path;         /* lent until it is read */
+    uint64_t channel;         /* hash of whose it is: another channel's journal is refused */
+    uint32_t remember;        /* ids, at least DV_SNOWFLAKE_JOURNAL_IDS_MIN */
+    /* From the loop: it was read, and can be used from now on; or why not, with a text. It may be closed inside. */
+    void (*read)(struct dv_snowflake_journal *journal, dv_rc rc, const struct dv_error *error);
+    void (*saved)(void *data); /* from the loop: more is durable */
+    void *data;
+};
+
 /* The journal. Lives in memory of the owner's that must stay until the loop has run dry after close(). All but the first
  * block is private. */
 struct dv_snowflake_journal {
@@ -44,7 +59,7 @@ struct dv_snowflake_journal {
     uint64_t ticket;    /* of what was entered, settled or taken back last */
     const char *reason; /* why nothing is written, a literal, or NULL */
 
-    struct dv_loop *loop;
+    struct dv_snowflake_journal_options options;
     struct dv_snowflake_ids ids;              /* to be asked with its own functions */
     uint64_t randoms[DV_SNOWFLAKE_UNITS_MAX]; /* of the requests behind `settled`, by their numbers */
     bool known[DV_SNOWFLAKE_UNITS_MAX];       /* those */
@@ -56,28 +71,16 @@ struct dv_snowflake_journal {
     struct dv_snowflake_log log;               /* the worker's while it works */
     int lock;                                  /* of one owner at a time */
     int error;
-    void (*saved)(void *data);
-    void *data;
+    dv_rc rc; /* of reading, as what follows */
+    struct dv_error fault;
     struct dv_job job;
     struct dv_timer timer;
-    bool opened;
+    bool held, opened; /* from open() to close(); it was read: until then it is the worker's */
 };
 
-/* Where it is, and whose it is. */
-struct dv_snowflake_journal_options {
-    struct dv_loop *loop;
-    const struct dv_sys *sys; /* &dv_sys_real */
-    const char *path;
-    uint64_t channel;          /* hash of whose it is: another channel's journal is refused */
-    uint32_t remember;         /* ids, at least DV_SNOWFLAKE_JOURNAL_IDS_MIN */
-    void (*saved)(void *data); /* from the loop: more is durable */
-    void *data;
-};
-
-/* Opens and reads it; may block. DV_E_FENCED: somebody has it open; DV_E_CONFIG: it is another channel's, or of an earlier
- * version; DV_E_TAMPER: it is damaged; DV_E_IO; DV_E_MEMORY. */
-DV_CHECKED dv_rc dv_snowflake_journal_open(struct dv_snowflake_journal *journal,
-                                           const struct dv_snowflake_journal_options *options, struct dv_error *error);
+/* Begins to open and read it; the rest comes by `read`. A worker does that: a million ids take a tenth of a second. DV_E_FENCED: somebody has
+ * it open; DV_E_CONFIG: it is another channel's, or of an earlier version; DV_E_TAMPER: it is damaged; DV_E_IO; DV_E_MEMORY. */
+void dv_snowflake_journal_open(struct dv_snowflake_journal *journal, const struct dv_snowflake_journal_options *options);
 
 /* Begins the next request, under a token that nobody else makes; there must be room (has_room), and none begun. Then a note() for each of its
  * records, from which on they are found, and enter() or cancel(). */
@@ -112,7 +115,7 @@ void dv_snowflake_journal_drop(struct dv_snowflake_journal *journal, const uint8
 /* The number in a token; UINT64_MAX: it is none. "" is 0. */
 uint64_t dv_snowflake_token_number(const char *token);
 
-/* Waits for what is being written, writes what is not, and closes; may block. Accepts a zeroed one. */
+/* Waits for what is being read or written, writes what is not, and closes; may block. Accepts a zeroed one. */
 void dv_snowflake_journal_close(struct dv_snowflake_journal *journal);
 
 #endif

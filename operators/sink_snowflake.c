@@ -159,29 +159,35 @@ static void take_early(struct dv_node *node)
     }
 }
 
+static void on_ready(struct dv_node *node, dv_rc rc)
+{
+    struct sink_snowflake *sink = dv_state(node);
+    sink->ready = rc == DV_OK;
+    if (rc == DV_OK)
+        take_early(node);
+    else
+        refuse_all(node, rc);
+}
+
 static dv_rc open_mode(struct dv_node *node)
 {
     struct sink_snowflake *sink = dv_state(node);
     if (sink->options.mode == DV_SNOW_SQL)
         return dv_snow_sql_open(node, &sink->options, sink->columns, &sink->snowflake, &sink->sql);
-    return dv_snow_stream_open(node, &sink->options, &sink->snowflake, &sink->stream);
+    return dv_snow_stream_open(node, &sink->options, &sink->snowflake, on_ready, &sink->stream);
 }
 
 static void on_preflight(struct dv_snow_preflight *preflight)
 {
     struct dv_node *node = preflight->data;
-    struct sink_snowflake *sink = dv_state(node);
     dv_rc rc = preflight->rc;
     if (rc == DV_OK)
         rc = open_mode(node);
     else
         rc = dv_fail(node, rc, "Snowflake: %s", preflight->error.text);
     dv_snow_preflight_close(preflight);
-    sink->ready = rc == DV_OK;
-    if (rc == DV_OK)
-        take_early(node);
-    else
-        refuse_all(node, rc);
+    if (rc != DV_HOLD)
+        on_ready(node, rc);
 }
 
 static dv_rc process(struct dv_node *node, struct dv_batch *batch)
@@ -203,7 +209,7 @@ static const char *waits(struct dv_node *node)
     if (sink->rc != DV_OK)
         return dv_rc_text(sink->rc);
     if (!sink->ready)
-        return waits != NULL ? waits : "the table is being looked at";
+        return waits != NULL ? waits : sink->stream != NULL ? "the journal is being read" : "the table is being looked at";
     return sink->sql != NULL ? dv_snow_sql_waits(sink->sql) : dv_snow_stream_waits(sink->stream);
 }
 

@@ -28,10 +28,11 @@ const struct dv_snow_options *dv_sink_snowflake_options(const struct dv_node *no
  * told now; and what opening an account says. */
 DV_CHECKED dv_rc dv_sink_snowflake_look(const struct dv_node *node, struct dv_error *error);
 
-/* sink_snowflake_stream.c: opens a stream over an account; *ret is in the node's arena, and to be closed, also after an error
- * unless it is still NULL. Close it before the account. */
-DV_CHECKED dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *options,
-                                     struct dv_snowflake *snowflake, struct dv_snow_stream **ret);
+/* sink_snowflake_stream.c: opens a stream over an account. DV_HOLD: its journal is being read, after which `ready` comes, with DV_OK or what
+ * the node has failed with; nothing may be taken before. *ret is in the node's arena, and to be closed, also after an error unless it is
+ * still NULL. Close it before the account. */
+DV_CHECKED dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *options, struct dv_snowflake *snowflake,
+                                     void (*ready)(struct dv_node *node, dv_rc rc), struct dv_snow_stream **ret);
 void dv_snow_stream_close(struct dv_snow_stream *stream);
 
 /* For `.process` and `.waits`. */

@@ -275,19 +275,31 @@ static dv_rc open_channel(struct dv_snow_stream *stream, struct dv_error *error)
     return dv_snowflake_channel_open(stream->channel, stream->snowflake, &config, error);
 }
 
-static dv_rc open_all(struct dv_snow_stream *stream, struct dv_error *error)
+static void on_read(struct dv_snowflake_journal *journal, dv_rc rc, const struct dv_error *error)
 {
+    struct dv_snow_stream *stream = journal->options.data;
     struct dv_snow_load *load = stream->load;
-    const struct dv_snowflake_journal_options journal = { .loop = dv_node_loop(load->node),
+    struct dv_error fault = *error;
+    if (rc == DV_OK) {
+        load->done = stream->committed = stream->sure = journal->settled;
+        rc = open_channel(stream, &fault);
+    }
+    if (rc != DV_OK)
+        (void)dv_fail(load->node, rc, "Snowflake: %s", fault.text);
+    stream->ready(load->node, rc);
+}
+
+static void open_journal(struct dv_snow_stream *stream)
+{
+    const struct dv_snowflake_journal_options options = { .loop = dv_node_loop(stream->load->node),
                                                           .sys = &dv_sys_real,
                                                           .path = stream->options->journal,
+                                                          .read = on_read,
                                                           .saved = on_saved,
                                                           .remember = (uint32_t)stream->options->remember,
                                                           .data = stream,
                                                           .channel = hash_of(stream) };
-    DV_TRY(dv_snowflake_journal_open(&load->journal, &journal, error));
-    load->done = stream->committed = stream->sure = load->journal.settled;
-    return open_channel(stream, error);
+    dv_snowflake_journal_open(&stream->load->journal, &options);
 }
 
 /* A stream and all that it points to. */
@@ -324,21 +336,21 @@ static struct dv_snow_stream *make_stream(struct dv_node *node, const struct dv_
 }
 
 dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *options, struct dv_snowflake *snowflake,
-                          struct dv_snow_stream **ret)
+                          void (*ready)(struct dv_node *node, dv_rc rc), struct dv_snow_stream **ret)
 {
-    struct dv_error error = { 0 };
     struct dv_snow_stream *stream = make_stream(node, options, snowflake);
     if (stream == NULL)
         return dv_fail(node, DV_E_MEMORY, "no memory for a stream");
     *ret = stream;
+    stream->ready = ready;
     DV_TRY(dv_snow_load_open(stream->load, node));
     if (!write_names(stream))
         return dv_fail(node, DV_E_CONFIG, "the names of table, pipe and channel are too long");
     dv_timer_init(dv_node_loop(node), &stream->timer, on_timer, stream);
     dv_timer_init(dv_node_loop(node), &stream->again, on_timer, stream);
     dv_timer_init(dv_node_loop(node), &stream->behind, dv_snow_stream_on_behind, stream);
-    dv_rc rc = open_all(stream, &error);
-    return rc == DV_OK ? DV_OK : dv_fail(node, rc, "Snowflake: %s", error.text);
+    open_journal(stream);
+    return DV_HOLD;
 }
 
 void dv_snow_stream_close(struct dv_snow_stream *stream)

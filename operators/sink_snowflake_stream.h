@@ -5,6 +5,7 @@
 
 #include "engine/loop.h"
 
+struct dv_node;
 struct dv_snow_ask;
 struct dv_snow_load;
 struct dv_snow_options;
@@ -17,6 +18,7 @@ struct dv_snowflake_channel;
 struct dv_snow_stream {
     const struct dv_snow_options *options;
     struct dv_snowflake *snowflake;
+    void (*ready)(struct dv_node *node, dv_rc rc);
     bool halted;
     dv_rc rc; /* why */
     const char *reason;

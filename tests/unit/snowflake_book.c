@@ -14,17 +14,41 @@ static void on_saved(void *data)
     ((struct book *)data)->saves++;
 }
 
-dv_rc book_open(struct world *world, struct book *book, uint64_t channel, struct dv_error *error)
+static void on_read(struct dv_snowflake_journal *journal, dv_rc rc, const struct dv_error *error)
+{
+    struct book *book = journal->options.data;
+    assert_false(book->is_read);
+    book->is_read = true;
+    book->rc = rc;
+    book->error = *error;
+    if (book->closes)
+        dv_snowflake_journal_close(journal);
+}
+
+void book_begin(struct world *world, struct book *book, uint64_t channel)
 {
     const struct dv_snowflake_journal_options options = { .loop = &world->loop.base,
                                                           .sys = &faulty_sys,
                                                           .path = world_path(world, "deep/out.journal"),
                                                           .channel = channel,
                                                           .remember = BOOK_IDS,
+                                                          .read = on_read,
                                                           .saved = on_saved,
                                                           .data = book };
+    dv_snowflake_journal_open(&book->journal, &options);
+    assert_false(book->is_read);
+}
+
+dv_rc book_open(struct world *world, struct book *book, uint64_t channel, struct dv_error *error)
+{
     memset(book, 0, sizeof *book);
-    return dv_snowflake_journal_open(&book->journal, &options, error);
+    book_begin(world, book, channel);
+    world_run_until(world, &book->is_read);
+    if (error != NULL)
+        *error = book->error;
+    if (book->rc != DV_OK)
+        book_close(world, book);
+    return book->rc;
 }
 
 void book_open_fine(struct world *world, struct book *book)

@@ -12,11 +12,15 @@ enum { BOOK_IDS = DV_SNOWFLAKE_JOURNAL_IDS_MIN };
 struct book {
     struct dv_snowflake_journal journal;
     uint64_t saves;
+    bool is_read, closes; /* closes: as soon as it is */
+    dv_rc rc;
+    struct dv_error error;
 };
 
-/* Opens "deep/out.journal" of a channel, or of 7 without a fault; what a record's number is as an id; where it was sent; a request of records, not
+/* Begins to open "deep/out.journal" of a channel; opens it; or that of 7 without a fault; what a record's number is as an id; where it was sent; a request of records, not
  * saved yet; what is not saved is saved; both; and the journal's own calls, which must be fine. After a crash only what is durable is there.
  * book_missing() gives how many records of the requests behind `from`, up to `to`, are not among `numbers`. */
+void book_begin(struct world *world, struct book *book, uint64_t channel);
 dv_rc book_open(struct world *world, struct book *book, uint64_t channel, struct dv_error *error);
 void book_open_fine(struct world *world, struct book *book);
 const uint8_t *book_id(uint64_t number);

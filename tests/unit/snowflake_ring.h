@@ -23,12 +23,16 @@ extern struct ring {
     uint8_t missing[64][DV_SNOWFLAKE_JOURNAL_ID]; /* ids that were refused of what is settled */
     uint32_t missing_count;
     bool ended;              /* what dv_snow_pack_end() said */
+    dv_rc read;                   /* what reading the journal said */
     uint32_t closed;                  /* jobs */
     bool works_at_close;     /* the worker had begun by then */
     char settled[RING_TEXT];      /* batches, in order */
     uint32_t settled_count;
     char text[RING_TEXT];
 } ring;
+
+/* The source of numbers, for another's sink: ring.sizes and ring.batch_count say of which batches. */
+extern const struct dv_operator ring_source;
 
 /* cmocka's setup; world_teardown() is the end. */
 int ring_setup(void **state);

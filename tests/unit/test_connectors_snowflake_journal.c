@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -233,6 +234,34 @@ static void forgets_what_was_refused(void **state)
     book_close(world, &book);
 }
 
+/* At once, when the worker has begun or not; and when it comes home: nothing is left open, and the lock is free. */
+static void closes_while_it_is_read(void **state)
+{
+    struct world *world = *state;
+    struct book book;
+    book_open_fine(world, &book);
+    book_send(world, &book, 1, 3);
+    book_close(world, &book);
+    for (unsigned round = 0; round < 50; round++) {
+        memset(&book, 0, sizeof book);
+        book_begin(world, &book, 7);
+        (void)usleep(20 * round);
+        book_close(world, &book);
+        assert_false(book.is_read);
+    }
+    for (uint64_t channel = 7; channel <= 8; channel++) {
+        memset(&book, 0, sizeof book);
+        book.closes = true;
+        book_begin(world, &book, channel);
+        world_run_until(world, &book.is_read);
+        assert_int_equal(book.rc, channel == 7 ? DV_OK : DV_E_CONFIG);
+        book_close(world, &book);
+    }
+    book_open_fine(world, &book);
+    assert_int_equal(book_find(&book, 3), 1);
+    book_close(world, &book);
+}
+
 static void survives_without_memory(void **state)
 {
     struct world *world = *state;
@@ -274,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(takes_back_what_was_not_taken, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(enters_what_there_is_room_for, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(forgets_what_was_refused, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(closes_while_it_is_read, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(survives_without_memory, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
