@@ -253,13 +253,10 @@ static uint32_t all_of_them(void)
     return count;
 }
 
-void ring_begin(struct world *world, uint32_t unit_most, uint32_t count, ...)
+void ring_begin_with(struct world *world, uint32_t unit_most, const uint32_t *sizes)
 {
-    va_list sizes;
-    va_start(sizes, count);
-    for (uint32_t i = 0; i < count; i++)
-        ring.sizes[i] = va_arg(sizes, uint32_t);
-    va_end(sizes);
+    const uint32_t count = sizes[0];
+    memcpy(ring.sizes, sizes + 1, count * sizeof *sizes);
     ring.batch_count = count > 0 ? count : all_of_them();
     assert_true(world_load(world, "  in: { op: source, from: numbers, schema: count }\n  out: { op: ring, after: in }\n"));
     world_begin(world, "");

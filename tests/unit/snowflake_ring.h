@@ -37,9 +37,10 @@ extern const struct dv_operator ring_source;
 /* cmocka's setup; world_teardown() is the end. */
 int ring_setup(void **state);
 
-/* A run whose source makes batches of so many rows (a count of 0: as ring.sizes says), all of them held; requests are of `unit_most`. And its end, with all that is left of it;
+/* A run whose source makes batches of so many rows (first how many batches; 0: as ring.sizes says), all of them held; requests are of `unit_most`. And its end, with all that is left of it;
  * then everything is as it was before. */
-void ring_begin(struct world *world, uint32_t unit_most, uint32_t count, ...);
+#define ring_begin(world, unit_most, ...) ring_begin_with(world, unit_most, (const uint32_t[]){ __VA_ARGS__ })
+void ring_begin_with(struct world *world, uint32_t unit_most, const uint32_t *sizes);
 void ring_end(struct world *world);
 
 /* The worker's part of a job, and what comes back of it. */
