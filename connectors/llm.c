@@ -328,7 +328,7 @@ dv_rc dv_llm_embed(struct dv_llm *llm, struct dv_llm_embedding *embedding)
     embedding->rc = DV_OK;
     embedding->reason = NULL;
     embedding->tokens_in = 0;
-    embedding->spent = embedding->other_width = false;
+    embedding->spent = embedding->other_width = embedding->doubtful = false;
     embedding->talk = NULL;
     DV_TRY(make_talk(llm, &(struct dv_llm_talk){ .llm = llm, .embedding = embedding }, &talk));
     embedding->talk = talk;

@@ -83,12 +83,14 @@ struct dv_llm_embedding {
     enum dv_llm_task task;           /* gemini's two sides must differ */
     const char *tenant;
     float *rows; /* to fill: [count][dims], each of length 1 */
+    bool well;   /* a plain word was taken a moment ago: what is refused for no known reason is so for its texts */
     void (*on_end)(struct dv_llm_embedding *embedding);
     void *data; /* the caller's */
 
     dv_rc rc; /* DV_OK, or as of a prompt */
     const char *reason;
     uint32_t tokens_in;
+    bool doubtful;    /* of DV_E_DEPENDENCY: refused for no known reason, so a text may be at fault, or the service */
     bool spent;       /* of DV_E_LIMIT: the tokens of the day are, whatever the texts */
     bool other_width; /* of DV_E_DATA: vectors of other dimensions came, which is the model's and not the texts' */
 

@@ -163,7 +163,7 @@ static bool says(const struct dv_llm_talk *talk, const struct dv_llm_text *said,
 /* A model that is not in the account's region is refused as a wrong argument is: only the words tell. */
 struct dv_llm_verdict dv_llm_cortex_words(const struct dv_llm_talk *talk, const struct dv_llm_text *said)
 {
-    bool many = has(said, "max tokens of") && says(talk, said, "exceeded");
+    bool many = says(talk, said, "max tokens of") && has(said, "exceeded");
     if (many || says(talk, said, "tokens exceeded") || says(talk, said, "context length") || says(talk, said, "context window"))
         return (struct dv_llm_verdict){ .rc = DV_E_LIMIT, .reason = "the prompt is longer than the model can take" };
     if (says(talk, said, "unknown model") || (has(said, "model") && says(talk, said, "available in your region")))

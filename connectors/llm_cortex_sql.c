@@ -90,7 +90,8 @@ static void on_words(struct dv_snowflake_statement *statement, const char *text,
 }
 
 /* Texts are at fault where a value is, or there are too many, or the words say so. A statement that is refused for no reason that is
- * known is refused to all of them: Cortex says the same whether it is overloaded or has no such model any more. */
+ * known is refused to all of them, unless others are taken just now: Cortex says the same whether it is overloaded, has no such model
+ * any more or does not like a text. */
 static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
 {
     const struct dv_snowflake_statement *statement = &talk->statement;
@@ -100,6 +101,9 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk)
         return talk->verdict;
     if (statement->rc == DV_E_FAILED && talk->verdict.rc != DV_OK)
         return talk->verdict;
+    if (statement->rc == DV_E_FAILED && talk->embedding->well)
+        return (struct dv_llm_verdict){ .rc = DV_E_DATA, .reason = "the service refuses a text" };
+    talk->embedding->doubtful = statement->rc == DV_E_FAILED;
     dv_rc rc = statement->rc == DV_E_FAILED ? DV_E_DEPENDENCY : statement->rc;
     return (struct dv_llm_verdict){ .rc = rc,
                                     .reason = statement->reason,

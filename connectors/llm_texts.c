@@ -8,6 +8,8 @@
 #include "connectors/embedder.h"
 #include "engine/memory.h"
 
+enum { LANES_ALL = DV_LLM_LANES + 1 };
+
 /* ---- windows ---- */
 
 static bool is_blank(const char *text, size_t length)
@@ -126,6 +128,7 @@ static void spare(struct dv_llm_texts *texts)
             continue;
         text->refused = text->whole = false;
         text->cut = text->done = 0;
+        memset(text->vector, 0, texts->width * sizeof *text->vector); /* another of its windows may have been taken */
     }
 }
 
@@ -144,6 +147,7 @@ static bool ask_range(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
                                                  .task = texts->task,
                                                  .tenant = texts->tenant,
                                                  .rows = lane->rows,
+                                                 .well = texts->well && !texts->proving,
                                                  .on_end = on_end,
                                                  .data = lane };
     lane->busy = dv_llm_embed(texts->llm, &lane->embedding) == DV_OK;
@@ -163,9 +167,15 @@ static void push(struct dv_llm_lane *lane, uint16_t from, uint16_t to)
     lane->todo_count++;
 }
 
+/* A question is one text, and goes on without a vector. */
+static bool is_doubted(const struct dv_llm_texts *texts)
+{
+    return texts->doubted && texts->task != DV_LLM_QUERY;
+}
+
 static void go_on(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
 {
-    if (texts->rc != DV_OK)
+    if (texts->rc != DV_OK || is_doubted(texts))
         return;
     if (lane->todo_count == 0) {
         uint16_t count = fill(texts, lane);
@@ -176,31 +186,60 @@ static void go_on(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
     (void)ask_range(texts, lane);
 }
 
+static void go_on_all(struct dv_llm_texts *texts)
+{
+    for (uint32_t i = 0; i < DV_LLM_LANES; i++)
+        go_on(texts, &texts->lanes[i]);
+}
+
+/* The halves of what was asked for come next; one alone comes once more. */
+static void split(struct dv_llm_lane *lane)
+{
+    uint16_t middle = (uint16_t)(lane->from + (lane->to - lane->from) / 2);
+    push(lane, middle, lane->to);
+    if (middle > lane->from)
+        push(lane, lane->from, middle);
+}
+
 /* One of the texts is at fault: the halves tell which. */
 static void halve(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
 {
-    uint16_t middle = (uint16_t)(lane->from + (lane->to - lane->from) / 2);
-    if (lane->to - lane->from == 1) {
-        texts->texts[lane->of[lane->from]].refused = true;
-        texts->texts[lane->of[lane->from]].whole = true;
+    if (lane->to - lane->from > 1) {
+        split(lane);
         return;
     }
-    push(lane, middle, lane->to);
-    push(lane, lane->from, middle);
+    texts->texts[lane->of[lane->from]].refused = true;
+    texts->texts[lane->of[lane->from]].whole = true;
+}
+
+static bool ask_plain_word(struct dv_llm_texts *texts)
+{
+    struct dv_llm_lane *lane = &texts->lanes[DV_LLM_LANES];
+    texts->proving = true;
+    lane->todo_count = 0;
+    lane->windows[0] = (struct dv_llm_text){ "one", 3 };
+    push(lane, 0, 1);
+    return ask_range(texts, lane);
 }
 
 /* A wrong model or setting is refused with every text, and so may be anything while the service is not well. Questions go on
  * without a vector either way. */
 static bool prove(struct dv_llm_texts *texts)
 {
-    struct dv_llm_lane *lane = &texts->lanes[0];
-    if (texts->rc != DV_OK || texts->task == DV_LLM_QUERY || !any_refused(texts))
+    return texts->rc == DV_OK && texts->task != DV_LLM_QUERY && any_refused(texts) && ask_plain_word(texts);
+}
+
+/* Nothing is under way, and a doubt is to be cleared, or was. False: there is none, or nothing to go on with. */
+static bool clear_doubt(struct dv_llm_texts *texts)
+{
+    if (texts->rc != DV_OK || !is_doubted(texts))
         return false;
-    texts->proving = true;
-    lane->todo_count = 0;
-    lane->windows[0] = (struct dv_llm_text){ "one", 3 };
-    push(lane, 0, 1);
-    return ask_range(texts, lane);
+    if (!texts->proving)
+        return ask_plain_word(texts);
+    texts->proving = texts->doubted = false;
+    texts->well = true;
+    go_on_all(texts);
+    return texts->busy > 0;
 }
 
 static bool is_of_texts(const struct dv_llm_embedding *embedding)
@@ -212,10 +251,13 @@ static void note_end(struct dv_llm_texts *texts, struct dv_llm_lane *lane)
 {
     const struct dv_llm_embedding *embedding = &lane->embedding;
     bool of_texts = is_of_texts(embedding);
+    texts->doubted = texts->doubted || embedding->doubtful;
     if (embedding->rc == DV_OK && !texts->proving) {
         add_rows(texts, lane);
     } else if (of_texts && !texts->proving) {
         halve(texts, lane);
+    } else if (embedding->doubtful && is_doubted(texts) && !texts->proving) {
+        split(lane);
     } else if (embedding->rc != DV_OK) {
         texts->rc = embedding->other_width ? DV_E_CONFIG : DV_E_DEPENDENCY;
         texts->reason =
@@ -232,7 +274,7 @@ static void on_end(struct dv_llm_embedding *embedding)
     note_end(texts, lane);
     if (!texts->proving)
         go_on(texts, lane);
-    if (texts->busy > 0)
+    if (texts->busy > 0 || clear_doubt(texts))
         return;
     settle(texts);
     if (!texts->proving && prove(texts))
@@ -248,11 +290,13 @@ bool dv_llm_texts_ask(struct dv_llm_texts *texts)
     texts->rc = DV_OK;
     texts->reason = NULL;
     texts->next = texts->at = 0;
-    texts->proving = false;
-    for (uint32_t i = 0; i < DV_LLM_LANES; i++) {
+    texts->proving = texts->well = false;
+    for (uint32_t i = 0; i < DV_LLM_LANES; i++)
         texts->lanes[i].todo_count = 0;
-        go_on(texts, &texts->lanes[i]);
-    }
+    if (is_doubted(texts))
+        (void)ask_plain_word(texts);
+    else
+        go_on_all(texts);
     if (texts->busy == 0)
         settle(texts);
     return texts->busy > 0;
@@ -260,28 +304,35 @@ bool dv_llm_texts_ask(struct dv_llm_texts *texts)
 
 void dv_llm_texts_cancel(struct dv_llm_texts *texts)
 {
-    for (uint32_t i = 0; texts->lanes != NULL && i < DV_LLM_LANES; i++) {
+    for (uint32_t i = 0; texts->lanes != NULL && i < LANES_ALL; i++) {
         if (texts->lanes[i].busy)
             dv_llm_embed_cancel(texts->llm, &texts->lanes[i].embedding);
         texts->lanes[i].busy = false;
     }
-    if (texts->busy > 0)
+    if (texts->busy > 0) {
         settle(texts);
+        spare(texts); /* it was not proved that they are at fault */
+    }
     texts->busy = 0;
 }
 
 /* ---- life ---- */
+
+/* Room for the vectors of a lane's request. */
+static size_t rows_of(const struct dv_llm_texts *texts, uint32_t lane)
+{
+    return (lane < DV_LLM_LANES ? texts->per_request : (size_t)1) * texts->width;
+}
 
 dv_rc dv_llm_texts_open(struct dv_llm_texts *texts)
 {
     DV_ASSERT(texts->width > 0 && texts->width <= DV_LLM_WIDTH_MAX && texts->per_request > 0 &&
               texts->per_request <= DV_LLM_TEXTS_MAX);
     DV_ASSERT(texts->window_bytes > 8 && texts->window_bytes <= DV_LLM_REQUEST_BYTES);
-    texts->lanes = dv_memory_zeroed(DV_LLM_LANES, sizeof *texts->lanes);
-    for (uint32_t i = 0; texts->lanes != NULL && i < DV_LLM_LANES; i++) {
+    texts->lanes = dv_memory_zeroed(LANES_ALL, sizeof *texts->lanes);
+    for (uint32_t i = 0; texts->lanes != NULL && i < LANES_ALL; i++) {
         texts->lanes[i].texts = texts;
-        texts->lanes[i].rows =
-            dv_memory_zeroed((size_t)texts->per_request * texts->width, sizeof *texts->lanes[i].rows);
+        texts->lanes[i].rows = dv_memory_zeroed(rows_of(texts, i), sizeof *texts->lanes[i].rows);
         if (texts->lanes[i].rows == NULL) {
             dv_llm_texts_close(texts);
             return DV_E_MEMORY;
@@ -292,11 +343,10 @@ dv_rc dv_llm_texts_open(struct dv_llm_texts *texts)
 
 void dv_llm_texts_close(struct dv_llm_texts *texts)
 {
-    size_t bytes = (size_t)texts->per_request * texts->width * sizeof(float);
     dv_llm_texts_cancel(texts);
-    for (uint32_t i = 0; texts->lanes != NULL && i < DV_LLM_LANES; i++) {
+    for (uint32_t i = 0; texts->lanes != NULL && i < LANES_ALL; i++) {
         if (texts->lanes[i].rows != NULL)
-            explicit_bzero(texts->lanes[i].rows, bytes);
+            explicit_bzero(texts->lanes[i].rows, rows_of(texts, i) * sizeof(float));
         dv_memory_free(texts->lanes[i].rows);
     }
     dv_memory_free(texts->lanes);

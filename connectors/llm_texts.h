@@ -4,7 +4,8 @@
  * A long text is cut into windows, at blanks where there are some; its vector is the mean of theirs, each as heavy as it is long, of
  * length 1. Windows go out by the request, some requests at a time. If the service will not have a request, its halves are asked for,
  * until it is known which text it is that it refuses; that counts if it takes a plain word then. If it does not, it is asked wrongly or is
- * not well, and no text is refused. Any other failure ends the asking; texts that are complete by then have their vector, and are not
+ * not well, and no text is refused. If it does not tell whether a text or the service is at fault, the plain word is asked for first, so
+ * that an outage costs few requests. Any other failure ends the asking; texts that are complete by then have their vector, and are not
  * asked for again when the rest is. */
 #ifndef DV_CONNECTORS_LLM_TEXTS_H
 #define DV_CONNECTORS_LLM_TEXTS_H
@@ -12,7 +13,7 @@
 #include "connectors/llm.h"
 
 enum {
-    DV_LLM_LANES = 4,        /* requests at a time */
+    DV_LLM_LANES = 4,        /* requests at a time, and one for a plain word */
     DV_LLM_WINDOWS_MAX = 64, /* of a text: what is behind is not read */
     DV_LLM_ASKED_MAX = 256,  /* texts of one asking */
     DV_LLM_WIDTH_MAX = 4096,
@@ -55,6 +56,8 @@ struct dv_llm_texts {
     const char *reason;
 
     bool proving;    /* a plain word is asked for, since texts were refused */
+    bool doubted;    /* refused for no known reason, now or when asked last: the plain word comes before any text */
+    bool well;       /* it was taken since */
     size_t next, at; /* of the texts; bytes of that text that were cut */
     struct dv_llm_lane *lanes;
     uint32_t busy;
