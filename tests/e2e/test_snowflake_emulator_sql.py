@@ -390,6 +390,23 @@ def test_a_user_as_the_pages_make_one(snow, caller):
     refused(caller.sql("CREATE ROLE MORE", database=None, schema=None), "003001", "42501")
 
 
+def test_a_session_has_all_roles_of_its_user(snow, caller):
+    """Beside the one that it says, unless the user was made with DEFAULT_SECONDARY_ROLES = (): as since the bundle 2024_08. Only CREATE asks the one alone."""
+    der = Caller.other_key()
+    key = der.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    snow.query("CREATE ROLE FEW; CREATE ROLE MANY; CREATE TABLE KEPT (A NUMBER); GRANT USAGE ON DATABASE DV TO ROLE FEW; GRANT USAGE, CREATE TABLE ON SCHEMA DV.PUBLIC TO ROLE MANY; "
+               "GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE FEW; GRANT SELECT ON TABLE KEPT TO ROLE FEW; GRANT OWNERSHIP ON TABLE KEPT TO ROLE MANY")
+    snow.query("CREATE USER BOTH TYPE = SERVICE DEFAULT_ROLE = FEW RSA_PUBLIC_KEY = '" + "".join(key.split("\n")[1:-2]) + "'")
+    snow.query("GRANT ROLE FEW TO USER BOTH; GRANT ROLE MANY TO USER BOTH")
+    caller.token = caller.jwt(key=der, user="BOTH")
+    refused(caller.sql("CREATE TABLE MORE (A NUMBER)", role="FEW", warehouse=None), "003001", "42501")
+    snow.query("ALTER USER BOTH SET DEFAULT_SECONDARY_ROLES = ()")
+    refused(caller.sql("DROP TABLE KEPT", role="FEW", warehouse=None), "003001", "42501")
+    snow.query("ALTER USER BOTH SET DEFAULT_SECONDARY_ROLES = ('ALL')")
+    assert caller.sql("DROP TABLE KEPT", role="FEW", warehouse=None).status == 200
+    snow.query("DROP USER BOTH; DROP ROLE FEW; DROP ROLE MANY")
+
+
 def test_a_channel_needs_what_its_role_was_granted(snow, caller):
     """INSERT and USAGE; OPERATE for a pipe that somebody made. A role of the scoped token's, else the user's own."""
     snow.query("CREATE ROLE SENDER; GRANT ROLE SENDER TO USER DATAVAULT; CREATE OR REPLACE PIPE OWN AS COPY INTO WIDE (DV_ID) FROM (SELECT $1:i FROM "
