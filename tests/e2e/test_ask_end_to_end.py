@@ -83,7 +83,7 @@ class Scene(HttpWorld):
             done = self.run("migrate", f"{name}.yaml", env=env)
             assert done.returncode == 0, done.stderr
         process = self.start("run", f"{name}.yaml", env=env)
-        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 20), process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/readyz")[0] == 200, 60), process.log.read_text()
 
     def judged(self):
         found = re.search(rb'datavault_node_figure\{[^}]*node="rising"[^}]*"windows"[^}]*\} (\d+)', get(self.ports["intake"], "/metrics")[1])
@@ -93,9 +93,10 @@ class Scene(HttpWorld):
         """One window's records; back when it was judged, so that the next ones are at the beginning of theirs."""
         records = [{"patient_id": f"p-{number}-{name}-{i}", "diagnosis": name} for name, count in counts.items() for i in range(count)]
         before = self.judged()
-        self.redis.client().pipeline([["XADD", "patients", "*", "data", json.dumps(record)] for record in [*records, *extra]])
+        adds = [["XADD", "patients", "*", "data", json.dumps(record)] for record in [*records, *extra]]
+        self.redis.client().pipeline([["MULTI"], *adds, ["EXEC"]])  # all at once, since no window may end among them
         self.sent += [*records, *extra]
-        assert wait_for(lambda: self.judged() > before, 20), self.running[0].log.read_text()
+        assert wait_for(lambda: self.judged() > before, 60), self.running[0].log.read_text()
 
     def patient(self, note, diagnosis):
         record = self.canaries.healthcare(diagnosis=diagnosis)
@@ -108,9 +109,9 @@ class Scene(HttpWorld):
         told = [self.patient(note, "Asthma") for note in [*NOTES, PARROT]]
         self.parrots = told[-1]
         self.window(RISEN, WINDOWS, told)
-        assert wait_for(lambda: self.count("encrypted_blobs") == len(self.sent), 20)
-        assert wait_for(lambda: self.count("embeddings WHERE subjects = 1") == len(told), 20), self.running[1].log.read_text()
-        assert wait_for(lambda: self.count("embeddings WHERE text LIKE '%is rising%'") > 0, 20), self.running[0].log.read_text()
+        assert wait_for(lambda: self.count("encrypted_blobs") == len(self.sent), 60)
+        assert wait_for(lambda: self.count("embeddings WHERE subjects = 1") == len(told), 60), self.running[1].log.read_text()
+        assert wait_for(lambda: self.count("embeddings WHERE text LIKE '%is rising%'") > 0, 60), self.running[0].log.read_text()
 
     def count(self, what):
         return int(self.pg.sql(f"SELECT count(*) FROM datavault.{what}")[0][0])

@@ -20,9 +20,9 @@ def until(condition, seconds, what):
 
 
 class Sentinels:
-    """A master, a replica, and three sentinels that watch them."""
+    """A master, a replica, and three sentinels that watch them: a pause of a loaded machine is no death."""
 
-    def __init__(self, folder, *settings, down_ms=500):
+    def __init__(self, folder, *settings, down_ms=1500):
         self.at = pathlib.Path(folder)
         self.servers = [RedisServer(self.at / name, *settings, aof=True) for name in ("first", "second")]
         self.ports = [free_port() for _ in range(3)]
@@ -93,7 +93,7 @@ def cluster_port():
 class Cluster:
     """Three masters and three replicas."""
 
-    def __init__(self, folder, node_timeout_ms=1000):
+    def __init__(self, folder, node_timeout_ms=2000):
         self.at = pathlib.Path(folder)
         self.nodes = []
         for number in range(6):
