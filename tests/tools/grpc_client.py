@@ -95,7 +95,7 @@ class Frames:
     """HTTP/2 by hand: what no library would send."""
 
     def __init__(self, port, settings=b""):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, settings))
         self.buffer = b""
 
