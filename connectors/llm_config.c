@@ -5,7 +5,7 @@
 #include "connectors/llm_internal.h"
 #include "engine/option.h"
 
-static bool is_plain_name(const char *name)
+bool dv_llm_is_plain_name(const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = strlen(name);
@@ -37,7 +37,7 @@ dv_rc dv_llm_check(const struct dv_llm_config *config, struct dv_error *error)
         return dv_error_set(error, DV_E_CONFIG, "the key of the model's service must be env:NAME or file:PATH");
     if (config->model == NULL || config->model[0] == '\0' || strlen(config->model) > DV_LLM_PATH_MAX / 2)
         return dv_error_set(error, DV_E_CONFIG, "the model's service needs the name of a model");
-    if (config->kind != DV_LLM_OPENAI && !is_plain_name(config->model))
+    if (config->kind != DV_LLM_OPENAI && !dv_llm_is_plain_name(config->model))
         return dv_error_set(error, DV_E_CONFIG, "the model's name is of letters, digits, dots, underscores and dashes");
     return DV_OK;
 }

@@ -15,18 +15,21 @@ enum { FRAME_MAX = 4 * 1024 * 1024, QUOTA_CLOSED_MS = 600000, TOKEN_BYTES = 2 /*
 
 static const char withheld[] = "[withheld by Cortex Guard]";
 
+/* Those of inference:embed first; AI_EMBED has all of them. */
 uint32_t dv_llm_width(enum dv_llm_kind kind, const char *model)
 {
     static const struct {
         const char *model;
         uint32_t width;
     } known[] = {
-        { "snowflake-arctic-embed-l-v2.0", 1024 }, { "snowflake-arctic-embed-l-v2.0-8k", 1024 },
-        { "nv-embed-qa-4", 1024 },                 { "multilingual-e5-large", 1024 },
-        { "voyage-multilingual-2", 1024 },         { "snowflake-arctic-embed-m", 768 },
-        { "snowflake-arctic-embed-m-v1.5", 768 },  { "e5-base-v2", 768 },
+        { "snowflake-arctic-embed-m", 768 },         { "snowflake-arctic-embed-m-v1.5", 768 },
+        { "e5-base-v2", 768 },                       { "snowflake-arctic-embed-l-v2.0", 1024 },
+        { "snowflake-arctic-embed-l-v2.0-8k", 1024 }, { "nv-embed-qa-4", 1024 },
+        { "multilingual-e5-large", 1024 },           { "voyage-multilingual-2", 1024 },
     };
-    for (size_t i = 0; kind >= DV_LLM_CORTEX && i < sizeof known / sizeof known[0]; i++)
+    const size_t all = sizeof known / sizeof known[0], over_rest = 4;
+    size_t count = kind == DV_LLM_CORTEX_SQL ? all : kind >= DV_LLM_CORTEX ? over_rest : 0;
+    for (size_t i = 0; i < count; i++)
         if (strcmp(model, known[i].model) == 0)
             return known[i].width;
     return 0;
@@ -181,10 +184,10 @@ static struct dv_llm_verdict judge_refusal(struct dv_llm_talk *talk)
     return verdict.rc != DV_OK ? verdict : dv_llm_judge_status(talk, 400);
 }
 
-static const char *refused_token(const struct dv_llm_talk *talk)
+const char *dv_llm_cortex_refused_token(const struct dv_llm *llm, int64_t date_s)
 {
-    const struct dv_llm_config *config = &talk->llm->config;
-    if (dv_snowflake_clock_is_off(&config->identity, talk->http.date_s, dv_wall_ms(config->loop)))
+    const struct dv_llm_config *config = &llm->config;
+    if (dv_snowflake_clock_is_off(&config->identity, date_s, dv_wall_ms(config->loop)))
         return DV_SNOWFLAKE_CLOCK;
     return "Snowflake does not accept the token: is the key the user's, and are account and user right?";
 }
@@ -195,7 +198,9 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk, unsigned status)
     case 200: return dv_llm_judge_status(talk, 503); /* inside the stream: its codes are not told anywhere */
     case 400: return judge_refusal(talk);
     case 401:
-        return (struct dv_llm_verdict){ .rc = DV_E_CONFIG, .reason = refused_token(talk), .outage = true };
+        return (struct dv_llm_verdict){ .rc = DV_E_CONFIG,
+                                        .reason = dv_llm_cortex_refused_token(talk->llm, talk->http.date_s),
+                                        .outage = true };
     case 402:
         return (struct dv_llm_verdict){ .rc = DV_E_DEPENDENCY,
                                         .reason = "the account's budget for Cortex is used up",
@@ -203,7 +208,7 @@ static struct dv_llm_verdict judge(struct dv_llm_talk *talk, unsigned status)
                                         .closed_ms = QUOTA_CLOSED_MS };
     case 403:
         return (struct dv_llm_verdict){ .rc = DV_E_CONFIG,
-                                        .reason = "the user's default role may not use Cortex: it needs SNOWFLAKE.CORTEX_USER",
+                                        .reason = DV_LLM_CORTEX_FORBIDDEN,
                                         .outage = true };
     default: return dv_llm_judge_status(talk, status);
     }

@@ -106,13 +106,18 @@ bool dv_llm_openai_event(struct dv_llm_talk *talk, const struct dv_sse_event *ev
 bool dv_llm_openai_finish(struct dv_llm_talk *talk, dv_doc_at word);
 bool dv_llm_openai_vectors(struct dv_llm_talk *talk, bool nested);
 
-/* llm_config.c: the words of a kind; and of Snowflake's the account's URL and a token, with what is wrong with its key. */
+/* llm_config.c: the words of a kind; whether a name can be a model's; and of Snowflake's the account's URL and a token, with what is wrong with its key. */
 const struct dv_llm_api *dv_llm_api_of(enum dv_llm_kind kind);
+bool dv_llm_is_plain_name(const char *name);
 DV_CHECKED dv_rc dv_llm_open_identity(struct dv_llm *llm, struct dv_error *error);
 
 /* llm_cortex.c: texts as an array; and what a refusal's words, which go nowhere, say. DV_OK: nothing that is known. */
 void dv_llm_cortex_texts(struct dv_json *json, const struct dv_llm_embedding *embedding);
 struct dv_llm_verdict dv_llm_cortex_words(const struct dv_llm_talk *talk, const struct dv_llm_text *said);
+
+/* Why a token, or the role, is refused; `date_s` is that of the answer. */
+const char *dv_llm_cortex_refused_token(const struct dv_llm *llm, int64_t date_s);
+#define DV_LLM_CORTEX_FORBIDDEN "the user's default role may not use Cortex: it needs SNOWFLAKE.CORTEX_USER"
 
 /* llm_cortex_sql.c: the account of its statements, one of them as a try, and its end before it is over. */
 DV_CHECKED dv_rc dv_llm_sql_open(struct dv_llm *llm, struct dv_error *error);

@@ -193,7 +193,7 @@ static void end_pipe(struct dv_snowflake_table *table)
 
 static void go_on(struct dv_snowflake_table *table)
 {
-    if (table->step == COLUMNS && table->warehouse != NULL)
+    if (table->step < WAREHOUSE && table->warehouse != NULL)
         ask(table, WAREHOUSE);
     else if (table->step != PIPE && table->pipe != NULL)
         ask(table, PIPE);
@@ -207,9 +207,9 @@ static void on_found(struct dv_snowflake_table *table)
         FAULT(table, "this machine's clock and Snowflake's are more than five minutes apart: set the clock");
     else if (table->lost)
         end(table, dv_error_set(&table->error, DV_E_MEMORY, "no memory for a column"));
-    else if (table->step == SCHEMA && table->seen)
+    else if (table->step == SCHEMA && table->seen && table->name != NULL)
         end_without_table(table);
-    else if (table->step == SCHEMA)
+    else if (table->step == SCHEMA && !table->seen)
         end_without_schema(table);
     else if (table->step == WAREHOUSE && !table->seen)
         end_without_warehouse(table);
@@ -287,7 +287,7 @@ dv_rc dv_snowflake_table_look(struct dv_snowflake_table *table, struct dv_snowfl
     table->error = (struct dv_error){ 0 };
     table->column_count = 0;
     table->no_table = table->no_schema = false;
-    return run(table, COLUMNS);
+    return run(table, table->name != NULL ? COLUMNS : SCHEMA);
 }
 
 const struct dv_snowflake_table_column *dv_snowflake_table_find(const struct dv_snowflake_table *table,

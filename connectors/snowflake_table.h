@@ -20,7 +20,8 @@ struct dv_snowflake_table_column {
 
 /* What is looked at; names are as SHOW writes them, and lent. */
 struct dv_snowflake_table {
-    const char *database, *schema, *name;
+    const char *database, *schema;
+    const char *name;      /* NULL: only the schema is looked for */
     const char *warehouse; /* looked for, too; NULL: not */
     const char *pipe;      /* of the schema, looked at, too; NULL: not */
     bool pipe_may_lack;    /* a table's own is made when it is first used */

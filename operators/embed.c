@@ -125,7 +125,11 @@ static dv_rc check_room(struct dv_node *node)
 static dv_rc check_width(struct dv_node *node)
 {
     const struct embed *embed = dv_state(node);
-    uint32_t width = dv_llm_width((enum dv_llm_kind)service_kind(embed), embed->service.model);
+    enum dv_llm_kind kind = (enum dv_llm_kind)service_kind(embed);
+    uint32_t width = dv_llm_width(kind, embed->service.model);
+    if (width == 0 && kind >= DV_LLM_CORTEX && dv_llm_width(DV_LLM_CORTEX_SQL, embed->service.model) > 0)
+        return dv_refuse(node, "model", "C227", "say api: sql, or as in model: snowflake-arctic-embed-l-v2.0",
+                         "'%s' is AI_EMBED's: over REST Cortex does not have it", embed->service.model);
     if (width == 0 || width == (uint32_t)embed->dimensions)
         return DV_OK;
     return dv_refuse(node, "dimensions", "C227", NULL, "the vectors of '%s' have %u numbers", embed->service.model, width);

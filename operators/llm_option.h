@@ -14,6 +14,7 @@
 struct dv_breaker;
 struct dv_gauge;
 struct dv_llm;
+struct dv_llm_models;
 struct dv_node;
 
 /* The member of an operator's state that the rows fill, and what is open. */
@@ -26,6 +27,7 @@ struct dv_llm_service {
     bool guarded; /* Cortex' guard looks at answers */
     int64_t tokens_per_day;
     struct dv_llm *llm; /* NULL: not open */
+    struct dv_llm_models *models; /* a look at Cortex' models at the start, or NULL */
 };
 
 /* Rows of an option table whose state has a member `service` of the type above. */
@@ -97,12 +99,20 @@ int dv_llm_service_kind(const struct dv_llm_service *service, int which);
 DV_CHECKED dv_rc dv_llm_service_check(struct dv_node *node, const struct dv_llm_service *service, int kind,
                                       const char *option);
 
-/* Opens it, for open(): every request ends within `deadline_ms`. */
+/* Opens it, for open(): every request ends within `deadline_ms`. Over Cortex' REST its models are looked at meanwhile: where the one that
+ * is named is missing, or the role may not ask, the run ends. */
 DV_CHECKED dv_rc dv_llm_service_open(struct dv_node *node, struct dv_llm_service *service, int kind,
                                      int64_t deadline_ms);
 
 /* Accepts one that was never opened. */
 void dv_llm_service_close(struct dv_llm_service *service);
+
+/* The service of a node that asks Cortex over REST, and whether for vectors; NULL: it asks nobody, another service, or by statements. */
+const struct dv_llm_service *dv_llm_service_of(const struct dv_node *node, bool *ret_vectors);
+
+/* Looks at Cortex' models for such a node, without a run; *ret_told: the list names its model. Blocks. DV_OK; DV_E_CONFIG: what is
+ * wrong; DV_E_DEPENDENCY: it cannot be told now; and what opening an account says. */
+DV_CHECKED dv_rc dv_llm_service_look(const struct dv_node *node, bool *ret_told, struct dv_error *error);
 
 /* For `.waits` and `.breaker` of such an operator; nothing of one that is not open. */
 const char *dv_llm_service_waits(const struct dv_llm_service *service);

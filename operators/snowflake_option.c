@@ -42,13 +42,13 @@ struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, cons
                                          .deadlines = { .total_ms = (uint32_t)server->timeout_ms } };
 }
 
-/* By an option that no other kind of account has. */
+/* By an option that nothing else has: a service of Cortex has a warehouse, too. */
 const struct dv_snowflake_server *dv_snowflake_server_of(const struct dv_node *node)
 {
     for (const struct dv_option *row = dv_node_operator(node)->options; row != NULL && row->name != NULL; row++) {
-        if (strcmp(row->name, "warehouse") != 0)
+        if (strcmp(row->name, "database") != 0)
             continue;
-        const char *at = (const char *)dv_state(node) + row->offset - offsetof(struct dv_snowflake_server, warehouse);
+        const char *at = (const char *)dv_state(node) + row->offset - offsetof(struct dv_snowflake_server, database);
         const struct dv_snowflake_server *server = (const void *)at;
         return server->account != NULL ? server : NULL;
     }

@@ -72,6 +72,10 @@ struct dv_snowflake_config dv_snowflake_server_config(struct dv_loop *loop, cons
 /* The account that a node of any operator with these rows names; NULL: it names none. */
 const struct dv_snowflake_server *dv_snowflake_server_of(const struct dv_node *node);
 
+/* snowflake_look.c: looks at the account of such a node without a run, and at the table or view that it names; *ret_place gets what was looked at.
+ * Blocks. DV_OK; DV_E_CONFIG: what is wrong; DV_E_DEPENDENCY: it cannot be told now; and what opening an account says. */
+DV_CHECKED dv_rc dv_snowflake_server_look(const struct dv_node *node, char *ret_place, size_t size, struct dv_error *error);
+
 /* During transfer(): what can be checked without a server. DV_E_CONFIG after a finding. */
 DV_CHECKED dv_rc dv_snowflake_server_check(struct dv_node *node, const struct dv_snowflake_server *server);
 

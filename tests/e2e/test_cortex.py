@@ -23,11 +23,11 @@ from snowflake.wire import Answer
 from snowflake_caller import knobs, restore
 from test_embed_service import LEISURELY, NOTES, ask as question, index
 from test_explain import Explained, insight
-from test_query import QueryWorld, asked
-from world import ROOT, World, end
+from test_query import SCHEMA as ASKED, QueryWorld, asked
+from world import ROOT, World, end, free_port
 
 CHAT, COMPLETE, EMBED = "/api/v2/cortex/v1/chat/completions", "/api/v2/cortex/inference:complete", "/api/v2/cortex/inference:embed"
-STATEMENTS = "/api/v2/statements"
+STATEMENTS, MODELS = "/api/v2/statements", "/api/v2/cortex/models"
 SQL = ", api: sql, warehouse: WH"
 CANARY = "Grünkohl-Käpt'n"  # stands in prompts, so in answers and errors, and never in a log
 PAT = "pat-0123456789-abcdefghij"
@@ -57,7 +57,7 @@ class Asker:
     def __init__(self, program, snow):
         self.program, self.snow = program, snow
 
-    def run(self, commands, kind="cortex", model="gemini-3-pro", proof="keypair", **options):
+    def run(self, commands, kind="cortex", model="claude-sonnet-4-5", proof="keypair", **options):
         snow, name = self.snow, "SNOW_SECRET"
         options = {"kind": kind, "url": snow.url, "ca": snow.ca, "model": model, "account": snow.account, "user": snow.user, "proof": proof, "pause_ms": 5,
                    "secret": f"file:{snow.key}" if proof == "keypair" else f"env:{name}", **options}
@@ -147,7 +147,7 @@ def test_memory_that_fails_ends_a_request_and_nothing_else(asker, kind):
     """The n-th allocation fails, ours or libcurl's: the request ends, if only at its deadline, and the next one has its answer."""
     one = {"op": "embed", "texts": ["why", "then"], "dims": 768} if kind == "cortex-sql" else {"op": "ask", "prompt": "then"}
     commands = [command for nth in range(1, 61) for command in ({**one, "fail_at": nth}, one)]
-    found = asker.run(commands, kind=kind, model="e5-base-v2" if kind == "cortex-sql" else "gemini-3-pro", warehouse="WH", keeps_none=1)[:-1]
+    found = asker.run(commands, kind=kind, model="e5-base-v2" if kind == "cortex-sql" else "claude-sonnet-4-5", warehouse="WH", keeps_none=1)[:-1]
     assert {answer["rc"] for answer in found[1::2]} == {"DV_OK"}
     failed = [answer["rc"] for answer in found[::2] if answer["rc"] != "DV_OK"]
     assert set(failed) == {"DV_E_MEMORY"}, failed
@@ -175,7 +175,7 @@ def told(path, text):
 def test_an_answer_is_cited(tmp_path, snow, api, path, proof):
     secret = "gruenkohl.kaeptn@canary.example"
     nodes = "  in: { op: source, from: http, schema: asked }\n  ask: { op: project, after: in, keep: [question, evidence] }\n" \
-            f"  rag: {{ op: rag, after: ask, llm: cortex, api: {api}, model: gemini-3-pro, {options(snow, proof=proof)} }}\n" \
+            f"  rag: {{ op: rag, after: ask, llm: cortex, api: {api}, model: claude-sonnet-4-5, {options(snow, proof=proof)} }}\n" \
             "  reply: { op: sink-reply, after: rag }\n"
     with QueryWorld(tmp_path) as world:
         process = world.begin(nodes=nodes, env={"SNOW_TOKEN": PAT})
@@ -205,7 +205,7 @@ ASK = """  in: {{ op: source, from: http, schema: question }}
   redact: {{ op: anonymize, after: in, policy: questions }}
   vectors: {{ op: embed, after: redact, columns: [question], task: query, deadline: 30s, {0} }}
   find: {{ op: search, after: vectors, path: vectors.sqlite }}
-  rag: {{ op: rag, after: find, llm: cortex, model: gemini-3-pro, {1} }}
+  rag: {{ op: rag, after: find, llm: cortex, model: claude-sonnet-4-5, {1} }}
   reply: {{ op: sink-reply, after: rag }}
 """
 
@@ -233,7 +233,7 @@ def test_insights_are_explained(tmp_path, snow, datavault):
         for api, path, more in (("chat", CHAT, ""), ("complete", COMPLETE, ", format: json")):
             said = "Plan for more asthma, because 34 records are 2.3 times the usual."
             snow.script(path, told(path, f"1. {said}" if more == "" else json.dumps({"1": said})))
-            rows = world.explain([insight("asthma")], snow.url, llm="cortex", model="gemini-3-pro",
+            rows = world.explain([insight("asthma")], snow.url, llm="cortex", model="claude-sonnet-4-5",
                                  more=f", api: {api}, account: {snow.account}, ca: '{snow.ca}', user: {snow.user}, key: 'file:{snow.key}'{more}")
             assert rows[0].get("explanation") == said, snow.requests[-1].raw
         assert json.loads(snow.requests[-1].raw)["response_format"]["type"] == "json"
@@ -254,8 +254,8 @@ def test_vectors_are_made_and_searched(tmp_path, snow, datavault, api, model, wi
         assert all(len(vector) == width and math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for _, vector, _ in rows)
         evidence = question(world, embedder(snow, api + LEISURELY, model, width), NOTES[2])
         assert not evidence["lexical"] and evidence["hits"][0]["text"] == NOTES[2] and evidence["hits"][0]["cosine"] > 0.999
-        assert {request.path for request in snow.requests} == {STATEMENTS if api else EMBED}
-        bodies = [json.loads(request.raw) for request in snow.requests]
+        assert {request.path for request in snow.requests} == ({STATEMENTS} if api else {EMBED, MODELS})
+        bodies = [json.loads(request.raw) for request in snow.requests if request.path != MODELS]
         texts = [json.loads(body["bindings"]["2"]["value"]) if api else body["text"] for body in bodies]
         assert max(map(len, texts)) == 2 and sum(map(len, texts)) == len(rows) + 1
         assert not api or {(body["bindings"]["1"]["value"], body["warehouse"]) for body in bodies} == {(model, "WH")}
@@ -314,3 +314,86 @@ def test_what_cannot_work_is_said_at_check(tmp_path, datavault, said, code):
                     f"  vectors: {{ op: embed, after: anon, columns: [note], {said} }}\n  keep: {{ op: sink-vectors, after: vectors, path: v.sqlite }}\n")
         done = world.run("check", "graph.yaml")
         assert done.returncode == 3 and code.encode() in done.stderr, done.stderr
+
+
+# ---- before the first question ----
+
+RAG = "  in: {{ op: source, from: http, schema: asked }}\n  ask: {{ op: project, after: in, keep: [question, evidence] }}\n" \
+      "  rag: {{ op: rag, after: ask, llm: cortex, model: claude-sonnet-4-5, {0} }}\n  reply: {{ op: sink-reply, after: rag }}\n"
+
+
+def vectors_of(world, snow, model="snowflake-arctic-embed-m"):
+    canaries = Canaries(3)
+    world.write("in.jsonl", *(canaries.healthcare(diagnosis="d") for _ in range(14)))
+    return world.graph(INDEX.format(embedder(snow, model=model)), "keyring: file:keys", "index.yaml")
+
+
+def is_refused(world, graph, reason):
+    """By a run and by `check --connect`, in the same words."""
+    for command in (("run", "--once"), ("check", "--connect")):
+        done = world.run(*command, graph)
+        assert done.returncode == 3 and reason in done.stderr.decode() and b"Sanitizer" not in done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize("shape", [{}, {"lists_objects": True}, {"lists_embedders": False}])
+def test_a_model_that_the_account_has_not_is_told_at_the_start(tmp_path, snow, shape):
+    snow.turn(chat_models={"llama3.1-70b"}, **shape)
+    reason = "Cortex has no model 'claude-sonnet-4-5' for this account, region and user: is its name right, or is CORTEX_ENABLED_CROSS_REGION needed? It has "
+    with QueryWorld(tmp_path) as world:
+        world.path("schemas/asked.yaml").write_text(ASKED)
+        world.graph(RAG.format(options(snow)), f"listen: 127.0.0.1:{free_port()}\nkeyring: file:keys")
+        process = world.start("run", "graph.yaml")
+        assert process.wait(30) == 3 and reason in process.log.read_text() and "llama3.1-70b" in process.log.read_text(), process.log.read_text()
+        done = world.run("check", "--connect", "graph.yaml")
+        assert done.returncode == 3 and f"rag: Cortex: {reason}" in done.stderr.decode(), done.stderr
+    assert {request.path for request in snow.requests} == {MODELS}
+
+
+def test_a_model_of_vectors_counts_as_missing_where_the_list_has_some(tmp_path, snow):
+    snow.embedders = {"e5-base-v2"}
+    with World(tmp_path / "w") as world:
+        graph = vectors_of(world, snow)
+        is_refused(world, graph, "Cortex has no model 'snowflake-arctic-embed-m'")
+        snow.turn(embedders={"snowflake-arctic-embed-m"}, lists_embedders=False)
+        done = world.run("check", "--connect", graph)
+        assert done.returncode == 0 and b"vectors: Cortex: answers, and does not tell whether it has snowflake-arctic-embed-m" in done.stderr, done.stderr
+        assert world.run("run", "--once", graph).returncode == 0
+
+
+def test_a_role_without_cortex_is_told_at_the_start(tmp_path, snow):
+    snow.cortex_granted = False
+    with World(tmp_path / "w") as world:
+        is_refused(world, vectors_of(world, snow), "the user's default role may not use Cortex: it needs SNOWFLAKE.CORTEX_USER")
+
+
+def test_where_nothing_is_listed_it_goes_on(tmp_path, snow):
+    with World(tmp_path / "w") as world:
+        graph = vectors_of(world, snow)
+        for answer in (404, Answer(200, b"<html>"), Answer(200, {"models": []}), Answer(200, {"models": [7, {"name": "a\x1b[2J"}]})):
+            snow.script(MODELS, answer, answer)
+            assert world.run("check", "--connect", graph).returncode == 0
+            done = world.run("run", "--once", graph)
+            assert done.returncode == 0, done.stderr
+        snow.script(MODELS, 503, 503)
+        done = world.run("check", "--connect", graph)
+        assert done.returncode == 5 and b"Cortex: Cortex is busy or down" in done.stderr, done.stderr
+        assert world.run("run", "--once", graph).returncode == 0
+        snow.script(MODELS, 401)  # the token is shown anew, once
+        done = world.run("check", "--connect", graph)
+        assert done.returncode == 0 and b"vectors: Cortex: has snowflake-arctic-embed-m" in done.stderr, done.stderr
+
+
+def test_models_of_statements_are_not_asked_for_over_rest(tmp_path, snow):
+    with World(tmp_path / "w") as world:
+        world.graph(INDEX.format(embedder(snow, model="voyage-multilingual-2", width=1024)), "keyring: file:keys", "index.yaml")
+        done = world.run("check", "index.yaml")
+        assert done.returncode == 3 and b"C227" in done.stderr and b"'voyage-multilingual-2' is AI_EMBED's" in done.stderr, done.stderr
+        world.graph(INDEX.format(embedder(snow, SQL, "voyage-multilingual-2", 1024)), "keyring: file:keys", "index.yaml")
+        assert world.run("check", "index.yaml").returncode == 0
+
+
+def test_an_embedder_is_no_account_for_queries(tmp_path, snow):
+    with World(tmp_path / "w") as world:
+        world.graph(INDEX.format(embedder(snow, SQL)), "keyring: file:keys", "index.yaml")
+        done = world.run("query", "--snowflake", "--graph", "index.yaml", "SELECT 1")
+        assert done.returncode == 2 and b"'index.yaml' has no node with an account of Snowflake" in done.stderr, done.stderr

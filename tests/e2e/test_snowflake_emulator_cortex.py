@@ -23,6 +23,7 @@ from snowflake import Snowflake, fakes
 from snowflake_caller import UUID, Caller, OneOf, Optional, fits, knobs, restore
 
 CHAT, COMPLETE, EMBED = "/api/v2/cortex/v1/chat/completions", "/api/v2/cortex/inference:complete", "/api/v2/cortex/inference:embed"
+MODELS = "/api/v2/cortex/models"
 COUNTED = {"prompt_tokens": int, "completion_tokens": int, "total_tokens": int}
 GUARDED = {**COUNTED, "guard_tokens": int}
 COMPLETED = {"choices": [{"message": {"content": str, "content_list": [{"type": "text", "text": str}]}}], "finish_reason": str, "usage": GUARDED}
@@ -64,7 +65,7 @@ def caller(snow, first):
 
 
 def ask(caller, path, text, headers=None, **more):
-    return caller.call("POST", path, {"model": "gemini-3-pro", "messages": [{"role": "user", "content": text}], **more}, headers)
+    return caller.call("POST", path, {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": text}], **more}, headers)
 
 
 def frames(answer):
@@ -85,7 +86,7 @@ def test_complete_at_once(caller):
     fits(COMPLETED, answer.json)
     assert answer.json["choices"][0]["message"]["content"] == "Grünkohl is " and answer.json["finish_reason"] == "length"
     assert ask(caller, COMPLETE, "a [future] b", stream=False).json["finish_reason"] not in ("stop", "length")
-    listed = caller.call("POST", COMPLETE, {"model": "gemini-3-pro", "stream": False, "messages": [
+    listed = caller.call("POST", COMPLETE, {"model": "claude-sonnet-4-5", "stream": False, "messages": [
         {"role": "system", "content": "be brief"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
         {"role": "user", "content_list": [{"type": "text", "text": "c"}]}]})
     assert listed.json["choices"][0]["message"]["content"] == "c"
@@ -184,7 +185,15 @@ def test_who_may_ask(snow, caller):
         for path in (CHAT, COMPLETE):
             assert ask(caller, path, "x", stream=False).status == status
     caller.kind, caller.token = "PROGRAMMATIC_ACCESS_TOKEN", "pat-2"
-    fits({"models": [str]}, caller.call("GET", "/api/v2/cortex/models").json)
+    listed = caller.call("GET", MODELS).json
+    fits({"models": [str]}, listed)
+    assert {"claude-sonnet-4-5", "e5-base-v2"} <= set(listed["models"]) and "voyage-multilingual-2" not in listed["models"]
+    snow.lists_embedders, snow.lists_objects = False, True  # what else it may be
+    listed = caller.call("GET", MODELS).json
+    fits({"models": [{"name": str}]}, listed)
+    assert {"name": "claude-sonnet-4-5"} in listed["models"] and {"name": "e5-base-v2"} not in listed["models"]
+    snow.lists_models = False
+    assert caller.call("GET", MODELS).status == 404
     assert caller.call("GET", CHAT).status == 405 and caller.call("POST", "/api/v2/cortex/nothing").status == 404
     assert caller.call("POST", CHAT, b"{broken").status == 400 and ask(caller, CHAT, "x", colour="red").status == 400
 
@@ -202,7 +211,8 @@ def test_embed(caller):
     for word, status in (("402", 402), ("403", 403), ("503", 503), ("429", 429), ("region", 400)):
         assert caller.call("POST", EMBED, {"model": "e5-base-v2", "text": ["fine", f"a [{word}]"]}).status == status
     assert [caller.call("POST", EMBED, {"model": "e5-base-v2", "text": ["[429-wait]"]}).status for _ in range(3)] == [429, 429, 200]
-    for body in ({"model": "snowflake-arctic-embed-m", "text": ["x" * 500000]}, {"model": "snowflake-arctic-embed-m", "text": "a"}, {"model": "snowflake-arctic-embed-m", "text": []}, {"model": "gemini-3-pro", "text": ["a"]}):
+    for body in ({"model": "snowflake-arctic-embed-m", "text": ["x" * 500000]}, {"model": "snowflake-arctic-embed-m", "text": "a"}, {"model": "snowflake-arctic-embed-m", "text": []}, {"model": "claude-sonnet-4-5", "text": ["a"]},
+                 {"model": "voyage-multilingual-2", "text": ["a"]}):
         refused = caller.call("POST", EMBED, body)
         assert refused.status == 400
         fits(FLAT, refused.json)
@@ -220,7 +230,7 @@ def test_the_functions_in_sql(snow, caller):
         assert len(vector) == size and abs(sum(value * value for value in vector) - 1) < 1e-5
     assert len(json.loads(caller.sql("SELECT SNOWFLAKE.CORTEX.EMBED_TEXT_1024('multilingual-e5-large', 'x')").json["data"][0][0])) == 1024
     for text in ("SELECT AI_COMPLETE(?, ?)", "SELECT AI_COMPLETE(model => ?, prompt => ?)", "SELECT SNOWFLAKE.CORTEX.COMPLETE(?, ?)"):
-        assert caller.sql(text, "gemini-3-pro", "say this").json["data"] == [["say this"]]
+        assert caller.sql(text, "claude-sonnet-4-5", "say this").json["data"] == [["say this"]]
     assert caller.sql("SELECT SNOWFLAKE.CORTEX.SUMMARIZE(?)", "x" * 300).json["data"] == [["x" * 200]]
     assert caller.sql("SELECT AI_SUMMARIZE_AGG(A) FROM TEXTS").json["data"] == [["red apples and pears a quick brown fox"]]
     for text, *binds in (("SELECT AI_EMBED('nope', ?)", "x"), ("SELECT SNOWFLAKE.CORTEX.EMBED_TEXT_768('multilingual-e5-large', ?)", "x"),
@@ -228,6 +238,6 @@ def test_the_functions_in_sql(snow, caller):
         assert caller.sql(text, *binds).status == 422, text
     assert caller.sql("SELECT AI_EMBED('e5-base-v2', 'x')", warehouse=None).code == "000606"  # in SQL it needs a warehouse
     snow.embedders, snow.chat_models = {"e5-base-v2"}, {"llama3.1-70b"}
-    for text, *binds in (("SELECT AI_EMBED('multilingual-e5-large', ?)", "x"), ("SELECT AI_COMPLETE(?, ?)", "gemini-3-pro", "x")):
+    for text, *binds in (("SELECT AI_EMBED('multilingual-e5-large', ?)", "x"), ("SELECT AI_COMPLETE(?, ?)", "claude-sonnet-4-5", "x")):
         assert caller.sql(text, *binds).status == 422, text  # not in this region
     assert caller.call("POST", EMBED, {"model": "multilingual-e5-large", "text": ["a"]}).status == 400

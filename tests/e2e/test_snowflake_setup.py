@@ -78,14 +78,20 @@ def test_the_page_s_steps_run_as_they_stand(reader):
     assert "DV.PUBLIC.SUMMARIES: version 1, made" in reader.shell(TABLES) and "GRANT" in reader.path("tables.sql").read_text()
     assert "as it was" in reader.shell(TABLES)
     process, said = reader.go()
-    assert "DV.PUBLIC.SUMMARIES takes the records" in said
+    for node, what in (("summaries", "SUMMARIES takes the records"), ("embeddings", "EMBEDDINGS is there"), ("found", "EMBEDDINGS is there")):
+        assert f"{node}: Snowflake: DV.PUBLIC.{what}" in said, said
+    assert "groups: Snowflake: DV.PUBLIC is there" in said and "hours: Snowflake: DV.PUBLIC is there" in said, said
     assert wait_for(lambda: count(reader) > 20, 30, 0.5), process.log.read_text()
     assert end(process, seconds=30)[0] == 0, process.log.read_text()
     assert count(reader) == len(reader.snow.rows("SUMMARIES")) == len({row["DV_ID"] for row in reader.snow.rows("SUMMARIES")})
 
 
 def test_what_is_printed_for_an_administrator_makes_the_same(reader):
-    assert "there is no such table" in reader.shell(LOOK.strip().rsplit("\n", 1)[0], code=3)
+    said = reader.shell(LOOK.strip().rsplit("\n", 1)[0], code=3)
+    assert "summaries: Snowflake: there is no such table" in said and "found: Snowflake: there is no such table: DV.PUBLIC.EMBEDDINGS" in said, said
+    reader.env["SNOWFLAKE_WAREHOUSE"] = "DV_NONE"
+    assert "groups: Snowflake: there is no such warehouse: DV_NONE" in reader.shell(LOOK.strip().rsplit("\n", 1)[0], code=3)
+    del reader.env["SNOWFLAKE_WAREHOUSE"]
     reader.shell(TABLES.strip().splitlines()[-1])
     reader.snow.query(reader.path("tables.sql").read_text())
     process, said = reader.go()

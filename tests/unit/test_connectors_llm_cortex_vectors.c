@@ -287,6 +287,9 @@ static void widths_of_models_are_known(void **state)
     assert_int_equal(dv_llm_width(DV_LLM_CORTEX, "snowflake-arctic-embed-m"), 768);
     assert_int_equal(dv_llm_width(DV_LLM_CORTEX_NATIVE, "snowflake-arctic-embed-l-v2.0"), 1024);
     assert_int_equal(dv_llm_width(DV_LLM_CORTEX, "of-tomorrow"), 0);
+    assert_int_equal(dv_llm_width(DV_LLM_CORTEX, "nv-embed-qa-4"), 0); /* is AI_EMBED's alone */
+    assert_int_equal(dv_llm_width(DV_LLM_CORTEX_SQL, "nv-embed-qa-4"), 1024);
+    assert_int_equal(dv_llm_width(DV_LLM_CORTEX_SQL, "e5-base-v2"), 768);
     assert_int_equal(dv_llm_width(DV_LLM_OPENAI, "e5-base-v2"), 0); /* whoever serves it may shorten it */
 }
 

@@ -67,7 +67,11 @@ class Cortex:
     # ---- what is asked ----
 
     def models(self, _request):
-        return Answer(200, {"models": sorted(self.world.chat_models)})
+        """Those that answer; whether the real list has those of vectors, and names alone, is not confirmed."""
+        if not self.world.lists_models:
+            raise Refused(404)
+        names = sorted(self.world.chat_models | (self.world.embedders & fakes.REST_EMBEDDERS if self.world.lists_embedders else set()))
+        return Answer(200, {"models": [{"name": name} for name in names] if self.world.lists_objects else names})
 
     def known(self, body, models):
         need(isinstance(body.get("model"), str), "model is required")
@@ -221,7 +225,7 @@ class Cortex:
 
     def embed(self, request):
         body = payload(request, {"model", "text", "provisioned_throughput_id"})
-        self.known(body, self.world.embedders)
+        self.known(body, self.world.embedders & fakes.REST_EMBEDDERS)
         texts = body.get("text")
         need(isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts), "text is a list of texts")
         need(all(fakes.tokens(text) <= CONTEXT_TOKENS for text in texts), "max tokens exceeded")

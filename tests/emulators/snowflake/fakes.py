@@ -4,11 +4,12 @@ import hashlib
 import math
 import re
 
-# sheet C: which models there are, and how long their vectors
+# sheet C: which models AI_EMBED has, and how long their vectors; inference:embed has four of them
 EMBEDDERS = {"snowflake-arctic-embed-l-v2.0": 1024, "snowflake-arctic-embed-l-v2.0-8k": 1024, "nv-embed-qa-4": 1024, "multilingual-e5-large": 1024,
              "voyage-multilingual-2": 1024, "snowflake-arctic-embed-m": 768, "snowflake-arctic-embed-m-v1.5": 768, "e5-base-v2": 768}
+REST_EMBEDDERS = {"snowflake-arctic-embed-m", "snowflake-arctic-embed-m-v1.5", "e5-base-v2", "snowflake-arctic-embed-l-v2.0"}
 LEGACY_SIZES = {"EMBED_TEXT_768": 768, "EMBED_TEXT_1024": 1024}
-CHAT_MODELS = {"claude-sonnet-4-5", "gemini-3-pro", "llama3.1-70b", "mistral-large2", "openai-gpt-4.1"}
+CHAT_MODELS = {"claude-sonnet-4-5", "gemini-3.1-pro", "llama3.1-70b", "mistral-large2", "openai-gpt-4.1"}
 SQL_CHAT_MODELS = CHAT_MODELS
 
 
