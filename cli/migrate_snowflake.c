@@ -202,13 +202,33 @@ const struct dv_snowflake_server *dv_migrate_snowflake_server(const struct dv_no
     return place != NULL && place->snowflake.account != NULL ? &place->snowflake : NULL;
 }
 
+/* A pipe that the sink names is for whoever owns the table to make: printed, and never made here, as it may read the records in its own way. */
+static void print_pipe(struct work *work, const char *pipe, const struct dv_schema *records)
+{
+    dv_snowflake_write_pipe(work->sql, &work->wanted, pipe, records);
+    (void)printf("%s;\n", work->sql);
+    if (work->asked->grant == NULL)
+        return;
+    dv_snowflake_write_pipe_grant(work->sql, &work->wanted, pipe, work->asked->grant);
+    (void)printf("%s;\n", work->sql);
+}
+
+static dv_rc make_sink(struct work *work, const struct dv_node *node)
+{
+    const struct dv_snow_options *options = dv_sink_snowflake_options(node);
+    DV_TRY(make(work, DV_SNOWFLAKE_SUMMARIES, options->table, dv_node_schema_in(node), 0));
+    if (work->migrator == NULL && options->pipe != NULL)
+        print_pipe(work, options->pipe, dv_node_schema_in(node));
+    return DV_OK;
+}
+
 /* Its own table; a place of vectors is one by its options, of whatever operator. */
 static dv_rc make_own(struct work *work, const struct dv_node *node)
 {
     const struct dv_vectors_place *place = dv_vectors_place_of(node);
     if (place != NULL)
         return make_vectors(work, place->server.table, (uint32_t)place->dimensions);
-    return make(work, DV_SNOWFLAKE_SUMMARIES, dv_sink_snowflake_options(node)->table, dv_node_schema_in(node), 0);
+    return make_sink(work, node);
 }
 
 bool dv_migrate_snowflake_node(const struct dv_node *node, const struct dv_migrate_asked *asked, bool first,

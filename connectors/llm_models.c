@@ -106,7 +106,8 @@ static dv_rc judge(struct dv_llm_models *models)
         return judge_list(models);
     if (http->status == 401)
         return dv_error_set(&models->error, DV_E_CONFIG, "%s", dv_llm_cortex_refused_token(models->llm, http->date_s));
-    if (http->status == 403)
+    models->forbidden = http->status == 403;
+    if (models->forbidden)
         return dv_error_set(&models->error, DV_E_CONFIG, "%s", DV_LLM_CORTEX_FORBIDDEN);
     bool busy = http->status == 408 || http->status == 429 || (http->status >= 500 && http->status != 501);
     return busy ? dv_error_set(&models->error, DV_E_DEPENDENCY, "Cortex is busy or down") : DV_OK;
@@ -169,7 +170,7 @@ dv_rc dv_llm_models_look(struct dv_llm_models *models, struct dv_llm *llm, bool 
 {
     models->llm = llm;
     models->vectors = vectors;
-    models->renewed = models->told = false;
+    models->renewed = models->told = models->forbidden = false;
     models->error = (struct dv_error){ 0 };
     return ask(models);
 }

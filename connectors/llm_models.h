@@ -19,11 +19,13 @@ struct dv_llm_models {
     void *data; /* the caller's */
 
     dv_rc rc; /* DV_OK: nothing speaks against it; DV_E_CONFIG: token, role or model; DV_E_DEPENDENCY: down or busy; DV_E_MEMORY */
-    bool told; /* of DV_OK: the list names the model */
+    bool vectors;   /* what was asked for */
+    bool told;      /* of DV_OK: the list names the model */
+    bool forbidden; /* of DV_E_CONFIG: the role may not see the list; one that may only make vectors may be such a role */
     struct dv_error error;
 
     struct dv_llm *llm; /* private, as what follows */
-    bool vectors, renewed, asking;
+    bool renewed, asking;
     struct dv_http_request http;
     struct dv_http_header headers[DV_LLM_MODELS_HEADERS];
     char *bearer;

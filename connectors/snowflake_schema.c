@@ -238,6 +238,50 @@ void dv_snowflake_write_grant(char *out, const struct dv_snowflake_wanted *wante
     put_name(&writer, role);
 }
 
+static void put_member(struct writer *writer, const char *member, const char *type)
+{
+    put(writer, "$1:");
+    put_name(writer, member);
+    if (strcmp(type, "VARIANT") != 0)
+        put(writer, "::%s", type);
+}
+
+/* What is wanted begins with our own columns; those of the records follow in their order, and `_extra` has none. */
+void dv_snowflake_write_pipe(char *out, const struct dv_snowflake_wanted *wanted, const char *pipe, const struct dv_schema *records)
+{
+    struct writer writer = { .out = out };
+    uint32_t column = 0;
+    put(&writer, "CREATE PIPE IF NOT EXISTS ");
+    put_place(&writer, wanted, pipe);
+    put(&writer, " AS COPY INTO ");
+    put_place(&writer, wanted, wanted->name);
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        put(&writer, i > 0 ? ", " : " (");
+        put_name(&writer, wanted->columns[i].name);
+    }
+    put(&writer, ") FROM (SELECT");
+    for (; own[wanted->use].columns[column].name != NULL; column++) {
+        put(&writer, column > 0 ? ",\n  " : "\n  ");
+        put_member(&writer, own[wanted->use].columns[column].name, wanted->columns[column].type);
+    }
+    for (uint32_t i = 0; i < records->column_count; i++) {
+        if ((int32_t)i == records->extra)
+            continue;
+        put(&writer, ",\n  ");
+        put_member(&writer, records->columns[i].name, wanted->columns[column++].type);
+    }
+    put(&writer, "\nFROM TABLE(DATA_SOURCE(TYPE => 'STREAMING')))");
+}
+
+void dv_snowflake_write_pipe_grant(char *out, const struct dv_snowflake_wanted *wanted, const char *pipe, const char *role)
+{
+    struct writer writer = { .out = out };
+    put(&writer, "GRANT OPERATE ON PIPE ");
+    put_place(&writer, wanted, pipe);
+    put(&writer, " TO ROLE ");
+    put_name(&writer, role);
+}
+
 int dv_snowflake_comment_version(const char *comment)
 {
     size_t length = 0;

@@ -59,12 +59,16 @@ DV_CHECKED dv_rc dv_snowflake_want(struct dv_snowflake_wanted *wanted, enum dv_s
 void dv_snowflake_write_create(char *out, const struct dv_snowflake_wanted *wanted);
 void dv_snowflake_write_add(char *out, const struct dv_snowflake_wanted *wanted, uint32_t column);
 
+/* A pipe into a sink's table that takes a channel's rows: each column from the member of the name that `records` has it by. */
+void dv_snowflake_write_pipe(char *out, const struct dv_snowflake_wanted *wanted, const char *pipe, const struct dv_schema *records);
+
 /* `comment` is what there is, shorter than DV_SNOWFLAKE_COMMENT_MAX: its mark gives way to this version's, or gets it behind. */
 enum { DV_SNOWFLAKE_COMMENT_MAX = 1024 };
 void dv_snowflake_write_comment(char *out, const struct dv_snowflake_wanted *wanted, const char *comment);
 
 /* What a role needs to write and read it. */
 void dv_snowflake_write_grant(char *out, const struct dv_snowflake_wanted *wanted, const char *role);
+void dv_snowflake_write_pipe_grant(char *out, const struct dv_snowflake_wanted *wanted, const char *pipe, const char *role);
 
 /* "[datavault 1]" in a comment, and which version the last of them tells; 0: none. */
 #define DV_SNOWFLAKE_MARK_FORM "[datavault %d]"

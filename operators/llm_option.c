@@ -101,11 +101,11 @@ const struct dv_llm_service *dv_llm_service_of(const struct dv_node *node, bool 
     return service->account != NULL && !by_statements ? service : NULL;
 }
 
-/* What cannot be told now is told by the requests. */
+/* What cannot be told now is told by the requests, as is whether a role that may not see the list may make vectors. */
 static void on_models(struct dv_llm_models *models)
 {
     struct dv_node *node = models->data;
-    if (models->rc != DV_E_CONFIG)
+    if (models->rc != DV_E_CONFIG || (models->forbidden && models->vectors))
         return;
     (void)dv_fail(node, DV_E_CONFIG, "%s", models->error.text);
     dv_halt(node, DV_E_CONFIG);

@@ -328,6 +328,11 @@ def vectors_of(world, snow, model="snowflake-arctic-embed-m"):
     return world.graph(INDEX.format(embedder(snow, model=model)), "keyring: file:keys", "index.yaml")
 
 
+def rag(world, snow):
+    world.path("schemas/asked.yaml").write_text(ASKED)
+    return world.start("run", world.graph(RAG.format(options(snow)), f"listen: 127.0.0.1:{free_port()}\nkeyring: file:keys"))
+
+
 def is_refused(world, graph, reason):
     """By a run and by `check --connect`, in the same words."""
     for command in (("run", "--once"), ("check", "--connect")):
@@ -340,9 +345,7 @@ def test_a_model_that_the_account_has_not_is_told_at_the_start(tmp_path, snow, s
     snow.turn(chat_models={"llama3.1-70b"}, **shape)
     reason = "Cortex has no model 'claude-sonnet-4-5' for this account, region and user: is its name right, or is CORTEX_ENABLED_CROSS_REGION needed? It has "
     with QueryWorld(tmp_path) as world:
-        world.path("schemas/asked.yaml").write_text(ASKED)
-        world.graph(RAG.format(options(snow)), f"listen: 127.0.0.1:{free_port()}\nkeyring: file:keys")
-        process = world.start("run", "graph.yaml")
+        process = rag(world, snow)
         assert process.wait(30) == 3 and reason in process.log.read_text() and "llama3.1-70b" in process.log.read_text(), process.log.read_text()
         done = world.run("check", "--connect", "graph.yaml")
         assert done.returncode == 3 and f"rag: Cortex: {reason}" in done.stderr.decode(), done.stderr
@@ -361,23 +364,36 @@ def test_a_model_of_vectors_counts_as_missing_where_the_list_has_some(tmp_path, 
 
 
 def test_a_role_without_cortex_is_told_at_the_start(tmp_path, snow):
-    snow.cortex_granted = False
-    with World(tmp_path / "w") as world:
-        is_refused(world, vectors_of(world, snow), "the user's default role may not use Cortex: it needs SNOWFLAKE.CORTEX_USER")
+    """But who may only make vectors need not be one who may see the list."""
+    reason, sent = "the user's default role may not use Cortex: it needs SNOWFLAKE.CORTEX_USER", len(snow.requests)
+    with QueryWorld(tmp_path) as world:
+        snow.cortex_granted = False
+        process = rag(world, snow)
+        assert process.wait(30) == 3 and reason in process.log.read_text(), process.log.read_text()
+        assert {request.path for request in snow.requests[sent:]} == {MODELS}
+        graph = vectors_of(world, snow)
+        done = world.run("check", "--connect", graph)
+        assert done.returncode == 3 and reason in done.stderr.decode(), done.stderr
+        snow.cortex_granted = True
+        snow.script(MODELS, 403)
+        assert world.run("run", "--once", graph).returncode == 0
 
 
 def test_where_nothing_is_listed_it_goes_on(tmp_path, snow):
     with World(tmp_path / "w") as world:
         graph = vectors_of(world, snow)
         for answer in (404, Answer(200, b"<html>"), Answer(200, {"models": []}), Answer(200, {"models": [7, {"name": "a\x1b[2J"}]})):
+            snow.scripts.clear()  # a run that is over sooner has not asked
             snow.script(MODELS, answer, answer)
             assert world.run("check", "--connect", graph).returncode == 0
             done = world.run("run", "--once", graph)
             assert done.returncode == 0, done.stderr
+        snow.scripts.clear()
         snow.script(MODELS, 503, 503)
         done = world.run("check", "--connect", graph)
         assert done.returncode == 5 and b"Cortex: Cortex is busy or down" in done.stderr, done.stderr
         assert world.run("run", "--once", graph).returncode == 0
+        snow.scripts.clear()
         snow.script(MODELS, 401)  # the token is shown anew, once
         done = world.run("check", "--connect", graph)
         assert done.returncode == 0 and b"vectors: Cortex: has snowflake-arctic-embed-m" in done.stderr, done.stderr

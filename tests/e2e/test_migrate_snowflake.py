@@ -259,3 +259,34 @@ def test_a_wrong_name_is_told(world, snow, more, reason):
     ["--pg", "env:X", "--print"], ["--pg", "env:X", "graph.yaml"]])
 def test_a_wrong_command_line(world, words):
     assert "datavault migrate --help" in migrate(world, *words, code=2)
+
+
+def test_the_pipe_that_a_sink_names_is_printed(world, snow):
+    """For who owns the table: it fills each column, by the records' own names, and leaves defaults; the role may use it."""
+    write_graph(world, snow, pipe="P")
+    printed = migrate(world, "graph.yaml", "--print", "--grant", "DV_ROLE")
+    pipe = printed[printed.index("CREATE PIPE"):printed.index("CREATE TABLE", printed.index("CREATE PIPE"))]
+    assert pipe.startswith('CREATE PIPE IF NOT EXISTS "DV"."PUBLIC"."P" AS COPY INTO "DV"."PUBLIC"."SUMMARIES" ("DV_ID", "DV_UNIT", "N", "WARD", ') and \
+        '$1:"n"::NUMBER(38,0)' in pipe and '$1:"more",' in pipe and pipe.endswith('GRANT OPERATE ON PIPE "DV"."PUBLIC"."P" TO ROLE "DV_ROLE";\n')
+    snow.query(printed)
+    snow.query("ALTER TABLE SUMMARIES ADD COLUMN PLACE VARCHAR DEFAULT 'x'")
+    record = {"n": 7, "ward": "w", "share": 0.5, "open": True, "more": {"a": [1]}, "raw": "AAE=", "select": "s", "post-code": "p"}
+    world.write("in.jsonl", record)
+    done = world.run("run", "--once", "graph.yaml")
+    assert done.returncode == 0, done.stderr
+    (row,) = snow.rows("SUMMARIES")
+    del row["DV_ID"], row["DV_UNIT"]
+    assert row == {**{name.upper(): value for name, value in record.items()}, "PLACE": "x"}
+
+
+def test_the_page_s_tables_of_vectors_are_those(world, snow):
+    """docs/snowflake.md has the statements, too."""
+    page = (HERE.parent / "docs" / "snowflake.md").read_text()
+    statements = page[page.index("CREATE TRANSIENT TABLE DV.PUBLIC.EMBEDDINGS"):]
+    statements = statements[:statements.index("GRANT")]
+    snow.query("CREATE SCHEMA DV.MADE")
+    snow.query(statements.replace("DV.PUBLIC", "DV.MADE"))
+    migrate(world, *account(snow))
+    for table in ("EMBEDDINGS", "EMBEDDINGS_VECTORS", "ERASURES"):
+        made, told = ([row[:4] for row in snow.query(f"DESCRIBE TABLE DV.{schema}.{table}").rows] for schema in ("PUBLIC", "MADE"))
+        assert made == told, table

@@ -375,6 +375,8 @@ def test_what_is_denied(snow, caller):
     snow.accounts.denied = set()
     snow.cortex_granted = False
     refused(caller.sql("SELECT AI_EMBED('e5-base-v2', 'x')"), "002141", "42601")
+    snow.cortex_granted, snow.ai_functions_granted = True, False  # since February 2026 both are needed
+    refused(caller.sql("SELECT AI_EMBED('e5-base-v2', 'x')"), "002141", "42601")
     assert caller.sql("SELECT 1", role="ACCOUNTADMIN").code == "390189"  # not one of the user's
 
 

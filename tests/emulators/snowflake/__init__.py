@@ -36,7 +36,7 @@ Knobs, all attributes that may be changed while it runs:
   the wire     script(pattern, *steps), lose_next_answer(pattern), cut_after_accept (how many connections), requests, received(), keeps
                (False: neither is kept, for long runs),
                log.most (bytes of what came that are kept)
-  Cortex       words in the prompt, see cortex.py; chat_models, embedders, cortex_granted; lists_models (False: 404), lists_embedders, lists_objects
+  Cortex       words in the prompt, see cortex.py; chat_models, embedders, cortex_granted, ai_functions_granted (the right of SQL beside it); lists_models (False: 404), lists_embedders, lists_objects
 
 A step of script() is for the next request whose "METHOD path?query" the pattern finds: a status (with the body that goes with it), an
 Answer, a number of seconds as float (late), "cut" (nothing is done, the connection breaks), "lose" (it is done, the connection breaks),
@@ -94,6 +94,7 @@ class Snowflake:
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True
+        self.ai_functions_granted = True
         self.lists_models, self.lists_embedders, self.lists_objects = True, True, False
         self.scripts, self.requests, self.keeps, self.faults = [], [], True, []
         self.turn(**knobs)

@@ -98,8 +98,8 @@ class Accounts:
         """SqlError if the session's role may not carry out a statement."""
         if session.role == "ACCOUNTADMIN":
             return
-        if CORTEX.search(text) and not self.world.cortex_granted:
-            raise SqlError("002141", "42601", "SQL compilation error:\nUnknown function. Is SNOWFLAKE.CORTEX_USER granted?")
+        if CORTEX.search(text) and not (self.world.cortex_granted and self.world.ai_functions_granted):
+            raise SqlError("002141", "42601", "SQL compilation error:\nUnknown function. Are SNOWFLAKE.CORTEX_USER and USE AI FUNCTIONS granted?")
         if isinstance(tree, exp.Command):
             return  # each has its own
         target, wanted = self.wanted(tree)
