@@ -232,7 +232,7 @@ def test_the_bench_finds_every_number_and_address_it_planted(datavault, tmp_path
     """bench/w5 on a few notes: both graphs run, all notes arrive, and what is planted is gone."""
     meter = pathlib.Path(datavault).parents[1] / "bench" / "measure"
     done = subprocess.run([sys.executable, "bench/w5", "--notes", "400", "--reps", "1", "--json", "--datavault", datavault, "--measure", meter, "--folder", tmp_path],
-                          cwd=pathlib.Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, check=True, timeout=60)
+                          cwd=pathlib.Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, check=True, timeout=180)
     rows = {row["program"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert set(rows) == {"patterns", "names", "regex"}
     assert rows["names"]["missed"]["name"] == 0 < rows["patterns"]["missed"]["name"]

@@ -257,7 +257,7 @@ def test_a_full_queue_turns_calls_away_and_holds_streams(serve):
                 time.sleep(1)
                 return len(sent) == before
             assert wait_for(is_held, 30) and len(sent) < 1500
-            assert client.check(health.HealthCheckRequest(), timeout=5).status == 1
+            assert client.check(health.HealthCheckRequest(), timeout=20).status == 1
         assert done.result(timeout=60).records == 1500
         assert client.ingest(request(), timeout=20).id in world.ids()
 

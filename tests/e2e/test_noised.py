@@ -129,13 +129,13 @@ def test_who_calls_a_spent_graph_is_told(world):
     with grpc_client.Client(port) as client:
         def answer():
             return grpc_client.code_of(client.ingest, record, timeout=20)
-        assert wait_for(lambda: b"withheld" in process.log.read_bytes() and answer()[0] == grpc.StatusCode.OK, 20), process.log.read_text()
+        assert wait_for(lambda: b"withheld" in process.log.read_bytes() and answer()[0] == grpc.StatusCode.OK, 60), process.log.read_text()
         set_budget(world, 0, "keen")
-        assert wait_for(lambda: answer()[0] == grpc.StatusCode.RESOURCE_EXHAUSTED, 20), process.log.read_text()
+        assert wait_for(lambda: answer()[0] == grpc.StatusCode.RESOURCE_EXHAUSTED, 60), process.log.read_text()
         code, said = grpc_client.code_of(client.stream, iter([record, record]))
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "privacy budget" in said and "P1" not in said
         set_budget(world, 2)
-        assert wait_for(lambda: answer()[0] == grpc.StatusCode.OK, 20), process.log.read_text()
+        assert wait_for(lambda: answer()[0] == grpc.StatusCode.OK, 60), process.log.read_text()
     end(process)
 
 

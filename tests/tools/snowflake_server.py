@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import http.server
 import json
+import os
 import random
 import re
 import ssl
@@ -39,6 +40,7 @@ class Tiny(http.server.ThreadingHTTPServer):
         self.requests, self.refuse, self.date, self.lag = [], [], None, 0.0
         self.lose = lambda path: False  # whether the answer to a request that was obeyed gets lost
         self.executed = {}
+        self.random = random.Random(os.environ.get("DATAVAULT_SEED"))
 
     @property
     def url(self):
@@ -161,7 +163,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rows = [json.loads(line) for line in gzip.decompress(body).decode().splitlines()]
         assert int(words["startOffsetToken"]) == rows[0]["N"] and int(words["endOffsetToken"]) == rows[-1]["N"]
         server.taken += 1
-        server.pending.append((time.monotonic() + random.uniform(0, server.lag), words["endOffsetToken"], rows))
+        server.pending.append((time.monotonic() + server.random.uniform(0, server.lag), words["endOffsetToken"], rows))
         return self.answer(200, {"next_continuation_token": server.token()})
 
     def statement(self, path, words, body):
