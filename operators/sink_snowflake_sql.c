@@ -22,7 +22,7 @@
 #include "operators/sink_snowflake_keep.h"
 #include "operators/sink_snowflake_preflight.h"
 
-enum { HALVES_MAX = 16, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, LOOK_MS = 25, LOOK_MAX_MS = 1000, NS_PER_MS = 1000000 };
+enum { HALVES_MAX = 16, IN_A_ROW_MAX = 64, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, LOOK_MS = 25, LOOK_MAX_MS = 1000, NS_PER_MS = 1000000 };
 
 /* What becomes of a record that stands alone and is refused. */
 enum step { SENDS, PROVES, LOOKS, SENDS_AGAIN };
@@ -36,7 +36,7 @@ struct dv_snow_request {
     uint32_t ends[HALVES_MAX]; /* of what comes behind `to`, the nearest last */
     uint32_t end_count;
     enum step step;
-    bool looked, passed; /* at the table; with records */
+    bool looked, passed; /* at the table; with records that were not there */
     uint32_t refused;    /* records */
     uint32_t tries; /* in a row, after which nobody knows more */
     const char *reason;
@@ -60,20 +60,18 @@ struct dv_snow_sql {
     const char *reason; /* NULL: it has not */
     struct dv_error told; /* what the reason may point to */
     bool doubted; /* a record that was a request of its own was refused, and none has passed since */
+    uint32_t in_a_row; /* refused, and none has passed since */
     uint64_t due_ns; /* when what waits is sent; 0: nothing waits */
     uint64_t pause_ms; /* until the next look whether more can come */
     struct dv_timer timer;
-    struct dv_snow_request requests[DV_SNOW_REQUESTS_MAX]; /* as many as the options say */
+    uint32_t request_count; /* as many as the options say */
+    struct dv_snow_request requests[DV_SNOW_REQUESTS_MAX];
 };
 
 static void send_range(struct dv_snow_request *request);
 static void begin_requests(struct dv_snow_sql *sql);
-static void judge(struct dv_snow_request *request);
-
-static uint32_t request_count(const struct dv_snow_sql *sql)
-{
-    return (uint32_t)sql->options->requests;
-}
+static void look_at_table(struct dv_snow_request *request);
+static void settle(struct dv_snow_request *request);
 
 /* ---- halting ---- */
 
@@ -84,7 +82,7 @@ static void halt(struct dv_snow_sql *sql, dv_rc rc, const char *reason)
     sql->rc = rc == DV_E_CONFIG ? rc : DV_E_FAILED; /* no batch is at fault: none may be tried in halves */
     sql->reason = reason;
     dv_timer_stop(&sql->timer);
-    for (uint32_t i = 0; i < request_count(sql); i++) {
+    for (uint32_t i = 0; i < sql->request_count; i++) {
         dv_snowflake_cancel(sql->snowflake, &sql->requests[i].statement);
         dv_timer_stop(&sql->requests[i].timer);
         dv_snow_preflight_close(&sql->requests[i].look);
@@ -150,7 +148,7 @@ static void end_request(struct dv_snow_request *request)
     begin_requests(request->sql);
 }
 
-/* Of those that were refused nobody knows yet whether they go to the dead letters: see judge(). */
+/* Of those that were refused nobody knows yet whether they go to the dead letters: that is settled at the end. */
 static void end_range(struct dv_snow_request *request)
 {
     for (uint32_t i = request->from; i < request->to; i++)
@@ -160,8 +158,10 @@ static void end_range(struct dv_snow_request *request)
     if (request->end_count > 0) {
         request->to = request->ends[--request->end_count];
         send_range(request);
+    } else if (request->refused > 1) {
+        look_at_table(request);
     } else if (request->refused > 0) {
-        judge(request);
+        settle(request);
     } else {
         end_request(request);
     }
@@ -245,14 +245,6 @@ static void look_at_table(struct dv_snow_request *request)
     dv_snow_preflight_start(look, request->sql->snowflake);
 }
 
-static void judge(struct dv_snow_request *request)
-{
-    if (request->refused > 1)
-        look_at_table(request);
-    else
-        settle(request);
-}
-
 static void send_halves(struct dv_snow_request *request)
 {
     end_on(request, request->from + (request->to - request->from) / 2);
@@ -269,6 +261,8 @@ static void take_refusal(struct dv_snow_request *request)
     } else if (request->step == SENDS) {
         request->step = PROVES;
         begin_statement(request, (struct dv_snowflake_text){ "[]", 2 });
+    } else if (++request->sql->in_a_row >= IN_A_ROW_MAX) {
+        halt_for_all(request);
     } else {
         request->refused++;
         request->rows[request->from].refused = statement->rc == DV_E_LIMIT ? DV_E_LIMIT : DV_E_DATA;
@@ -299,13 +293,6 @@ static void take_silence(struct dv_snow_request *request)
     pause_request(request, statement->reason);
 }
 
-static void pass(struct dv_snow_request *request)
-{
-    request->passed = true;
-    request->sql->doubted = false;
-    end_range(request);
-}
-
 /* A row that was not inserted was there before, or a table with ERROR_LOGGING has put it aside without a word. */
 static void on_counted(struct dv_snow_count *count)
 {
@@ -320,7 +307,7 @@ static void on_counted(struct dv_snow_count *count)
         request->statement.reason = "the table puts records aside (ERROR_LOGGING)";
         take_refusal(request);
     } else {
-        pass(request);
+        end_range(request);
     }
 }
 
@@ -331,8 +318,19 @@ static void count_ids(struct dv_snow_request *request)
     dv_snow_count_start(&request->counting, request->sql->snowflake, request->sql->count_text, dv_snowflake_array_end(&request->array));
 }
 
+/* What was there already proves nothing of what is refused: none of it was inserted. */
+static void note_inserted(struct dv_snow_request *request)
+{
+    if (request->statement.inserted == 0)
+        return;
+    request->passed = true;
+    request->sql->doubted = false;
+    request->sql->in_a_row = 0;
+}
+
 static void take_success(struct dv_snow_request *request)
 {
+    note_inserted(request);
     if (request->step == PROVES && request->looked)
         send_again(request);
     else if (request->step == PROVES)
@@ -340,7 +338,7 @@ static void take_success(struct dv_snow_request *request)
     else if (request->statement.inserted < request->array.count)
         count_ids(request);
     else
-        pass(request);
+        end_range(request);
 }
 
 static void on_end(struct dv_snowflake_statement *statement)
@@ -374,7 +372,7 @@ static struct dv_snow_request *free_request(struct dv_snow_sql *sql, bool *ret_i
 {
     struct dv_snow_request *found = NULL;
     *ret_idle = true;
-    for (uint32_t i = request_count(sql); i-- > 0;) {
+    for (uint32_t i = sql->request_count; i-- > 0;) {
         if (sql->requests[i].count == 0)
             found = &sql->requests[i];
         else
@@ -418,6 +416,7 @@ static void begin_requests(struct dv_snow_sql *sql)
         uint32_t count = dv_snow_keep_take(&sql->keep, request->rows, (uint32_t)sql->options->rows);
         if (count == 0)
             return; /* all of them are under way already: when that is over */
+        sql->due_ns = 0; /* what came meanwhile lingers from when it is looked at */
         begin_request(request, count);
     }
 }
@@ -434,7 +433,7 @@ static dv_rc prepare(struct dv_snow_sql *sql, const struct dv_schema *columns)
     const struct dv_snow_options *options = sql->options;
     struct dv_node *node = sql->keep.node;
     dv_timer_init(dv_node_loop(node), &sql->timer, on_linger, sql);
-    for (uint32_t i = 0; i < request_count(sql); i++) {
+    for (uint32_t i = 0; i < sql->request_count; i++) {
         struct dv_snow_request *request = &sql->requests[i];
         request->sql = sql;
         request->rows = dv_arena_zeroed(dv_node_arena(node), (size_t)options->rows, sizeof *request->rows);
@@ -455,6 +454,7 @@ dv_rc dv_snow_sql_open(struct dv_node *node, const struct dv_snow_options *optio
     if (sql == NULL)
         return dv_fail(node, DV_E_FAILED, "the graph's memory is used up");
     sql->options = options;
+    sql->request_count = (uint32_t)options->requests;
     sql->columns = columns;
     sql->pause_ms = LOOK_MS;
     sql->snowflake = snowflake;
@@ -466,7 +466,7 @@ dv_rc dv_snow_sql_open(struct dv_node *node, const struct dv_snow_options *optio
 void dv_snow_sql_close(struct dv_snow_sql *sql)
 {
     dv_timer_close(&sql->timer);
-    for (uint32_t i = 0; i < request_count(sql); i++) {
+    for (uint32_t i = 0; i < sql->request_count; i++) {
         struct dv_snow_request *request = &sql->requests[i];
         dv_snowflake_cancel(sql->snowflake, &request->statement);
         dv_snow_preflight_close(&request->look);
@@ -494,7 +494,7 @@ dv_rc dv_snow_sql_take(struct dv_snow_sql *sql, struct dv_batch *batch)
 const char *dv_snow_sql_waits(const struct dv_snow_sql *sql)
 {
     const char *reason = sql->reason != NULL ? sql->reason : dv_snowflake_waits(sql->snowflake);
-    for (uint32_t i = 0; reason == NULL && i < request_count(sql); i++)
+    for (uint32_t i = 0; reason == NULL && i < sql->request_count; i++)
         reason = sql->requests[i].reason;
     return reason;
 }

@@ -9,8 +9,9 @@
  *  3. the table must still take such records: it is looked at as before the first row (a column that has become NOT NULL or of
  *     another type passes 2), at the first record that is refused of a request, and at the request's end if there were more;
  *  4. the record must be refused once more, under another id, which leaves out what came and went;
- *  5. others must have passed: if all records of a request of several are refused, or of two in a row that had one each, the run
- *     halts with the code. Something about all of them is wrong, and nobody can tell what.
+ *  5. others must have passed, and not as what was in the table already: if all records of a request of several are refused, or of two
+ *     in a row that had one each, or 64 in a row, the run halts with the code. Something about all of them is wrong, and nobody can
+ *     tell what.
  *
  * Where 2, 3 or 5 fail the run halts, and a record is rejected only when its whole request is over: until then it may turn out that it
  * was not about records. For one bad record of a thousand that makes two statements and a look beside the twenty that find it.

@@ -288,6 +288,24 @@ def test_records_that_are_all_refused_are_no_dead_letters(world, snow):
     assert "it refuses every record" in run(world, 1) and len(world.letters()) == 1
 
 
+def test_rows_that_are_there_already_prove_nothing(world, snow):
+    """They come again with others that are all refused: nothing was inserted beside these."""
+    write_records(world, 1, 4)
+    run(world)
+    shutil.rmtree(world.at / "state")
+    write_records(world, 5, 8, lambda number: "x" * 21)
+    before = len(snow.requests)
+    was_halted(world, snow, before, "it refuses every record (code 100078, SQLSTATE 22000")
+    assert numbers(snow) == [1, 2, 3, 4]
+
+
+def test_many_in_a_row_that_are_refused_are_no_dead_letters(world, snow):
+    """Those before them are inserted."""
+    write_records(world, 1, 200, lambda number: "x" * 21 if number > 100 else "w")
+    assert "it refuses every record" in run(world, 1)
+    assert numbers(snow) == list(range(1, 101)) and world.letters() == []
+
+
 def test_a_look_at_the_table_that_is_cancelled_is_taken_again(world, snow):
     snow.script(SUBMITTED, DISTURBED[0], None, DISTURBED[0])
     write_records(world, 1, 10)
@@ -329,6 +347,24 @@ def test_as_many_batches_linger_as_a_source_may_have_out(world, snow):
     assert submitted(snow, before) == []
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0 and len(submitted(snow, before)) == 1 and len(numbers(snow)) > 8, process.log.read_text()
+
+
+def test_what_comes_while_a_statement_runs_lingers_too(world, snow):
+    """It was sent at once when that was over."""
+    before = len(snow.requests)
+    write_graph(world, snow, linger="8s", requests=1)
+    follow(world, ", credits: 60")
+    write_records(world, 1, 1)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: len(snow.requests) >= before + 2, 30), process.log.read_text()
+    snow.run_s = 0.5
+    assert wait_for(lambda: submitted(snow, before), 30), process.log.read_text()
+    for number in range(2, 12):
+        write_records(world, number, number)
+        time.sleep(0.2)
+    assert len(submitted(snow, before)) == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and numbers(snow) == list(range(1, 12)), process.log.read_text()
 
 
 def test_the_same_stream_twice_is_there_once(world, snow):
