@@ -420,6 +420,8 @@ dv_rc dv_llm_open(struct dv_llm *llm, const struct dv_llm_config *config, struct
                                         llm->config.pause_ms > PAUSE_MAX_MS ? llm->config.pause_ms : PAUSE_MAX_MS };
     dv_breaker_init(&llm->breaker, FAILURES_MAX, backoff, dv_now_ns(config->loop));
     dv_timer_init(config->loop, &llm->timer, on_timer, llm);
+    if (llm->api->of_snowflake)
+        dv_snowflake_signer_open(&llm->signer, config->loop, &llm->token);
     llm->opened = true;
     return DV_OK;
 }
@@ -444,6 +446,7 @@ void dv_llm_close(struct dv_llm *llm)
         dv_snowflake_close(llm->config.snowflake);
     else
         dv_http_close(llm->http);
+    dv_snowflake_signer_close(&llm->signer);
     dv_snowflake_token_free(&llm->token);
     dv_timer_close(&llm->timer);
     dv_llm_shelf_clear(&llm->shelf);

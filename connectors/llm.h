@@ -19,7 +19,7 @@
 #include "connectors/http.h"
 #include "connectors/llm_budget.h"
 #include "connectors/llm_shelf.h"
-#include "connectors/snowflake_token.h"
+#include "connectors/snowflake_sign.h"
 #include "engine/breaker.h"
 
 enum dv_llm_kind {
@@ -142,6 +142,7 @@ struct dv_llm {
     const struct dv_llm_api *api; /* the service's own words */
     char account_url[DV_SNOWFLAKE_URL_MAX + 1];
     struct dv_snowflake_token token; /* of Cortex */
+    struct dv_snowflake_signer signer;
     struct dv_http_client client;
     struct dv_http *http; /* the client, or a script */
     struct dv_breaker breaker;

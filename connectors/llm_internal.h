@@ -48,6 +48,7 @@ struct dv_llm_talk {
     struct dv_snowflake_bind binds[2];
     struct dv_http_header headers[DV_LLM_HEADERS_MAX];
     char path[DV_LLM_PATH_MAX];
+    struct dv_snowflake_wish wish; /* for Cortex' token */
     char *key;    /* the header's value, wiped after each try */
     bool renewed; /* Snowflake's token was refused, and made anew: once */
     struct dv_sse_text body;

@@ -250,8 +250,13 @@ static bool may_have_run(const struct dv_http_request *http)
 
 void dv_llm_talk_cancel(struct dv_llm_talk *talk)
 {
+    struct dv_llm *llm = talk->llm;
+    if (talk->wish.waits) {
+        dv_snowflake_signer_give_up(&llm->signer, &talk->wish);
+        return;
+    }
     talk->ran = talk->http.sent;
-    dv_http_cancel(talk->llm->http, &talk->http);
+    dv_http_cancel(llm->http, &talk->http);
 }
 
 static void on_end(struct dv_http_request *http)
@@ -382,19 +387,10 @@ static void send_request(struct dv_llm_talk *talk)
 }
 
 /* A try that cannot begin ends here: this is called from the loop, never from inside ask(). */
-void dv_llm_talk_start(struct dv_llm_talk *talk)
+static void fail(struct dv_llm_talk *talk, dv_rc rc)
 {
     struct dv_llm_verdict verdict = { .rc = DV_E_MEMORY, .reason = "no memory for a request" };
-    if (talk->doc.bytes_max == 0 && dv_doc_init(&talk->doc, DV_HTTP_ANSWER_MAX) != DV_OK)
-        talk->doc = (struct dv_doc){ 0 };
-    else if (write_body(talk))
-        verdict.rc = read_key(talk);
-    if (verdict.rc == DV_OK) {
-        begin_answer(talk);
-        send_request(talk);
-        return;
-    }
-    if (verdict.rc != DV_E_MEMORY)
+    if (rc != DV_E_MEMORY)
         verdict = (struct dv_llm_verdict){ .rc = DV_E_CONFIG,
                                            .reason = "the key of the model's service cannot be read",
                                            .outage = true };
@@ -402,4 +398,48 @@ void dv_llm_talk_start(struct dv_llm_talk *talk)
     talk->state = DV_LLM_OVER;
     talk->llm->asking--;
     dv_llm_tried(talk, verdict);
+}
+
+static void ask(struct dv_llm_talk *talk)
+{
+    dv_rc rc = read_key(talk);
+    if (rc != DV_OK) {
+        fail(talk, rc);
+        return;
+    }
+    begin_answer(talk);
+    send_request(talk);
+}
+
+static void on_made(struct dv_snowflake_wish *wish, dv_rc rc)
+{
+    struct dv_llm_talk *talk = wish->data;
+    if (rc == DV_OK)
+        ask(talk);
+    else
+        fail(talk, rc);
+}
+
+/* In a world without threads, that of a script, a token is made when it is shown. */
+static bool must_wish(const struct dv_llm *llm)
+{
+    return llm->api->of_snowflake && !llm->api->by_statements && llm->config.http == NULL && dv_snowflake_signer_wanted(&llm->signer);
+}
+
+void dv_llm_talk_start(struct dv_llm_talk *talk)
+{
+    struct dv_llm *llm = talk->llm;
+    bool has_doc = talk->doc.bytes_max != 0 || dv_doc_init(&talk->doc, DV_HTTP_ANSWER_MAX) == DV_OK;
+    if (!has_doc)
+        talk->doc = (struct dv_doc){ 0 };
+    if (!has_doc || !write_body(talk)) {
+        fail(talk, DV_E_MEMORY);
+        return;
+    }
+    if (!must_wish(llm)) {
+        ask(talk);
+        return;
+    }
+    talk->wish = (struct dv_snowflake_wish){ .on_made = on_made, .data = talk };
+    dv_snowflake_signer_wish(&llm->signer, &talk->wish);
 }

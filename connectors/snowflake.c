@@ -400,7 +400,7 @@ dv_rc dv_snowflake_open(struct dv_snowflake *snowflake, const struct dv_snowflak
     const struct dv_backoff backoff = { first_ms, first_ms > PAUSE_MAX_MS ? first_ms : PAUSE_MAX_MS };
     dv_breaker_init(&snowflake->breaker, FAILURES_MAX, backoff, now_ns(snowflake));
     dv_timer_init(config->loop, &snowflake->timer, on_timer, snowflake);
-    dv_snowflake_sign_open(snowflake);
+    dv_snowflake_signer_open(&snowflake->signer, config->loop, &snowflake->token);
     snowflake->opened = true;
     return DV_OK;
 }
@@ -418,7 +418,7 @@ void dv_snowflake_close(struct dv_snowflake *snowflake)
     }
     dv_http_close(snowflake->http);
     dv_timer_close(&snowflake->timer);
-    dv_snowflake_sign_close(snowflake);
+    dv_snowflake_signer_close(&snowflake->signer);
     dv_snowflake_token_free(&snowflake->token);
 }
 

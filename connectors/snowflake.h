@@ -14,9 +14,8 @@
 #define DV_CONNECTORS_SNOWFLAKE_H
 
 #include "connectors/http.h"
-#include "connectors/job.h"
 #include "connectors/snowflake_limits.h"
-#include "connectors/snowflake_token.h"
+#include "connectors/snowflake_sign.h"
 #include "connectors/snowflake_value.h"
 #include "engine/breaker.h"
 
@@ -86,16 +85,6 @@ struct dv_snowflake_config {
     struct dv_http_deadlines deadlines;
     uint32_t pause_ms;    /* before the second try; 0: 1000. It doubles up to a minute, and half of it is random */
     struct dv_http *http; /* instead of clients of its own: a test's script, which the connector closes */
-};
-
-/* Who signs, off the loop, and who waits for it. */
-struct dv_snowflake_signer {
-    struct dv_snowflake *snowflake;
-    struct dv_snowflake_call *waiting, *served; /* those that are told one after the other */
-    struct dv_snowflake_token token;            /* the worker's while it works, as the rest */
-    int64_t wall_ms;
-    dv_rc rc;
-    struct dv_job job;
 };
 
 /* The connector. Lives in memory of the owner's that must stay until the loop has run dry after close(); private. */

@@ -206,27 +206,36 @@ static void ask(struct dv_snowflake_call *call)
     dv_http_request(call->http, &call->request);
 }
 
-/* Signing takes a worker some milliseconds. */
+static void on_made(struct dv_snowflake_wish *wish, dv_rc rc)
+{
+    struct dv_snowflake_call *call = wish->data;
+    if (rc == DV_OK)
+        ask(call);
+    else
+        fail(call, rc, dv_snowflake_token_fault(&call->snowflake->token));
+}
+
+/* In a world without threads, that of a script, a token is made when it is shown. */
+static bool must_wish(const struct dv_snowflake_call *call)
+{
+    const struct dv_snowflake *snowflake = call->snowflake;
+    return call->scoped == NULL && snowflake->config.http == NULL && dv_snowflake_signer_wanted(&snowflake->signer);
+}
+
+/* A worker may have to make a token first. */
 static void begin(struct dv_snowflake_call *call)
 {
     wipe_bearer(call);
     call->code[0] = call->sqlstate[0] = '\0';
     call->unread = call->too_long = false;
     call->answer.most = call->side == DV_SNOWFLAKE_CHANNEL ? DV_SNOWFLAKE_SHORT_MAX : 0;
-    if (call->scoped != NULL || !dv_snowflake_must_sign(call)) {
+    if (!must_wish(call)) {
         ask(call);
         return;
     }
     call->asking = true;
-    dv_snowflake_sign_for(call);
-}
-
-void dv_snowflake_call_on_signed(struct dv_snowflake_call *call, dv_rc rc)
-{
-    if (rc == DV_OK)
-        ask(call);
-    else
-        fail(call, rc, "the key cannot be used");
+    call->wish = (struct dv_snowflake_wish){ .on_made = on_made, .data = call };
+    dv_snowflake_signer_wish(&call->snowflake->signer, &call->wish);
 }
 
 void dv_snowflake_call_start(struct dv_snowflake_call *call)
@@ -244,8 +253,8 @@ void dv_snowflake_call_cancel(struct dv_snowflake_call *call)
     if (call->probe)
         (void)dv_breaker_failed(&call->snowflake->breaker, now_ns(call), "Snowflake was not waited for");
     call->asking = call->probe = false;
-    if (call->signing)
-        dv_snowflake_sign_give_up(call);
+    if (call->wish.waits)
+        dv_snowflake_signer_give_up(&call->snowflake->signer, &call->wish);
     else
         dv_http_cancel(call->http, &call->request);
     wipe_bearer(call);

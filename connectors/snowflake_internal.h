@@ -57,8 +57,7 @@ struct dv_snowflake_call {
     bool renewed, probe;
     bool unread;   /* there was no memory for a piece */
     bool too_long; /* for a channel: the rest was not kept */
-    bool signing;  /* it waits for who we are to be signed */
-    struct dv_snowflake_call *next_signing;
+    struct dv_snowflake_wish wish; /* for a token */
     char *bearer;
     struct dv_http_header headers[DV_HTTP_HEADERS_MAX];
     struct dv_http_request request;
@@ -72,15 +71,6 @@ void dv_snowflake_call_cancel(struct dv_snowflake_call *call);
 
 /* Wipes and frees what it holds; it must be over. */
 void dv_snowflake_call_free(struct dv_snowflake_call *call);
-
-/* snowflake_sign.c: whether a token is to be signed first; lets a worker do that, after which on_signed() comes, unless it is given up; and
- * the end of that. */
-bool dv_snowflake_must_sign(const struct dv_snowflake_call *call);
-void dv_snowflake_sign_for(struct dv_snowflake_call *call);
-void dv_snowflake_sign_give_up(struct dv_snowflake_call *call);
-void dv_snowflake_call_on_signed(struct dv_snowflake_call *call, dv_rc rc);
-void dv_snowflake_sign_open(struct dv_snowflake *snowflake);
-void dv_snowflake_sign_close(struct dv_snowflake *snowflake);
 
 /* How many ms to wait before a call may start; 0: now, and it must then be started. */
 uint64_t dv_snowflake_admits(struct dv_snowflake_call *call);

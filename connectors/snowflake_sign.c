@@ -1,81 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0
- * snowflake_sign.c - who we are is signed by a worker: reading a key and an RSA signature take longer than the loop may. */
-#include "connectors/snowflake_internal.h"
+ * snowflake_sign.c - one token at a time is made by a worker, for all who wait for it by then. */
+#include "connectors/snowflake_sign.h"
 
-#include <string.h>
+#include "engine/loop.h"
 
-/* In a world without threads, that of a script, it is signed when it is shown. */
-bool dv_snowflake_must_sign(const struct dv_snowflake_call *call)
+bool dv_snowflake_signer_wanted(const struct dv_snowflake_signer *signer)
 {
-    const struct dv_snowflake *snowflake = call->snowflake;
-    return snowflake->config.http == NULL &&
-           !dv_snowflake_token_is_fresh(&snowflake->token, dv_wall_ms(snowflake->config.loop));
+    return dv_snowflake_token_is_slow(signer->shown) && !dv_snowflake_token_is_fresh(signer->shown, dv_wall_ms(signer->loop));
 }
 
 static void on_worker(struct dv_job *job)
 {
     struct dv_snowflake_signer *signer = job->data;
-    signer->rc = dv_snowflake_token_sign(&signer->token, signer->wall_ms, NULL);
+    signer->rc = dv_snowflake_token_make(&signer->token, signer->wall_ms, NULL);
 }
 
-/* The owners may do anything inside, close the connector among it. */
 static void on_loop(struct dv_job *job)
 {
     struct dv_snowflake_signer *signer = job->data;
-    struct dv_snowflake *snowflake = signer->snowflake;
     const dv_rc rc = signer->rc;
     if (rc == DV_OK)
-        dv_snowflake_token_move(&snowflake->token, &signer->token);
+        dv_snowflake_token_move(signer->shown, &signer->token);
     signer->served = signer->waiting;
     signer->waiting = NULL;
     while (signer->served != NULL) {
-        struct dv_snowflake_call *call = signer->served;
-        signer->served = call->next_signing;
-        call->signing = false;
-        dv_snowflake_call_on_signed(call, rc);
+        struct dv_snowflake_wish *wish = signer->served;
+        signer->served = wish->next;
+        wish->waits = false;
+        wish->on_made(wish, rc);
     }
+    dv_snowflake_token_rest(signer->shown);
 }
 
-void dv_snowflake_sign_for(struct dv_snowflake_call *call)
+void dv_snowflake_signer_wish(struct dv_snowflake_signer *signer, struct dv_snowflake_wish *wish)
 {
-    struct dv_snowflake *snowflake = call->snowflake;
-    struct dv_snowflake_signer *signer = &snowflake->signer;
-    call->signing = true;
-    call->next_signing = signer->waiting;
-    signer->waiting = call;
+    DV_ASSERT(!wish->waits && wish->on_made != NULL);
+    wish->waits = true;
+    wish->next = signer->waiting;
+    signer->waiting = wish;
     if (signer->job.busy)
         return;
-    signer->wall_ms = dv_wall_ms(snowflake->config.loop);
-    signer->token.identity = snowflake->token.identity;
+    signer->wall_ms = dv_wall_ms(signer->loop);
+    signer->token.identity = signer->shown->identity;
     dv_job_start(&signer->job);
 }
 
-static bool take_out(struct dv_snowflake_call **link, const struct dv_snowflake_call *call)
+static bool take_out(struct dv_snowflake_wish **link, const struct dv_snowflake_wish *wish)
 {
-    while (*link != NULL && *link != call)
-        link = &(*link)->next_signing;
+    while (*link != NULL && *link != wish)
+        link = &(*link)->next;
     if (*link == NULL)
         return false;
-    *link = call->next_signing;
+    *link = wish->next;
     return true;
 }
 
-void dv_snowflake_sign_give_up(struct dv_snowflake_call *call)
+void dv_snowflake_signer_give_up(struct dv_snowflake_signer *signer, struct dv_snowflake_wish *wish)
 {
-    struct dv_snowflake_signer *signer = &call->snowflake->signer;
-    bool found = take_out(&signer->waiting, call) || take_out(&signer->served, call);
+    bool found = take_out(&signer->waiting, wish) || take_out(&signer->served, wish);
     DV_ASSERT(found);
-    call->signing = false;
+    wish->waits = false;
 }
 
-void dv_snowflake_sign_open(struct dv_snowflake *snowflake)
+void dv_snowflake_signer_open(struct dv_snowflake_signer *signer, struct dv_loop *loop, struct dv_snowflake_token *shown)
 {
-    snowflake->signer.snowflake = snowflake;
-    dv_job_init(&snowflake->signer.job, snowflake->config.loop, on_worker, on_loop, &snowflake->signer);
+    *signer = (struct dv_snowflake_signer){ .loop = loop, .shown = shown };
+    dv_job_init(&signer->job, loop, on_worker, on_loop, signer);
 }
 
-void dv_snowflake_sign_close(struct dv_snowflake *snowflake)
+void dv_snowflake_signer_close(struct dv_snowflake_signer *signer)
 {
-    (void)dv_job_close(&snowflake->signer.job);
-    dv_snowflake_token_free(&snowflake->signer.token);
+    if (signer->loop == NULL)
+        return;
+    DV_ASSERT(signer->waiting == NULL && signer->served == NULL);
+    (void)dv_job_close(&signer->job);
+    dv_snowflake_token_free(&signer->token);
 }

@@ -251,19 +251,39 @@ static bool write_token(const struct dv_snowflake_identity *identity, EVP_PKEY *
     return true;
 }
 
-dv_rc dv_snowflake_token_sign(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error)
+static bool is_signed(const struct dv_snowflake_token *token)
+{
+    return token->identity.proof == DV_SNOWFLAKE_KEYPAIR;
+}
+
+static dv_rc sign_token(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error)
 {
     EVP_PKEY *key = NULL;
-    dv_snowflake_token_drop(token);
     DV_TRY(read_key(&token->identity, &key, error));
-    token->bearer = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
-    bool made = token->bearer != NULL && write_token(&token->identity, key, wall_ms / MS_PER_S, token->bearer);
+    bool made = write_token(&token->identity, key, wall_ms / MS_PER_S, token->bearer);
     EVP_PKEY_free(key);
     token->renew_ms = wall_ms + (int64_t)DV_SNOWFLAKE_JWT_LIFE_S * MS_PER_S / 5 * 4;
-    if (made)
-        return DV_OK;
+    return made ? DV_OK : dv_error_set(error, DV_E_MEMORY, "no memory to sign a token");
+}
+
+static dv_rc read_given(struct dv_snowflake_token *token, struct dv_error *error)
+{
+    const size_t skip = sizeof BEARER - 1;
+    size_t length = 0;
+    memcpy(token->bearer, BEARER, skip);
+    return dv_secret_read(token->identity.secret, token->bearer + skip, DV_SNOWFLAKE_BEARER_MAX - skip, &length, error);
+}
+
+dv_rc dv_snowflake_token_make(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error)
+{
     dv_snowflake_token_drop(token);
-    return dv_error_set(error, DV_E_MEMORY, "no memory to sign a token");
+    token->bearer = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
+    if (token->bearer == NULL)
+        return dv_error_set(error, DV_E_MEMORY, "no memory for a token");
+    dv_rc rc = is_signed(token) ? sign_token(token, wall_ms, error) : read_given(token, error);
+    if (rc != DV_OK)
+        dv_snowflake_token_drop(token);
+    return rc;
 }
 
 void dv_snowflake_token_drop(struct dv_snowflake_token *token)
@@ -274,12 +294,27 @@ void dv_snowflake_token_drop(struct dv_snowflake_token *token)
     token->bearer = NULL;
 }
 
-/* A clock that was set back would keep an old one for too long. Given ones are read anew each time. */
+void dv_snowflake_token_rest(struct dv_snowflake_token *token)
+{
+    if (!is_signed(token))
+        dv_snowflake_token_drop(token);
+}
+
+bool dv_snowflake_token_is_slow(const struct dv_snowflake_token *token)
+{
+    return is_signed(token) || strncmp(token->identity.secret, "file:", 5) == 0;
+}
+
+/* A clock that was set back would keep an old one for too long. */
 bool dv_snowflake_token_is_fresh(const struct dv_snowflake_token *token, int64_t wall_ms)
 {
-    return token->identity.proof != DV_SNOWFLAKE_KEYPAIR ||
-           (token->bearer != NULL && wall_ms < token->renew_ms &&
-            token->renew_ms - wall_ms <= (int64_t)DV_SNOWFLAKE_JWT_LIFE_S * MS_PER_S);
+    bool in_time = wall_ms < token->renew_ms && token->renew_ms - wall_ms <= (int64_t)DV_SNOWFLAKE_JWT_LIFE_S * MS_PER_S;
+    return token->bearer != NULL && (in_time || !is_signed(token));
+}
+
+const char *dv_snowflake_token_fault(const struct dv_snowflake_token *token)
+{
+    return is_signed(token) ? "the key cannot be used" : "the token cannot be read";
 }
 
 void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_token *from)
@@ -301,28 +336,18 @@ void dv_snowflake_token_free(struct dv_snowflake_token *token)
     dv_snowflake_token_drop(token);
 }
 
-/* ---- given ones ---- */
-
-static dv_rc read_given(const struct dv_snowflake_identity *identity, char *out, struct dv_error *error)
-{
-    const size_t skip = sizeof BEARER - 1;
-    size_t length = 0;
-    memcpy(out, BEARER, skip);
-    return dv_secret_read(identity->secret, out + skip, DV_SNOWFLAKE_BEARER_MAX - skip, &length, error);
-}
+/* ---- shown ---- */
 
 dv_rc dv_snowflake_token_show(struct dv_snowflake_token *token, int64_t wall_ms, char *out, const char **ret_reason)
 {
-    if (token->identity.proof != DV_SNOWFLAKE_KEYPAIR) {
-        dv_rc rc = read_given(&token->identity, out, NULL);
-        *ret_reason = rc == DV_OK ? NULL : "the token cannot be read";
-        return rc;
-    }
-    *ret_reason = "the key cannot be used";
-    if (!dv_snowflake_token_is_fresh(token, wall_ms))
-        DV_TRY(dv_snowflake_token_sign(token, wall_ms, NULL));
+    bool fresh = dv_snowflake_token_is_fresh(token, wall_ms);
+    *ret_reason = dv_snowflake_token_fault(token);
+    if (!fresh)
+        DV_TRY(dv_snowflake_token_make(token, wall_ms, NULL));
     DV_ASSERT(token->bearer != NULL);
     memcpy(out, token->bearer, strlen(token->bearer) + 1);
+    if (!fresh)
+        dv_snowflake_token_rest(token);
     *ret_reason = NULL;
     return DV_OK;
 }
@@ -346,13 +371,7 @@ dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const struct dv_
 {
     *token = (struct dv_snowflake_token){ .identity = *identity };
     DV_TRY(dv_snowflake_identity_check(identity, error));
-    if (identity->proof == DV_SNOWFLAKE_KEYPAIR)
-        return dv_snowflake_token_sign(token, wall_ms, error);
-    char *given = dv_memory_zeroed(1, DV_SNOWFLAKE_BEARER_MAX);
-    if (given == NULL)
-        return dv_error_set(error, DV_E_MEMORY, "no memory for the token");
-    dv_rc rc = read_given(identity, given, error);
-    explicit_bzero(given, DV_SNOWFLAKE_BEARER_MAX);
-    dv_memory_free(given);
-    return rc;
+    DV_TRY(dv_snowflake_token_make(token, wall_ms, error));
+    dv_snowflake_token_rest(token);
+    return DV_OK;
 }

@@ -2,7 +2,8 @@
  * snowflake_token.h - what is shown to Snowflake: a token that the user's key signs, or one that somebody else has given.
  *
  * The key is read anew for each signature, which is good for the better part of an hour: a key that was replaced counts
- * from the next one on, and none stays in memory. Given tokens are read anew each time. */
+ * from the next one on, and none stays in memory. Given tokens are read anew each time. Both may take longer than the loop may, see
+ * snowflake_sign.h. */
 #ifndef DV_CONNECTORS_SNOWFLAKE_TOKEN_H
 #define DV_CONNECTORS_SNOWFLAKE_TOKEN_H
 
@@ -38,7 +39,7 @@ struct dv_snowflake_identity {
 /* Private. Zero-initialise. */
 struct dv_snowflake_token {
     struct dv_snowflake_identity identity;
-    char *bearer; /* the signed one, or NULL */
+    char *bearer; /* the signed one, or a given one while it is shown; or NULL */
     int64_t renew_ms;
 };
 
@@ -53,14 +54,21 @@ DV_CHECKED dv_rc dv_snowflake_token_init(struct dv_snowflake_token *token, const
 DV_CHECKED dv_rc dv_snowflake_token_show(struct dv_snowflake_token *token, int64_t wall_ms, char *out,
                                          const char **ret_reason);
 
-/* Whether it can be shown as it is; signs another one, which may take a while and needs nothing of the loop; and takes over one
- * that was signed elsewhere. */
+/* Whether another one takes a while: it is signed, or read from a file. */
+bool dv_snowflake_token_is_slow(const struct dv_snowflake_token *token);
+
+/* Whether it can be shown as it is; signs or reads another one, which needs nothing of the loop; and takes over one that was made
+ * elsewhere. */
 bool dv_snowflake_token_is_fresh(const struct dv_snowflake_token *token, int64_t wall_ms);
-DV_CHECKED dv_rc dv_snowflake_token_sign(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error);
+DV_CHECKED dv_rc dv_snowflake_token_make(struct dv_snowflake_token *token, int64_t wall_ms, struct dv_error *error);
 void dv_snowflake_token_move(struct dv_snowflake_token *to, struct dv_snowflake_token *from);
 
-/* It was refused: the next one is signed anew. */
+/* It was refused: the next one is made anew; and it was shown to all who waited for it: a given one goes. */
 void dv_snowflake_token_drop(struct dv_snowflake_token *token);
+void dv_snowflake_token_rest(struct dv_snowflake_token *token);
+
+/* Why none can be made, a literal. */
+const char *dv_snowflake_token_fault(const struct dv_snowflake_token *token);
 
 /* What looks like a wrong key is often a wrong clock: whether an answer's date (0: it has none) is so far from this machine's that
  * tokens that are signed with the time may not count. */

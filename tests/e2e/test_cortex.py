@@ -55,14 +55,14 @@ class Asker:
     """tests/tools/llm_ask.c, which prints what came."""
 
     def __init__(self, program, snow):
-        self.program, self.snow = program, snow
+        self.program, self.snow, self.prefix = program, snow, ()
 
     def run(self, commands, kind="cortex", model="claude-sonnet-4-5", proof="keypair", **options):
         snow, name = self.snow, "SNOW_SECRET"
         options = {"kind": kind, "url": snow.url, "ca": snow.ca, "model": model, "account": snow.account, "user": snow.user, "proof": proof, "pause_ms": 5,
                    "secret": f"file:{snow.key}" if proof == "keypair" else f"env:{name}", **options}
-        done = subprocess.run([self.program, *(f"{key}={value}" for key, value in options.items())], input="".join(json.dumps(one) + "\n" for one in commands),
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100, check=False, env={name: PAT})
+        done = subprocess.run([*self.prefix, self.program, *(f"{key}={value}" for key, value in options.items())], input="".join(json.dumps(one) + "\n" for one in commands),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100, check=False, env={name: PAT, **({"ASAN_OPTIONS": "detect_leaks=0"} if self.prefix else {})})
         assert done.returncode == 0, done.stderr[-3000:]
         assert CANARY not in done.stderr and PAT not in done.stderr and "PRIVATE KEY" not in done.stderr, done.stderr
         found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -135,6 +135,24 @@ def test_a_refused_token_is_made_anew_once(asker, snow):
     assert len(snow.requests) == 5
     snow.clock_skew_s = 4000
     assert asker.ask("")[0]["reason"] == "this machine's clock and Snowflake's are more than five minutes apart"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("kind", ["cortex", "cortex-sql"])
+@pytest.mark.parametrize("proof", ["keypair", "pat"])
+def test_keys_and_tokens_are_read_off_the_loop(asker, snow, tmp_path, kind, proof):
+    """But for the first time, when it opens and nothing else goes on."""
+    secret, calls = tmp_path / "secret", tmp_path / "calls"
+    secret.write_text(snow.key.read_text() if proof == "keypair" else PAT)
+    secret.chmod(0o600)
+    asker.prefix = (shutil.which("strace"), "-f", "-qq", "-o", calls, "-e", "trace=openat", "-P", secret)
+    snow.script("POST", 401)
+    requests = [{"op": "embed", "texts": [text], "dims": 768} for text in ("one", "two")]
+    answers = asker.run(requests, kind=kind, model="e5-base-v2", proof=proof, secret=f"file:{secret}", warehouse="WH")
+    assert [answer["rc"] for answer in answers[:2]] == ["DV_OK"] * 2
+    first, *others = [line.split()[0] for line in calls.read_text().splitlines() if "openat" in line]
+    assert others and first not in others, calls.read_text()
+    assert len(others) == (1 if proof == "keypair" else 3)  # signed anew when it was refused; given ones are read for each request
 
 
 def test_the_tokens_of_the_day_are_counted(asker, snow):

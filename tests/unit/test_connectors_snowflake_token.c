@@ -13,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "engine/base64.h"
 #include "engine/memory.h"
+#include "tests/unit/connectors_world.h"
 #include "tests/unit/snowflake_script.h"
 
 static void names_of_accounts(void **state)
@@ -274,6 +277,97 @@ static void survives_without_memory(void **state)
     assert_true(tries > 1);
 }
 
+/* Somebody who wishes for a token, what he was told and shown, and whom he gives up for then. */
+struct wisher {
+    struct dv_snowflake_wish wish, *given_up;
+    struct dv_snowflake_signer *signer;
+    bool told;
+    dv_rc rc;
+    char bearer[DV_SNOWFLAKE_BEARER_MAX];
+};
+
+static void on_made(struct dv_snowflake_wish *wish, dv_rc rc)
+{
+    struct wisher *wisher = wish->data;
+    const char *reason = NULL;
+    assert_false(wisher->told || wish->waits);
+    wisher->told = true;
+    wisher->rc = rc;
+    if (rc == DV_OK)
+        assert_int_equal(dv_snowflake_token_show(wisher->signer->shown, dv_wall_ms(wisher->signer->loop), wisher->bearer, &reason), DV_OK);
+    if (wisher->given_up != NULL)
+        dv_snowflake_signer_give_up(wisher->signer, wisher->given_up);
+}
+
+static void wish(struct wisher *wisher, struct dv_snowflake_signer *signer)
+{
+    *wisher = (struct wisher){ .wish = { .on_made = on_made, .data = wisher }, .signer = signer };
+    dv_snowflake_signer_wish(signer, &wisher->wish);
+    assert_true(wisher->wish.waits && !wisher->told); /* not inside the call, whatever it takes */
+}
+
+/* Files are read, and keys are used, elsewhere: for all who wait, but for those who gave up. A given one is read anew for the next. */
+static void makes_tokens_off_the_loop(void **state)
+{
+    struct world *world = *state;
+    struct wisher first, second, third;
+    struct dv_snowflake_token token = { 0 };
+    struct dv_snowflake_signer signer;
+    char reference[80];
+    (void)snprintf(reference, sizeof reference, "file:%s", world_path(world, "token"));
+    const struct dv_snowflake_identity identity = { .proof = DV_SNOWFLAKE_PAT, .account = "a", .secret = reference };
+    world_write(world_path(world, "token"), "one", 3);
+    assert_int_equal(chmod(world_path(world, "token"), 0600), 0);
+    assert_int_equal(dv_snowflake_token_init(&token, &identity, 0, NULL), DV_OK);
+    dv_snowflake_signer_open(&signer, &world->loop.base, &token);
+    for (size_t round = 0; round < 2; round++) {
+        static const char *const texts[] = { "two", "three" };
+        assert_true(dv_snowflake_signer_wanted(&signer));
+        world_write(world_path(world, "token"), texts[round], strlen(texts[round]));
+        wish(&first, &signer);
+        wish(&second, &signer);
+        wish(&third, &signer);
+        second.given_up = &first.wish; /* who waits behind it */
+        dv_snowflake_signer_give_up(&signer, &third.wish);
+        world_run_until(world, &second.told);
+        world_run_ms(world, 5);
+        assert_true(second.rc == DV_OK && !first.told && !third.told && !first.wish.waits);
+        assert_string_equal(second.bearer + 7, texts[round]);
+        assert_null(token.bearer); /* nor does it stay */
+    }
+    assert_int_equal(unlink(world_path(world, "token")), 0);
+    wish(&first, &signer);
+    world_run_until(world, &first.told);
+    assert_int_equal(first.rc, DV_E_MISSING);
+    assert_string_equal(dv_snowflake_token_fault(&token), "the token cannot be read");
+    wish(&first, &signer); /* and its owner closes */
+    dv_snowflake_signer_give_up(&signer, &first.wish);
+    dv_snowflake_signer_close(&signer);
+    dv_snowflake_token_free(&token);
+}
+
+/* A signed one is made once for its life; a variable is read where it is shown. */
+static void makes_what_is_slow_alone(void **state)
+{
+    struct world *world = *state;
+    const struct dv_snowflake_config config = snow_config();
+    const struct dv_snowflake_identity given = { .proof = DV_SNOWFLAKE_OAUTH, .account = "a", .secret = "env:SNOW_TEST_GIVEN" };
+    struct wisher wisher;
+    struct dv_snowflake_token token = { .identity = config.identity }, variable = { .identity = given };
+    struct dv_snowflake_signer signer, idle;
+    dv_snowflake_signer_open(&signer, &world->loop.base, &token);
+    dv_snowflake_signer_open(&idle, &world->loop.base, &variable);
+    assert_true(dv_snowflake_signer_wanted(&signer) && !dv_snowflake_signer_wanted(&idle));
+    wish(&wisher, &signer);
+    world_run_until(world, &wisher.told);
+    assert_int_equal(wisher.rc, DV_OK);
+    assert_false(dv_snowflake_signer_wanted(&signer));
+    assert_string_equal(wisher.bearer, token.bearer);
+    dv_snowflake_signer_close(&idle);
+    dv_snowflake_signer_close(&signer);
+    dv_snowflake_token_free(&token);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +379,8 @@ int main(void)
         cmocka_unit_test(refuses_wrong_names),
         cmocka_unit_test(shows_given_tokens),
         cmocka_unit_test(survives_without_memory),
+        cmocka_unit_test_setup_teardown(makes_tokens_off_the_loop, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(makes_what_is_slow_alone, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
