@@ -20,73 +20,31 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
-from snowflake import Answer, Snowflake
-from snowflake_caller import Caller, knobs, restore
-from world import World, fast_program, wait_for
+from snowflake import Answer
+from snowflake_caller import Caller
+from snowflake_world import CANARY, CountWorld, make_service, make_table, nodes, numbers, run, sink, write_records  # noqa: F401
+from world import fast_program, wait_for
 
-CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
 KILLS = int(os.environ.get("DATAVAULT_KILLS", "30"))
 LONG = os.environ.get("DATAVAULT_LONG") == "1"
-SCHEMA = """# SPDX-License-Identifier: Apache-2.0
-# count.yaml - numbers that anybody may know.
-name: count
-fields:
-  n:    { type: int, class: public, required: true }
-  ward: { type: text, class: public }
-"""
-
-
-@pytest.fixture(scope="module", name="service")
-def a_service(tmp_path_factory):
-    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
-        yield snow
-
-
-@pytest.fixture(name="snow")
-def a_table(service):
-    kept = knobs(service)
-    service.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
-    yield service
-    restore(service, kept)
 
 
 @pytest.fixture(name="world")
 def a_world(tmp_path, snow, request):
-    with World(tmp_path / "w") as world:
-        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+    with CountWorld(tmp_path / "w") as world:
         write_graph(world, snow, request.node.name)
         yield world
 
 
 def write_graph(world, snow, channel, **more):
-    given = {"account": snow.account, "url": snow.url, "ca": snow.ca, "user": snow.user, "key": f"file:{snow.key}", "database": "DV", "schema": "PUBLIC",
-             "warehouse": "WH", "table": "T", "journal": "out.journal", "channel": channel.translate(str.maketrans("[]", "..")), **more}
-    said = ", ".join(f"{name}: '{value}'" for name, value in given.items())
-    world.graph(f"  in: {{ op: source, from: file, path: in.jsonl, schema: count }}\n  few: {{ op: project, after: in, keep: [n, ward] }}\n"
-                f"  out: {{ op: sink-snowflake, after: few, {said} }}\n")
+    channel = channel.translate(str.maketrans("[]", ".."))
+    world.graph(nodes(sink(snow, **{"journal": "out.journal", "channel": channel, **more})))
 
 
 def give_credits(world, count):
     """So many batches of the source may be under way."""
     path = world.path("graph.yaml")
     path.write_text(path.read_text().replace("schema: count }", f"schema: count, credits: {count} }}").replace("graph:", "batch_bytes: 256KiB\ngraph:", 1))
-
-
-def write_records(world, first, last):
-    with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
-        file.writelines(json.dumps({"n": number, "ward": f"w{number % 7}", "name": CANARY}, ensure_ascii=False) + "\n" for number in range(first, last + 1))
-
-
-def run(world, *codes, timeout=100):
-    done = world.run("run", "--once", "graph.yaml", timeout=timeout)
-    assert done.returncode in (codes or (0,)), done.stderr.decode()[-3000:]
-    return done.stderr.decode()
-
-
-def numbers(snow):
-    rows = snow.rows("T")
-    assert len({row["DV_ID"] for row in rows}) == len(rows)
-    return sorted(int(row["N"]) for row in rows)
 
 
 def letters_of(world):

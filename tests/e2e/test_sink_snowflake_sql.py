@@ -24,72 +24,28 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
-from snowflake import Snowflake
 from snowflake.wire import Answer
-from snowflake_caller import knobs, restore
-from world import World, fast_program, wait_for
+from snowflake_world import CANARY, CountWorld, make_service, make_table, nodes, numbers, run, sink, write_records  # noqa: F401
+from world import fast_program, wait_for
 
-CANARY = "Grünkohl-Käpt'n"  # stands in what the graph drops, and may be nowhere in what was sent
 KILLS = int(os.environ.get("DATAVAULT_KILLS", "3"))
 TABLE = "CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR(20))"
 SUBMITTED = r"POST /api/v2/statements\?"
-SCHEMA = """# SPDX-License-Identifier: Apache-2.0
-# count.yaml - numbers that anybody may know.
-name: count
-fields:
-  n:    { type: int, class: public, required: true }
-  ward: { type: text, class: public }
-"""
-
-
-@pytest.fixture(scope="module", name="service")
-def a_service(tmp_path_factory):
-    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
-        yield snow
-
-
-@pytest.fixture(name="snow")
-def a_table(service):
-    kept = knobs(service)
-    service.query(TABLE)
-    yield service
-    restore(service, kept)
 
 
 @pytest.fixture(name="world")
 def a_world(tmp_path, snow):
-    with World(tmp_path / "w") as world:
-        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+    with CountWorld(tmp_path / "w") as world:
         write_graph(world, snow)
         yield world
 
 
-def sink(snow, **more):
-    given = {"mode": "sql", "account": snow.account, "url": snow.url, "ca": snow.ca, "user": snow.user, "key": f"file:{snow.key}", "database": "DV",
-             "schema": "PUBLIC", "warehouse": "WH", "table": "T", "linger": "50ms", **more}
-    return "op: sink-snowflake, " + ", ".join(f"{name}: '{value}'" for name, value in given.items() if value is not None)
+def by_statements(snow, **more):
+    return sink(snow, **{"mode": "sql", "linger": "50ms", **more})
 
 
 def write_graph(world, snow, settings="keyring: file:keys", **more):
-    world.graph(f"  in: {{ op: source, from: file, path: in.jsonl, schema: count }}\n  few: {{ op: project, after: in, keep: [n, ward] }}\n"
-                f"  out: {{ after: few, {sink(snow, **more)} }}\n", settings)
-
-
-def write_records(world, first, last, ward=lambda number: f"w{number % 7}"):
-    with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
-        file.writelines(json.dumps({"n": number, "ward": ward(number), "name": CANARY}, ensure_ascii=False) + "\n" for number in range(first, last + 1))
-
-
-def run(world, *codes, timeout=100):
-    done = world.run("run", "--once", "graph.yaml", timeout=timeout)
-    assert done.returncode in (codes or (0,)), done.stderr.decode()[-3000:]
-    return done.stderr.decode()
-
-
-def numbers(snow):
-    rows = snow.rows("T")
-    assert len({row["DV_ID"] for row in rows}) == len(rows)
-    return sorted(int(row["N"]) for row in rows)
+    world.graph(nodes(by_statements(snow, **more)), settings)
 
 
 def submitted(snow, before=0):
@@ -445,8 +401,7 @@ def resident_kb(process):
 
 def test_memory_is_bounded_while_snowflake_is_busy(tmp_path, snow):
     """80 MB of records wait in their file, not in memory."""
-    with World(tmp_path / "w", binary=fast_program()) as world:
-        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+    with CountWorld(tmp_path / "w", binary=fast_program()) as world:
         write_graph(world, snow, rows=2048)
         with open(world.at / "in.jsonl", "w", encoding="utf-8") as file:
             file.write((json.dumps({"n": 1, "ward": "w" * 2000}) + "\n") * 40000)

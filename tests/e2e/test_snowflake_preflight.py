@@ -14,52 +14,25 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
-from snowflake import Snowflake
 from snowflake.identity import User
-from snowflake_caller import knobs, restore
-from world import World, wait_for
+from snowflake_world import SCHEMA, CountWorld, make_service, make_table, nodes, sink  # noqa: F401
+from world import wait_for
 
 SECRET = "Jürgen Sägemehl"
 COLUMNS = "DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR, N NUMBER, WARD VARCHAR"
-SCHEMA = """# SPDX-License-Identifier: Apache-2.0
-# count.yaml - numbers that anybody may know.
-name: count
-fields:
-  n:    { type: int, class: public, required: true }
-  ward: { type: text, class: public }
-"""
-
-
-@pytest.fixture(scope="module", name="service")
-def a_service(tmp_path_factory):
-    with Snowflake(tmp_path_factory.mktemp("snow")) as snow:
-        yield snow
-
-
-@pytest.fixture(name="snow")
-def a_table(service):
-    kept = knobs(service)
-    service.query(f"CREATE OR REPLACE TABLE T ({COLUMNS})")
-    yield service
-    service.scripts.clear()
-    restore(service, kept)
+TABLE = f"CREATE OR REPLACE TABLE T ({COLUMNS})"
 
 
 @pytest.fixture(name="world")
 def a_world(tmp_path, snow):
-    with World(tmp_path / "w", keyring=False) as world:
-        (world.at / "schemas" / "count.yaml").write_text(SCHEMA)
+    with CountWorld(tmp_path / "w", keyring=False) as world:
         world.write("in.jsonl", *({"n": number, "ward": SECRET} for number in range(1, 301)))
         write_graph(world, snow)
         yield world
 
 
 def write_graph(world, snow, **more):
-    given = {"account": snow.account, "url": snow.url, "ca": snow.ca, "user": snow.user, "key": f"file:{snow.key}", "database": "DV", "schema": "PUBLIC",
-             "warehouse": "WH", "table": "T", "journal": "out.journal", "channel": "c", **more}
-    said = ", ".join(f"{name}: '{value}'" for name, value in given.items() if value is not None)
-    world.graph(settings="", nodes="  in: { op: source, from: file, path: in.jsonl, schema: count }\n  few: { op: project, after: in, keep: [n, ward] }\n"
-                f"  out: {{ op: sink-snowflake, after: few, {said} }}\n")
+    world.graph(settings="", nodes=nodes(sink(snow, **{"journal": "out.journal", "channel": "c", **more})))
 
 
 def keep_letters(world):
