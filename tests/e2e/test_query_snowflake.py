@@ -256,6 +256,14 @@ def test_saved_statements_of_one_s_own_and_files(world, snow):
     assert b"no text" in world.run("query", "--snowflake", "--file", "mine/odd.sql", env=given(snow)).stderr
 
 
+def test_plans_and_statements_behind_each_other_are_read_too(world, snow):
+    shown = query(world, snow, "SHOW TABLES ->> SELECT \"name\" AS N, \"kind\" AS K FROM $1 WHERE \"name\" LIKE 'SUM%'", "--json")[0]
+    assert objects(shown) == [{"N": "SUMMARIES", "K": "TABLE"}]
+    plan = objects(query(world, snow, "EXPLAIN SELECT DIAGNOSIS FROM SUMMARIES", "--json")[0])
+    assert [(row["id"], row["operation"]) for row in plan] == [(None, "GlobalStats"), (0, "Result"), (1, "TableScan")]
+    assert objects(query(world, snow, 'DESC PIPE "SUMMARIES-STREAMING"', "--json")[0])[0]["kind"] == "STREAMING"
+
+
 # ---- what is refused ----
 
 @pytest.mark.parametrize("sql", ["DROP TABLE SUMMARIES", "SELECT 1; DROP TABLE SUMMARIES", "SELECT 1 ->> DROP TABLE SUMMARIES", "/* SELECT */ DELETE FROM SUMMARIES",

@@ -147,6 +147,24 @@ def test_show(snow, caller, text, begin, found):
     assert all(SECONDS.fullmatch(row["created_on"]) for row in rows(answer))
 
 
+def test_describe_pipe(snow, caller):
+    """A default pipe is there with its table, and nobody's; another one is told to who may do something with it."""
+    snow.query("CREATE OR REPLACE PIPE BIG AS COPY INTO WIDE FROM (SELECT $1:i FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING')))")
+    found = caller.sql('DESC PIPE "DV"."PUBLIC"."WIDE-STREAMING"', warehouse=None)
+    assert names(found) == ["created_on", "name", "database_name", "schema_name", "definition", "owner", "notification_channel", "comment", "integration", "pattern",
+                            "error_integration", "invalid_reason", "kind"]
+    (default,), (made,) = rows(found), rows(caller.sql("DESCRIBE PIPE BIG"))
+    assert (default["name"], default["owner"], default["invalid_reason"]) == ("WIDE-STREAMING", None, None) and default["definition"].startswith("COPY INTO")
+    assert default["comment"] == "Default pipe for Snowpipe Streaming High Performance ingestion to a table. Created and managed by Snowflake."
+    assert (made["name"], made["owner"], made["schema_name"]) == ("BIG", "ACCOUNTADMIN", "PUBLIC") and made["definition"].startswith("COPY INTO WIDE")
+    snow.query("CREATE ROLE SENDER; GRANT ROLE SENDER TO USER DATAVAULT; GRANT USAGE ON DATABASE DV TO ROLE SENDER; GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE SENDER")
+    refused(caller.sql("DESC PIPE BIG", role="SENDER", warehouse=None), "002003", "02000", "Pipe 'BIG' does not exist or not authorized.")
+    snow.query("GRANT MONITOR ON PIPE DV.PUBLIC.BIG TO ROLE SENDER")
+    assert len(rows(caller.sql("DESC PIPE BIG", role="SENDER", warehouse=None))) == 1
+    refused(caller.sql('DESC PIPE "NOPE-STREAMING"'), "002003", "02000", "NOPE-STREAMING")
+    snow.query("DROP PIPE BIG; DROP ROLE SENDER")
+
+
 def test_information_schema(snow, caller):
     snow.query(VIEW.format(3))
     text = ("SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE FROM \"DV\".INFORMATION_SCHEMA.COLUMNS "

@@ -15,8 +15,8 @@ streaming hostname, bulk status, Cortex) and the ingest host (channels and rows)
 underscore that a client must make a dash: ingest_name=UNDERSCORED, and tests/tools/own_hosts.py for it to find snow.ingest_host.
 
 There are the database DV, the schema PUBLIC, the warehouse WH and the user DATAVAULT with one key and the role DV_ROLE; names are told
-apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); SHOW, DESCRIBE and
-INFORMATION_SCHEMA, DDL, vectors, FLATTEN, MERGE, grants and all errors are done here. test_snowflake_emulator*.py hold its answers to
+apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); SHOW, DESCRIBE,
+INFORMATION_SCHEMA, EXPLAIN (plan.py), `->>` (flow.py), DDL, vectors, FLATTEN, MERGE, grants and all errors are done here. test_snowflake_emulator*.py hold its answers to
 what is known of the real ones.
 
 DV_ROLE may do everything. `snow.query("CREATE ROLE R; GRANT ... TO ROLE R; GRANT ROLE R TO USER DATAVAULT")` makes one that may do what
@@ -47,7 +47,7 @@ import pathlib
 import threading
 import time
 
-from . import certs, errorlog
+from . import certs, errorlog, flow, plan
 from .accounts import Accounts
 from .cortex import Cortex
 from .dialect import statements as parsed
@@ -206,9 +206,11 @@ class Snowflake:
     def perform(self, tree, text, binds, session, cursor=None):
         """One statement, if its role may."""
         with self.lock, self.engine.lock:
+            if flow.is_chain(tree):
+                return flow.carry_out(self, text, session)
             self.streaming.channels.settle()
             told = self.accounts.answer(text, session) or self.streaming.answer(text, session)
-            result = self.listing.answer(text, session) or told and done(told)
+            result = self.listing.answer(text, session) or plan.answer(self, tree, binds, session) or told and done(told)
             if result is None:
                 self.accounts.check(tree, text, session)
                 self.listing.inform(tree, session)

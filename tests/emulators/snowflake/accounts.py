@@ -15,6 +15,7 @@ import re
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
+from . import flow
 from .brought import exp
 from .catalog import Catalog, unknown
 from .ddl import EXECUTED, taken
@@ -104,7 +105,7 @@ class Accounts:
             return  # each has its own
         target, wanted = self.wanted(tree)
         for table in Catalog.named(tree):
-            if table is target:
+            if table is target or table.catalog == flow.PLACE[0]:
                 continue
             self.need(session.role, ["SELECT"], Catalog.place(table, session))
         if isinstance(tree, exp.Create):

@@ -12,7 +12,7 @@ from .catalog import Catalog, said
 from .fakes import EMBEDDERS, LEGACY_SIZES
 from .refused import SqlError
 
-BIND = "DV_BIND"
+BIND, CHAIN = "DV_BIND", "->>"
 SCALARS = exp.DataType.TEXT_TYPES | exp.DataType.NUMERIC_TYPES | exp.DataType.TEMPORAL_TYPES | {exp.DataType.Type.BOOLEAN, exp.DataType.Type.BINARY}
 SEMI = {exp.DataType.Type.VARIANT, exp.DataType.Type.ARRAY, exp.DataType.Type.OBJECT, exp.DataType.Type.JSON}
 WITHOUT_SCALE = {exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIME}  # DuckDB has none for them
@@ -58,12 +58,22 @@ def statements(text):
         marks = [token for token in tokens if token.token_type == sqlglot.TokenType.PLACEHOLDER]
         for number, token in reversed(list(enumerate(marks, 1))):
             text = f"{text[:token.start]}{BIND}({number}){text[token.end + 1:]}"
-        trees = [(tree, piece) for piece in pieces(text) for tree in sqlglot.parse(piece, read="snowflake") if tree is not None and not isinstance(tree, exp.Semicolon)]
+        trees = [(tree, piece) for piece in pieces(text) for tree in parsed(piece) if tree is not None and not isinstance(tree, exp.Semicolon)]
     except sqlglot.errors.SqlglotError as error:
         raise SqlError("001003", "42000", f"SQL compilation error:\nsyntax error {str(error)[:200]}") from None
     if not trees:
         raise SqlError("000900", "42601", "Empty SQL statement.")
     return trees, len(marks)
+
+
+def parsed(piece):
+    """A piece's trees; what sqlglot cannot read and is read elsewhere is a command."""
+    tokens = sqlglot.tokenize(piece, read="snowflake")
+    if any(token.text == CHAIN and token.token_type != sqlglot.TokenType.STRING for token in tokens):
+        return [exp.Command(this=CHAIN, expression=exp.Literal.string(piece))]
+    if [token.text.upper() for token in tokens[1:2]] == ["PIPE"] and tokens[0].text.upper() in ("DESC", "DESCRIBE"):
+        return [exp.Command(this="DESCRIBE", expression=exp.Literal.string(piece))]
+    return sqlglot.parse(piece, read="snowflake")
 
 
 def pieces(text):
@@ -155,8 +165,9 @@ class Rewriter:
             known |= set(self.columns(table))
         upper = {name.upper() for name in known}
         for column in tree.find_all(exp.Column):
-            if isinstance(column.this, exp.Identifier) and column.this.args.get("quoted") and column.name not in known and column.name.upper() in upper:
-                raise SqlError("000904", "42000", f"SQL compilation error: error line 1 at position 7\ninvalid identifier '\"{column.name}\"'")
+            if isinstance(column.this, exp.Identifier) and said(column.this) not in known and column.name.upper() in upper:
+                name = f'"{column.name}"' if column.this.args.get("quoted") else column.name.upper()
+                raise SqlError("000904", "42000", f"SQL compilation error: error line 1 at position 7\ninvalid identifier '{name}'")
 
     def check(self, tree):
         for node in tree.find_all(exp.Values, exp.In, exp.Array):

@@ -4,6 +4,7 @@
 snowduck's server is not used (it checks no token, never finishes an asynchronous statement and needs 430 MB beside it): only its
 translation is, which needs two packages. Everything is in memory and gone with the emulator.
 """
+import contextlib
 import json
 import re
 import threading
@@ -127,20 +128,34 @@ class Engine:
             found = found.where(exp.or_(*(when.args["condition"].copy() for when in whens)))
         return found.group_by(exp.column("rowid", table=alias)).having("COUNT(*) > 1")
 
-    def execute(self, tree, binds, session, cursor=None):
-        """Runs one statement; SqlError if it fails. binds: [(DuckDB's type, value)]."""
+    @contextlib.contextmanager
+    def in_words(self):
+        """Whatever fails is a SqlError."""
         with self.lock:
             try:
-                told = ddl.done(self, tree, session)
-                if told is not None:
-                    self.translated.clear()  # tables may be others now
-                    return done(told)
-                self.catalog.present(tree, session)
-                return self.run(tree, binds, session, cursor or self.cursor(session))
+                yield
             except duckdb.Error as error:
                 raise translated_error(error) from None
             except (ValueError, AttributeError, KeyError) as error:  # of snowduck: it does not know that
                 raise SqlError("001003", "42000", f"SQL compilation error:\n{error}") from None
+
+    def execute(self, tree, binds, session, cursor=None):
+        """Runs one statement; SqlError if it fails. binds: [(DuckDB's type, value)]."""
+        with self.in_words():
+            told = ddl.done(self, tree, session)
+            if told is not None:
+                self.translated.clear()  # tables may be others now
+                return done(told)
+            self.catalog.present(tree, session)
+            return self.run(tree, binds, session, cursor or self.cursor(session))
+
+    def compile(self, tree, binds, session):
+        """SqlError if it could not be run; it is not."""
+        with self.in_words():
+            self.catalog.present(tree, session)
+            cursor = self.cursor(session)
+            self.bind(cursor, binds)
+            cursor.execute(f"EXPLAIN {self.translate(tree, binds, session)[0]}")
 
     def run(self, tree, binds, session, cursor):
         self.bind(cursor, binds)

@@ -30,6 +30,9 @@ PIPES = ("created_on name database_name schema_name definition owner notificatio
 ROLES = "created_on name is_default is_current is_inherited assigned_to_users granted_to_roles granted_roles owner comment".split()
 GRANTS = "created_on privilege granted_on name granted_to grantee_name grant_option granted_by".split()
 DESCRIBED = ["name", "type", "kind", "null?", "default", "primary key", "unique key", "check", "expression", "comment", "policy name", "privacy domain"]
+DESCRIBED_PIPE = ("created_on name database_name schema_name definition owner notification_channel comment integration pattern error_integration"
+                  " invalid_reason kind").split()
+DEFAULT_PIPE = "Default pipe for Snowpipe Streaming High Performance ingestion to a table. Created and managed by Snowflake."
 INFORMED = {
     "COLUMNS": "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:n COLUMN_DEFAULT IS_NULLABLE DATA_TYPE CHARACTER_MAXIMUM_LENGTH:n"
                " CHARACTER_OCTET_LENGTH:n NUMERIC_PRECISION:n NUMERIC_PRECISION_RADIX:n NUMERIC_SCALE:n DATETIME_PRECISION:n IS_IDENTITY COMMENT",
@@ -211,12 +214,28 @@ class Listing:
 
     def describe(self, said, session):
         kind = said[0].upper() if said else ""
+        if kind == "PIPE":
+            return self.result(DESCRIBED_PIPE, [self.pipe(identifiers(said[1:])[0], session)])
         if kind not in ("TABLE", "VIEW"):
             raise SqlError("001003", "42000", f"SQL compilation error:\nDESCRIBE {kind} is not known to the emulator")
         parts, _ = identifiers(said[1:])
         relation = self.relation(parts, session, kind.capitalize())
         return self.result(DESCRIBED, [[column.name, column.kind.spoken(), "COLUMN", "Y" if column.nullable else "N", column.default, "N", "N", None, None,
                                         column.comment, None, None] for column in relation.columns.values()])
+
+    def pipe(self, parts, session):
+        """A pipe, or the default one of a table, which nobody owns. The page says that `kind` is STAGE; streaming ones were seen to have STREAMING."""
+        place = (*(session.database, session.schema)[:3 - len(parts)], *parts)
+        self.catalog.schema(*place[:2])
+        self.world.accounts.places(session.role, *place[:2])
+        pipe, may = self.world.streaming.channels.pipe(*place), self.world.accounts.may
+        if pipe is None or not any(may(session.role, privilege, "PIPE", ".".join(place)) for privilege in ("OWNERSHIP", "MONITOR", "OPERATE")) \
+                and not may(session.role, "MONITOR EXECUTION", "ACCOUNT", "ACCOUNT"):
+            raise unknown("Pipe", ".".join(parts))
+        default = pipe.projection is None
+        text = f"COPY INTO {'.'.join(map(quoted, pipe.table))} FROM (SELECT * FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING'))) MATCH_BY_COLUMN_NAME=CASE_INSENSITIVE"
+        return [stamp(self.born_s), place[2], *place[:2], text if default else pipe.text, None if default else "ACCOUNTADMIN", None,
+                DEFAULT_PIPE if default else "", None, None, None, self.world.invalid_pipes.get(place[2]), "STREAMING"]
 
     # ---- INFORMATION_SCHEMA ----
 

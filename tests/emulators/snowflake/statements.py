@@ -7,7 +7,7 @@ import time
 import urllib.parse
 import uuid
 
-from . import values
+from . import flow, values
 from .dialect import TRANSACTIONS, statements
 from .engine import Result
 from .refused import Refused, SqlError, coded
@@ -180,6 +180,8 @@ class Statements:
             raise SqlError("000008", "0A000", f"Actual statement count {len(trees)} did not match the desired statement count {wanted}.")
         if len(trees) > 1 and (marks or body["bindings"]):
             raise SqlError("391911", "0A000", "Bind variables are not supported in requests of multiple statements.")
+        if any(flow.is_chain(tree) for tree, _ in trees) and (marks or body["bindings"] or len(trees) > 1):
+            raise flow.unsupported("bind variables, or several statements, with the flow operator")
         binds = values.bound(body["bindings"], marks)
         if len(trees) == 1:
             if isinstance(trees[0][0], TRANSACTIONS) or re.match(r"\s*(PUT|GET|ALTER\s+SESSION|CREATE\s+(\w+\s+)?TEMP|SET\s)", statement.text, re.IGNORECASE):
