@@ -2,9 +2,15 @@
  * sink_snowflake_settle.c - which requests are settled: of which it is known that each row is in the table, or was refused.
  *
  * The offset may be told before the counter of refused rows, by more than one look: what is committed is held until the counter has been
- * told again, for a while, and is the same. A count that grows is held against the table. Where the count is larger than what
- * is missing, the requests that were settled last are looked for as well: a row of theirs that is not there was acknowledged and is
- * lost, and nobody may write that off. */
+ * told again, for a while, and is the same. A count that grows is held against the table. Where the two agree, both are right, as a counter that is
+ * late tells too few, and a table that is late has too few rows.
+ *
+ * Where they do not agree the channel comes to rest: no request is made until all are committed. A surplus of the count may be of
+ * rows that were refused and taken back, or of a request that was settled before; but also of one that is on its way, told before its offset, whose
+ * rows nobody has missed yet. Written off with those it would be taken for nothing when that one is committed. At rest there is none.
+ * Then the table is asked until it says the same twice, each time after the count was told anew, and the requests that were settled last are
+ * looked for as well: a row of theirs that is not there was acknowledged and is lost, and nobody may write that off. After a reopening, when it is
+ * known that there may be a surplus, even a count that agrees is not believed before that. */
 #include "connectors/snowflake_channel.h"
 #include "engine/id.h"
 #include "engine/log.h"
@@ -38,7 +44,8 @@ static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_
     stream->settle_to = unit;
     stream->settle_ticket = journal->ticket;
     stream->refused = refused;
-    stream->loose = stream->loose && unit < stream->committed;
+    stream->loose = stream->loose && unit < journal->unit;
+    stream->rests = false;
     stream->asked = 0;
 }
 
@@ -136,12 +143,34 @@ static void hold_on(struct dv_snow_stream *stream)
 void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew)
 {
     uint64_t now = dv_now_ns(dv_node_loop(stream->load->node));
+    stream->fresh = true;
     if (anew || stream->held == stream->sure || stream->errors != stream->held_errors) {
         hold_on(stream);
     } else if (++stream->held_looks >= HELD_LOOKS && now - stream->held_ns >= (uint64_t)HELD_MS * NS_PER_MS) {
         stream->sure = stream->held;
         hold_on(stream);
     }
+}
+
+/* What is settled at a time was missed by the table, or not, as the count was told last. */
+static void ask(struct dv_snow_stream *stream)
+{
+    const struct dv_snowflake_journal *journal = &stream->load->journal;
+    if (stream->rests && stream->committed < journal->unit)
+        return; /* that it is committed is told */
+    if (!stream->fresh) {
+        dv_snowflake_channel_look(stream->channel);
+        return;
+    }
+    stream->fresh = false;
+    stream->asked++;
+    stream->ask_errors = stream->errors;
+    dv_snow_ask_start(stream->ask, journal->settled, stream->committed);
+}
+
+bool dv_snow_stream_rests(const struct dv_snow_stream *stream)
+{
+    return stream->errors != stream->load->journal.errors && (stream->rests || stream->loose);
 }
 
 void dv_snow_stream_settle(struct dv_snow_stream *stream)
@@ -155,9 +184,7 @@ void dv_snow_stream_settle(struct dv_snow_stream *stream)
     } else if (stream->committed == journal->settled) {
         check_late(stream);
     } else if (stream->errors != journal->errors) {
-        stream->asked++;
-        stream->ask_errors = stream->errors;
-        dv_snow_ask_start(stream->ask, journal->settled, stream->committed);
+        ask(stream);
     } else {
         if (stream->sure > journal->settled)
             begin_settling(stream, stream->sure, stream->errors, 0);
@@ -177,29 +204,36 @@ static void ask_again(struct dv_snow_stream *stream)
     dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
 }
 
-/* Whether the same records were missing the time before. */
+/* Whether the same records were missing the time before, beside the same count. */
 static bool is_stable(struct dv_snow_stream *stream)
 {
     const struct dv_snow_ask *ask = stream->ask;
-    uint64_t missing = dv_hash64(ask->missing, (size_t)ask->missing_count * sizeof *ask->missing, ask->to);
+    const uint64_t figures[] = { ask->to, stream->ask_errors };
+    uint64_t missing = dv_hash64(ask->missing, (size_t)ask->missing_count * sizeof *ask->missing,
+                                 dv_hash64(figures, sizeof figures, 0));
     bool same = stream->asked > 1 && missing == stream->missing;
     stream->missing = missing;
     return same && stream->asked >= SURE_ASKS;
 }
 
-/* A counter that is late tells too few, and a table that is late has too few rows: where the two agree, both are right. Unless rows were
- * counted that were taken back. */
 static void judge(struct dv_snow_stream *stream)
 {
     const struct dv_snow_ask *ask = stream->ask;
     const uint64_t refused = stream->ask_errors - stream->load->journal.errors;
-    const bool stable = is_stable(stream), fewer = ask->missing_count < refused;
-    if (fewer && stable && !is_proved(stream))
-        begin_proof(stream, false);
-    else if (stream->loose ? stable && ask->missing_count <= refused : ask->missing_count == refused)
+    const bool stable = is_stable(stream), at_rest = ask->to == stream->load->journal.unit;
+    if (ask->missing_count == refused && !stream->loose) {
         begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
-    else
+        return;
+    }
+    stream->rests = true;
+    if (!at_rest)
+        stream->asked = 0;
+    else if (!stable || ask->missing_count > refused)
         ask_again(stream);
+    else if (ask->missing_count < refused && !is_proved(stream))
+        begin_proof(stream, false);
+    else
+        begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
 }
 
 void dv_snow_stream_on_asked(struct dv_snow_ask *ask, dv_rc rc, const char *reason)

@@ -112,7 +112,7 @@ static void send_next(struct dv_snow_stream *stream)
 static void make_next(struct dv_snow_stream *stream)
 {
     struct dv_snow_load *load = stream->load;
-    if (dv_snow_is_packing(load) || !dv_snow_rests_any(load))
+    if (dv_snow_is_packing(load) || !dv_snow_rests_any(load) || dv_snow_stream_rests(stream))
         return;
     for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
         if (load->packs[i].step == DV_SNOW_FREE) {
@@ -167,12 +167,13 @@ static void on_open(struct dv_snowflake_channel *channel)
     stream->errors = channel->state.errors;
     stream->judged = true;
     dv_snow_stream_told(stream, true);
+    stream->loose = stream->committed > load->journal.settled || stream->committed < load->journal.unit ||
+                    stream->errors != load->journal.errors || stream->loose;
     if (halt_if(stream, dv_snow_take_back(load, stream->committed)))
         return;
     if (stream->sending != NULL && stream->sending->step == DV_SNOW_SENDING)
         dv_snow_pack_free(stream->sending); /* it is committed */
     stream->sending = NULL;
-    stream->loose = stream->committed > load->journal.settled || stream->errors != load->journal.errors;
     dv_snow_stream_go_on(stream);
 }
 

@@ -30,6 +30,8 @@ struct dv_snow_stream {
     uint32_t held_looks;      /* and how often that was told again */
     uint64_t errors;          /* rows that were refused, as told last */
     bool loose;               /* it may have counted rows of requests that were taken back */
+    bool fresh;               /* it was told since it was held against the table */
+    bool rests;               /* it does not agree with the table: all that is on its way must be committed first */
     struct dv_snow_ask *ask;
     struct dv_timer again; /* before it asks once more, or goes on with what is settled */
     uint32_t asked;        /* times, of what is committed now */
@@ -58,6 +60,9 @@ void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew);
 void dv_snow_stream_settle(struct dv_snow_stream *stream);
 void dv_snow_stream_on_asked(struct dv_snow_ask *ask, dv_rc rc, const char *reason);
 void dv_snow_stream_on_behind(struct dv_timer *timer);
+
+/* Whether no request may be made now. */
+bool dv_snow_stream_rests(const struct dv_snow_stream *stream);
 
 /* sink_snowflake_stream.c: ends the run, for a reason that is a literal; and whatever can be done now, to be called after everything
  * that has happened. */

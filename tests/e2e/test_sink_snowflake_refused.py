@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_sink_snowflake_refused.py - what Snowflake refuses of a channel, told early, late, doubled, or of everything: a row is a dead letter only if it is
+the row, a count is written off only if it is of nothing that is on its way, and where all is refused the run halts.
+
+shows: SNO-1 SNO-3 R3
+"""
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from snowflake import channels
+from test_sink_snowflake import a_service, a_table, a_world, letters_of, numbers, run, was_taken, write_records  # the fixtures, too
+from world import wait_for
+
+FIXTURES = (a_service, a_table, a_world)
+
+
+def poison(snow, *refused):
+    snow.poison = lambda row: row.get("n", row.get("N")) in refused
+
+
+def letters(world):
+    return sorted(letter["record"]["n"] for letter in letters_of(world))
+
+
+@pytest.fixture(name="early")
+def a_count_that_is_early(snow, monkeypatch):
+    """The counter is ahead of the offset: rows that will be refused are counted as soon as they are taken."""
+    told = channels.Channels.status
+
+    def status(self, channel):
+        waiting = [json.loads(line) for batch in channel.buffer for line in batch.lines]
+        counted = sum(bool(snow.poison and snow.poison(row)) for row in waiting)
+        answer = told(self, channel)
+        return {**answer, snow.errors_key: answer[snow.errors_key] + counted}
+
+    monkeypatch.setattr(channels.Channels, "status", status)
+
+
+def killed_when_it_has_sent(world, snow, last):
+    before = len(snow.requests)
+    write_records(world, 1, last)
+    process = world.start("run", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("early")
+def test_a_count_that_is_ahead_of_the_offset_is_not_written_off(world, snow):
+    """It is of a request behind the one that is settled: taken for rows that were refused before, it would be missed when that one is committed."""
+    poison(snow, 15)
+    killed_when_it_has_sent(world, snow, 10)
+    snow.commit_lag_s = 4
+    write_records(world, 11, 20)
+    run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 21) if number != 15]
+    assert letters(world) == [15]
+
+
+@pytest.mark.usefixtures("early")
+def test_what_comes_while_a_count_is_ahead_waits_until_it_is_clear(world, snow):
+    """Several requests are on their way, and of each something is refused."""
+    poison(snow, 5, 15, 25, 26)
+    os.mkfifo(world.at / "fed")
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("from: file, path: in.jsonl", "from: stdin"))
+    pipe = os.open(world.at / "fed", os.O_RDWR)
+    process = world.start("run", "graph.yaml", prefix=["sh", "-c", 'exec "$@" < fed', "sh"])
+    for first, lag in ((1, 3), (11, 0.5), (21, 2)):
+        before = len(snow.requests)
+        snow.commit_lag_s = lag
+        os.write(pipe, b"".join(json.dumps({"n": number, "ward": "w"}).encode() + b"\n" for number in range(first, first + 10)))
+        wait_for(lambda before=before: was_taken(snow, before), 5)  # or it waits
+    try:
+        assert wait_for(lambda: len(letters(world)) == 4, 60), process.log.read_text()
+    finally:
+        os.close(pipe)
+        process.kill()
+        process.wait()
+    assert numbers(snow) == [number for number in range(1, 31) if number not in (5, 15, 25, 26)]
+    assert letters(world) == [5, 15, 25, 26]
+
+
+def test_a_count_of_what_was_taken_back_that_comes_late_does_not_halt(world, snow):
+    """The answer was lost, and the channel opened anew; only then it counts what was refused of the request that was taken back."""
+    write_records(world, 1, 10)
+    run(world)
+    snow.script(r"POST .*/rows", "cut")
+    poison(snow, 15)
+    snow.commit_lag_s = 0.3
+    before = len(snow.requests)
+    write_records(world, 11, 20)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30)
+    assert wait_for(lambda: snow.channel("test_a_count_of_what_was_taken_back_that_comes_late_does_not_halt").errors == 1, 10)
+    snow.channel("test_a_count_of_what_was_taken_back_that_comes_late_does_not_halt").errors += 1
+    assert process.wait(60) == 1 and "snowflake.halted" not in process.log.read_text(), process.log.read_text()
+    assert numbers(snow) == [number for number in range(1, 21) if number != 15] and letters(world) == [15]
