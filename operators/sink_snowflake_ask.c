@@ -10,6 +10,7 @@
 
 #include "engine/id.h"
 #include "engine/memory.h"
+#include "operators/sink_snowflake_count.h"
 
 static int by_id(const void *one, const void *other)
 {
@@ -38,14 +39,15 @@ static void compare(struct dv_snow_ask *ask)
 static void on_statement_end(struct dv_snowflake_statement *statement)
 {
     struct dv_snow_ask *ask = statement->data;
-    if (statement->rc == DV_E_DEPENDENCY || statement->rc == DV_E_MEMORY) {
+    const dv_rc rc = dv_snow_asked(statement);
+    if (rc == DV_E_DEPENDENCY || rc == DV_E_MEMORY) {
         dv_timer_start(&ask->timer, DV_SNOW_ASK_AGAIN_MS);
         return;
     }
     ask->asking = false;
-    if (statement->rc == DV_OK)
+    if (rc == DV_OK)
         compare(ask);
-    ask->on_end(ask, statement->rc, statement->reason);
+    ask->on_end(ask, rc, statement->reason);
 }
 
 static bool take_memory(struct dv_snow_ask *ask)

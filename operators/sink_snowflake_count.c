@@ -28,10 +28,14 @@ static void end(struct dv_snow_count *count, dv_rc rc, const char *reason)
     count->on_end(count);
 }
 
+dv_rc dv_snow_asked(const struct dv_snowflake_statement *statement)
+{
+    return statement->rc != DV_OK && dv_snowflake_is_disturbed(statement) ? DV_E_DEPENDENCY : statement->rc;
+}
+
 static void on_statement_end(struct dv_snowflake_statement *statement)
 {
-    bool heals = statement->rc != DV_OK && dv_snowflake_is_disturbed(statement);
-    end(statement->data, heals ? DV_E_DEPENDENCY : statement->rc, statement->reason);
+    end(statement->data, dv_snow_asked(statement), statement->reason);
 }
 
 void dv_snow_count_start(struct dv_snow_count *count, struct dv_snowflake *snowflake, const char *sql,

@@ -19,6 +19,9 @@ struct dv_snow_count {
     struct dv_snowflake_statement statement;
 };
 
+/* What became of a statement that only asks: DV_E_DEPENDENCY is whatever passes, also what tells of the service and not of the statement. */
+dv_rc dv_snow_asked(const struct dv_snowflake_statement *statement);
+
 /* Asks by dv_snowflake_count_sql() about the ids of a JSON array (snowflake_array.h); both are lent until the end, which may come from inside. */
 void dv_snow_count_start(struct dv_snow_count *count, struct dv_snowflake *snowflake, const char *sql,
                          struct dv_snowflake_text array);

@@ -14,7 +14,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
-from snowflake import channels
+from snowflake import Answer, channels
 from test_sink_snowflake import a_service, a_table, a_world, letters_of, numbers, run, was_taken, write_records  # the fixtures, too
 from world import wait_for
 
@@ -103,3 +103,17 @@ def test_a_count_of_what_was_taken_back_that_comes_late_does_not_halt(world, sno
     snow.channel("test_a_count_of_what_was_taken_back_that_comes_late_does_not_halt").errors += 1
     assert process.wait(60) == 1 and "snowflake.halted" not in process.log.read_text(), process.log.read_text()
     assert numbers(snow) == [number for number in range(1, 21) if number != 15] and letters(world) == [15]
+
+
+def test_a_look_at_the_table_that_is_disturbed_is_taken_again(world, snow):
+    """Somebody cancelled it, Snowflake has lost it, or met a fault of its own: no reason to halt."""
+    poison(snow, 7)
+    write_records(world, 1, 10)
+    before = len(snow.requests)
+    process = world.start("run", "--once", "graph.yaml")
+    assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
+    snow.script(r"POST /api/v2/statements\?", *[Answer(422, {"code": code, "sqlState": state, "message": "out of order"}) for code, state in
+                                                (("000604", "57014"), ("000709", "02000"), ("300002", "XX000"))])
+    assert process.wait(60) == 1 and "snowflake.halted" not in process.log.read_text(), process.log.read_text()
+    assert not snow.scripts[-1].steps
+    assert numbers(snow) == [number for number in range(1, 11) if number != 7] and letters(world) == [7]
