@@ -100,6 +100,8 @@ static dv_rc judge_list(struct dv_llm_models *models)
 static dv_rc judge(struct dv_llm_models *models)
 {
     const struct dv_http_request *http = &models->http;
+    if (http->rc == DV_E_DATA) /* no list is so long */
+        return DV_OK;
     if (http->rc != DV_OK)
         return dv_error_set(&models->error, http->rc, "%s", http->reason);
     if (http->status == 200)

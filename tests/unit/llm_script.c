@@ -31,7 +31,8 @@ static void on_request(struct dv_http *http, struct dv_http_request *request)
         (void)snprintf(script->headers + used, sizeof script->headers - used, "%s: %s\n", request->headers[i].name,
                        request->headers[i].value);
     }
-    memcpy(script->body, request->body, request->length);
+    if (request->length > 0)
+        memcpy(script->body, request->body, request->length);
     script->body[request->length] = '\0';
     script->asked_ms[script->asked++ % SCRIPT_REPLIES_MAX] = dv_now_ns(&script->loop.base) / 1000000;
     request->sent = script->reply_count > 0 && !script->replies[script->next].unsent;
