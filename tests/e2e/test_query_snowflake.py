@@ -5,6 +5,7 @@ what is refused before it is asked, failures and whose words they are told in, C
 
 shows: SNO-3 SNO-6 DEV-8
 """
+import contextlib
 import csv
 import io
 import json
@@ -15,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -303,9 +305,18 @@ SECRET = "Käpt'n Blaubär"
 FAILING = "SELECT TO_NUMBER(?) AS N"
 
 
+def read_all(descriptor, pieces):
+    with contextlib.suppress(OSError):  # it is closed: that was all
+        while piece := os.read(descriptor, 65536):
+            pieces.append(piece)
+
+
 def on_a_terminal(world, snow, *arguments, act=None, env=None, both=False):
     """The command with standard error, or standard output, too, on a terminal -> (exit code, what it printed, what the terminal shows)."""
     mine, its = pty.openpty()
+    shown = []
+    reader = threading.Thread(target=read_all, args=(mine, shown))  # at once: whoever writes more than a terminal holds would wait
+    reader.start()
     with subprocess.Popen([world.binary, "query", "--snowflake", "--ca", str(snow.ca), *arguments], cwd=world.at, stdin=subprocess.DEVNULL,
                           stdout=its if both else subprocess.PIPE, stderr=its, env={**os.environ, **given(snow), **(env or {})}) as process:
         os.close(its)
@@ -313,14 +324,9 @@ def on_a_terminal(world, snow, *arguments, act=None, env=None, both=False):
             act(process)
         out = process.stdout.read().decode() if process.stdout else ""
         code = process.wait(60)
-    shown = b""
-    try:
-        while piece := os.read(mine, 65536):
-            shown += piece
-    except OSError:
-        pass  # it is closed: that was all
+    reader.join()
     os.close(mine)
-    return code, out, shown.decode("utf-8", "replace")
+    return code, out, b"".join(shown).decode("utf-8", "replace")
 
 
 def test_what_snowflake_says_goes_to_a_terminal_alone(world, snow):
@@ -373,8 +379,8 @@ def test_a_statement_ends_with_its_time(world, snow):
     snow.run_s = lambda text: 60 if "LATE" in text else 0
     _, said = query(world, snow, "SELECT 1 AS LATE", "--timeout", "1s", code=5)
     assert "took longer than it may" in said or "takes too long" in said
-    snow.script(r"POST", 503, 503, 503, 503, 503, 503)
-    _, said = query(world, snow, "SELECT 1", "--timeout", "1s", code=5)
+    snow.script(r"POST", *[503] * 50)
+    _, said = query(world, snow, "SELECT 1", "--timeout", "3s", code=5)
     assert "Snowflake is busy or down" in said
     snow.scripts.clear()
 

@@ -59,8 +59,8 @@ def test_the_commands_of_its_head_and_nothing_else(env, redis, pg, tmp_path):
         done = shell(add.replace("redis-cli", f"redis-cli -p {redis.port}"), env)
         assert done.returncode == 0, done.stderr
         redis.client()("XADD", "finance_stream", "*", "data", '{"account":"a-1","transaction_type":"purchase","amount":12.5}')
-        assert wait_for(lambda: stored(pg) == 2, 20), (tmp_path / "log").read_text()
-        assert wait_for(lambda: redis.client()("XPENDING", "healthcare_stream", "datavault")[0] == 0, 10)
+        assert wait_for(lambda: stored(pg) == 2, 60), (tmp_path / "log").read_text()
+        assert wait_for(lambda: redis.client()("XPENDING", "healthcare_stream", "datavault")[0] == 0, 30)
         assert get(int(env["DV_LISTEN"].rpartition(":")[2]), "/readyz")[0] == 200
         assert pg.sql("SELECT schema FROM datavault.encrypted_blobs ORDER BY 1") == [["finance"], ["healthcare"]]
         assert end(process)[0] == 0, (tmp_path / "log").read_text()

@@ -260,7 +260,7 @@ def mutations(data, draw, count):
         elif kind == 1:
             altered = altered[:draw.randrange(len(data))]
         else:
-            altered += os.urandom(draw.randrange(1, 40))
+            altered += draw.randbytes(draw.randrange(1, 40))
         yield bytes(altered)
 
 

@@ -58,7 +58,7 @@ class Running:
         self.world.graph(GRAPH, f"keyring: file:keys\npassphrase: file:pass\ntoken: file:token\nlisten: 127.0.0.1:{self.port}")
         self.write()
         self.process = self.world.start("run", "--verbose", "graph.yaml")
-        assert wait_for(lambda: get(self.port, "/livez")[0] == 200, 20), self.process.log.read_text()
+        assert wait_for(lambda: get(self.port, "/livez")[0] == 200, 60), self.process.log.read_text()
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
 
@@ -105,15 +105,20 @@ def make_run(tmp_path_factory):
     running = Running(tmp_path_factory.mktemp("secrets") / "w", os.environ.get("DATAVAULT_SEED") or time.time())
     world = running.world
 
+    def lines(name):
+        return world.path(name).read_bytes().count(b"\n") if world.path(name).exists() else 0
+
     def settled():
-        return world.path("bare.b64").exists() and len(world.path("bare.b64").read_bytes().splitlines()) == 30 and \
-            len(world.path("out.jsonl").read_bytes().splitlines()) >= 30 and b'"sum_amount"' in running.streamed
-    assert wait_for(settled, 30), running.process.log.read_text()
+        names = {path.name for path in world.at.rglob("*")}
+        return lines("bare.b64") == 30 and lines("out.jsonl") >= 30 and lines("paid.jsonl") == 30 and MADE <= names and b'"sum_amount"' in running.streamed \
+            and (b"Travel" in running.streamed or b"Asthma" in running.streamed) and running.process.log.read_bytes().count(b"record.rejected") >= 6
+    assert wait_for(settled, 60), running.process.log.read_text()
     yield running
     world.close()
 
 
 INPUTS = ("in.jsonl", "money.jsonl", "token", "pass", "seal.key")
+MADE = {"vault.sqlite", "vault.sqlite-wal", "dead-letters.msgpack", "in.checkpoint", "money.checkpoint", "blobs.msgpack", "log.0"}
 
 
 def test_the_scanner_sees_what_it_must_not_find_elsewhere(run):
@@ -134,8 +139,7 @@ def test_files_hold_no_secret(run):
         seen += 1
         allowed = SENSITIVE.get(os.path.basename(path), set())
         assert run.canaries.find_in(path, labels=labels - allowed) == {}
-    names = {path.name for path in run.world.at.rglob("*")}
-    assert {"vault.sqlite", "vault.sqlite-wal", "dead-letters.msgpack", "in.checkpoint", "blobs.msgpack", "log.0"} <= names
+    assert MADE <= {path.name for path in run.world.at.rglob("*")}
     assert seen >= 12
 
 

@@ -280,7 +280,7 @@ def test_refused_rows_are_found_after_a_crash_too(world, snow):
     assert wait_for(lambda: was_taken(snow, before), 30), process.log.read_text()
     process.kill()
     process.wait()
-    assert wait_for(lambda: snow.channel("test_refused_rows_are_found_after_a_crash_too").errors == 2, 10)
+    assert wait_for(lambda: snow.channel("test_refused_rows_are_found_after_a_crash_too").errors == 2, 30)
     snow.scripts.clear()
     run(world, 1)
     assert numbers(snow) == [number for number in range(1, 201) if number not in (5, 77)]
@@ -367,7 +367,7 @@ def test_a_run_without_a_batch_halts(world, quiet):
     run(world)
     world.path("out.journal").unlink()
     process = quiet(0)
-    assert process.wait(30) == 1 and "snowflake.halted" in process.log.read_text()
+    assert process.wait(60) == 1 and "snowflake.halted" in process.log.read_text()
 
 
 def test_a_channel_that_went_back_halts(world, snow):

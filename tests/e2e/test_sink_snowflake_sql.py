@@ -112,6 +112,7 @@ def test_one_that_was_disturbed_is_sent_again_as_it_is(world, snow):
 
 def test_statements_that_run_long_are_asked_for_until_they_are_over(world, snow):
     before = len(snow.requests)
+    write_graph(world, snow, linger="10s")
     snow.switch_s, snow.run_s = 0.05, lambda text: 0.4 if "MERGE" in text else 0
     snow.script(r"GET /api/v2/statements/", None, 429)
     write_records(world, 1, 2500)
@@ -121,6 +122,7 @@ def test_statements_that_run_long_are_asked_for_until_they_are_over(world, snow)
 
 
 def test_one_that_takes_too_long_is_sent_in_halves(world, snow):
+    write_graph(world, snow, linger="10s")
     before = len(snow.requests)
     script(snow, Answer(408, {"code": "000630", "sqlState": "57014", "message": "Statement reached its statement timeout"}))
     write_records(world, 1, 1000)
@@ -230,7 +232,7 @@ def test_a_table_that_is_changed_meanwhile_halts(world, snow):
     assert wait_for(lambda: len(snow.rows("T")) == 5, 30), process.log.read_text()
     snow.query(TABLE.replace("WARD VARCHAR(20)", "WARD VARCHAR(20), PLACE VARCHAR NOT NULL"))
     write_records(world, 6, 6)
-    assert process.wait(30) == 3 and "column PLACE of table DV.PUBLIC.T is NOT NULL" in process.log.read_text()
+    assert process.wait(60) == 3 and "column PLACE of table DV.PUBLIC.T is NOT NULL" in process.log.read_text()
     assert world.letters() == []
 
 
@@ -287,7 +289,7 @@ def test_rows_that_linger_keep_nobody_awake(world, snow):
     time.sleep(2)
     assert switches(process) - before < 50
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and numbers(snow) == [1, 2, 3]
+    assert process.wait(60) == 0 and numbers(snow) == [1, 2, 3]
 
 
 def test_as_many_batches_linger_as_a_source_may_have_out(world, snow):
@@ -302,7 +304,7 @@ def test_as_many_batches_linger_as_a_source_may_have_out(world, snow):
     time.sleep(2)
     assert submitted(snow, before) == []
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and len(submitted(snow, before)) == 1 and len(numbers(snow)) > 8, process.log.read_text()
+    assert process.wait(60) == 0 and len(submitted(snow, before)) == 1 and len(numbers(snow)) > 8, process.log.read_text()
 
 
 def test_what_comes_while_a_statement_runs_lingers_too(world, snow):
@@ -341,7 +343,7 @@ def test_rows_do_not_linger_when_nothing_more_comes(world, snow):
     process = world.start("run", "graph.yaml")
     assert wait_for(lambda: len(snow.rows("T")) >= 450, 30), process.log.read_text()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and numbers(snow) == list(range(1, 501))
+    assert process.wait(60) == 0 and numbers(snow) == list(range(1, 501))
 
 
 def test_requests_are_bounded_in_bytes(world, snow):
@@ -388,7 +390,7 @@ def test_a_stop_waits_for_what_is_under_way(world, snow):
     process = world.start("run", "graph.yaml")
     assert wait_for(lambda: any(status == 202 for _, _, _, status in submitted(snow, before)), 30), process.log.read_text()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0, process.log.read_text()
+    assert process.wait(60) == 0, process.log.read_text()
     assert numbers(snow) == list(range(1, 301))
     snow.run_s = 0
     run(world)

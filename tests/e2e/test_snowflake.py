@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
 from snowflake import Snowflake
 from snowflake_server import CANARY, CHANNEL, Tiny, make_place
+from world import wait_for
 
 
 @pytest.fixture(scope="module", name="place")
@@ -148,15 +149,15 @@ def test_killed_and_begun_again_with_lost_answers_each_row_is_there_once(ask, sn
     count, rounds = 2000, 0
     code = None
     while code != 0 and rounds < 200:
-        known = snowflake.committed
+        known, enough = snowflake.committed, snowflake.taken + dice.randrange(5)  # of twenty requests
         process = subprocess.Popen(ask.words(op="load", rows=count, batch=100, known=known), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        try:
-            _, errors = process.communicate(timeout=dice.uniform(0.3, 1.5) if rounds < 3 else 60)
-            code = process.returncode
-            assert code == 0, errors[-2000:]
-        except subprocess.TimeoutExpired:
+        if rounds < 3:
+            assert wait_for(lambda: snowflake.taken >= enough, 60)
+            time.sleep(dice.uniform(0, 0.01))
             process.kill()
-            process.communicate()
+        _, errors = process.communicate(timeout=100)
+        code = process.returncode
+        assert code == 0 or rounds < 3, errors[-2000:]
         rounds += 1
     assert rounds > 2
     tell(f"snowflake kills: {rounds} rounds, {snowflake.sequence} openings, {snowflake.taken} requests taken")

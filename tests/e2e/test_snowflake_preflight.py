@@ -206,15 +206,15 @@ def test_a_service_that_is_down_is_waited_for(world, snow):
     snow.script(r"/api/v2/statements", 503)
     before = len(snow.requests)
     process = world.start("run", "--once", "graph.yaml")
-    assert wait_for(lambda: len(snow.requests) > before + 1, 20), process.log.read_text()
+    assert wait_for(lambda: len(snow.requests) > before + 1, 60), process.log.read_text()
     assert process.wait(60) == 0, process.log.read_text()
     assert rows(snow) == list(range(1, 301))
 
 
 def test_check_does_not_wait(world, snow):
     snow.script(r"/api/v2/statements", *[503] * 50)
-    write_graph(world, snow, timeout="1s")
-    done = world.run("check", "--connect", "graph.yaml", timeout=30)
+    write_graph(world, snow, timeout="3s")
+    done = world.run("check", "--connect", "graph.yaml")
     assert done.returncode == 5 and b"Snowflake is busy or down" in done.stderr, done.stderr
 
 
@@ -225,19 +225,16 @@ def test_a_fault_ends_a_run_without_a_record_too(world, snow):
     world.path("in.jsonl").write_text("")
     keep_letters(world)
     process = world.start("run", "graph.yaml")
-    assert process.wait(30) == 3 and "there is no such table" in process.log.read_text()
+    assert process.wait(60) == 3 and "there is no such table" in process.log.read_text()
 
 
 def test_what_is_refused_after_it_was_looked_at_is_a_dead_letter(world, snow):
     """As when a NOT NULL comes later: the others are there."""
     snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR, N NUMBER, WARD VARCHAR, PLACE VARCHAR)")
-    snow.script(r"PUT .*/channels/", 1.0)
     keep_letters(world)
-    before = len(snow.requests)
-    process = world.start("run", "--once", "graph.yaml")
-    assert wait_for(lambda: any("/channels/" in request.path for request in snow.requests[before:]), 30), process.log.read_text()
-    snow.poison = lambda row: row.get("n", row.get("N")) == 7
-    assert process.wait(60) == 1, process.log.read_text()
+    snow.poison = lambda row: row.get("n", row.get("N")) == 7  # when it is committed, which nobody sees before
+    done = world.run("run", "--once", "graph.yaml")
+    assert done.returncode == 1, done.stderr
     assert rows(snow) == [number for number in range(1, 301) if number != 7]
     assert [letter["record"]["n"] for letter in world.letters()] == [7]
 

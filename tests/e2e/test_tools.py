@@ -7,7 +7,6 @@ shows: DEV-8
 """
 import base64
 import json
-import os
 import pathlib
 import sqlite3
 import sys
@@ -36,7 +35,7 @@ def test_every_encoding_is_found(encode, draw):
     canaries = canary.Canaries(draw.random())
     secrets = [canaries.word("word"), canaries.digits("ssn", "###-##-####"), canaries.email("mail")]
     for secret in secrets:
-        haystack = os.urandom(500) + encode(secret.encode()) + os.urandom(500)
+        haystack = draw.randbytes(500) + encode(secret.encode()) + draw.randbytes(500)
         if encode is ENCODERS["utf-16-le"] or encode is ENCODERS["utf-16-be"]:
             haystack = b"x" * 500 + encode(secret.encode()) + b"y" * 500
         assert canaries.find(haystack), secret
@@ -49,8 +48,8 @@ def test_nothing_is_found_where_nothing_is(draw):
         canaries.finance()
     other = canary.Canaries(draw.random())
     clean = [json.dumps([other.healthcare(), other.finance()]).encode() for _ in range(5)]
-    clean += [os.urandom(200_000), base64.b64encode(os.urandom(200_000)), base64.b32encode(os.urandom(100_000)).lower(),
-              os.urandom(100_000).hex().encode(), b"".join(b"%d," % (1795369947642 + n) for n in range(10_000))]
+    clean += [draw.randbytes(200_000), base64.b64encode(draw.randbytes(200_000)), base64.b32encode(draw.randbytes(100_000)).lower(),
+              draw.randbytes(100_000).hex().encode(), b"".join(b"%d," % (1795369947642 + n) for n in range(10_000))]
     for text in clean:
         assert canaries.find(text.replace(canary.DOMAIN.encode(), b"")) == []
 

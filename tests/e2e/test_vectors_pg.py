@@ -65,7 +65,7 @@ def test_every_place_does_this(world, pg, datavault, tell):
     done = subprocess.run([program, pg.url(), str(ROWS)], capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     tell("pgvector: " + next(line for line in done.stdout.splitlines() if line.startswith("recall")))
-    scans = wait_for(lambda: scans_of(pg) >= 100, 30)
+    scans = wait_for(lambda: scans_of(pg) >= 100, 60)
     assert scans, "a control: it was the index that found them"
 
 

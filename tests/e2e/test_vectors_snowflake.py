@@ -244,7 +244,7 @@ def test_a_question_waits_while_snowflake_is_down(scene, snow):
     scene.fill().serve()
     snow.script(r"POST /api/v2/statements", 503, 503)
     assert "Asthma" in json.dumps(scene.ask("how is asthma?")), "asked again until it is there"
-    assert wait_for(lambda: b"datavault_breaker" in scene.post(b"", path="/metrics", method="GET").raw, 5)
+    assert wait_for(lambda: b"datavault_breaker" in scene.post(b"", path="/metrics", method="GET").raw, 30)
 
 
 def test_only_the_tenants_own_is_found(scene):
