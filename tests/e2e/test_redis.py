@@ -24,8 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import canary
 import oracle
 from redis_server import RedisServer
-from redis_world import (CHAIN, SETTINGS, SOURCE, add, graph, log_of, patient, pending, refused, stored, trimmed, wait_stored,
-                         wanted)
+from redis_world import (CHAIN, SETTINGS, SOURCE, add, await_census, censuses, graph, log_of, patient, pending, refused, stored,
+                         told_for_good, trimmed, wait_stored, wanted)
 from world import World, end, free_port, get, wait_for
 
 @pytest.fixture(name="redis")
@@ -268,23 +268,6 @@ def test_a_server_that_is_too_old(world):
 
 
 # ---- entries ----
-
-def censuses(client):
-    """How often the program has asked what the groups were given."""
-    found = re.search(r"cmdstat_xinfo\|groups:calls=(\d+)", client("INFO", "commandstats").decode())
-    return int(found[1]) if found else 0
-
-
-def await_census(client):
-    """What is there now has been counted."""
-    before = censuses(client)
-    assert wait_for(lambda: censuses(client) > before, 30)
-
-
-def told_for_good(world, lost):
-    """Whether it is on the disk that so many are told of."""
-    return any(f"\noffset {lost}\n" in path.read_text() for path in world.path("state/t").glob("in.*.checkpoint"))
-
 
 def test_an_entry_of_64_mb_is_rejected_without_being_stored(redis, world):
     client = redis.client()

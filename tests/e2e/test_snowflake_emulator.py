@@ -83,26 +83,30 @@ def refused(answer, code="390144", status=401):
 
 # ---- who may ask ----
 
-NOW = time.time()
+def after(seconds):
+    """So long after the test's time, which may be much later than this file's."""
+    return lambda now: now + seconds
+
+
 BAD_CLAIMS = [
     ("iss is not", {"iss": "MYORG-DV_TEST.DATAVAULT.SHA256:AAAA"}), ("iss is not", {"iss": "MYORG-DV_TEST.DATAVAULT"}), ("iss is not", {"iss": None}),
     ("sub is not", {"account": "myorg-dv_test"}), ("no such user", {"user": "datavault"}), ("no such user", {"user": "NOBODY"}),
     ("sub is not", {"account": "OTHER"}), ("sub is not", {"account": "MYORG-DV_TEST.EU-WEST-1"}), ("sub is not", {"sub": None}), ("sub is not", {"sub": 7}),
     ("iat or exp", {"iat": None}), ("iat or exp", {"exp": None}), ("iat or exp", {"iat": "now"}), ("iat or exp", {"iat": True}),
-    ("iat is in the future", {"iat": NOW + 600, "exp": NOW + 900}), ("expired", {"iat": NOW - 900, "exp": NOW - 600}),
-    ("older than an hour", {"iat": NOW - 7200, "exp": NOW + 900}),
+    ("iat is in the future", {"iat": after(600), "exp": after(900)}), ("expired", {"iat": after(-900), "exp": after(-600)}),
+    ("older than an hour", {"iat": after(-7200), "exp": after(900)}),
 ]
 
 
 @pytest.mark.parametrize("why,claims", BAD_CLAIMS)
 def test_a_wrong_claim_is_refused(snow, caller, why, claims):
-    caller.token = caller.jwt(**claims)
+    caller.token = caller.jwt(**{name: value(time.time()) if callable(value) else value for name, value in claims.items()})
     refused(caller.sql("SELECT 1"))
     assert snow.identity.why[-1].startswith(why)
 
 
 def test_what_is_a_token(snow, caller):
-    good, other = caller.token, OTHER_KEY
+    good, other, now = caller.token, OTHER_KEY, time.time()
     head, claims, mark = good.split(".")
     for why, token in [("signature", f"{head}.{claims}.{mark[::-1]}"), ("iss is not", caller.jwt(key=other)),
                        ("signature", caller.jwt(key=other, iss=f"MYORG-DV_TEST.DATAVAULT.{certs.fingerprint(caller.private.public_key())}")),
@@ -111,7 +115,7 @@ def test_what_is_a_token(snow, caller):
         caller.token = token
         refused(caller.sql("SELECT 1"))
         assert snow.identity.why[-1].startswith(why), (snow.identity.why[-1], why)
-    for claims in ({}, {"iat": NOW * 1000, "exp": (NOW + 3000) * 1000}, {"iat": int(NOW), "exp": int(NOW) + 86400}):  # ms are as good; 24 h are cut to one
+    for claims in ({}, {"iat": now * 1000, "exp": (now + 3000) * 1000}, {"iat": int(now), "exp": int(now) + 86400}):  # ms are as good; 24 h are cut to one
         caller.token = caller.jwt(**claims)
         assert caller.sql("SELECT 1").status == 200
     refused(caller.call("POST", "/api/v2/statements", {}, drop=["Authorization"]), "390101")
@@ -131,7 +135,8 @@ def test_two_keys_and_other_tokens(snow, caller):
     for key in (caller.private, OTHER_KEY):
         caller.token = caller.jwt(key=key, user="ROTATED")
         assert caller.sql("SELECT 1").status == 200
-    user.pats["pat-1"], user.oauth["oauth-1"], user.oauth["old"] = NOW + 9000, NOW + 9000, NOW - 1
+    now = time.time()
+    user.pats["pat-1"], user.oauth["oauth-1"], user.oauth["old"] = now + 9000, now + 9000, now - 1
     for kind, token, code in [("PROGRAMMATIC_ACCESS_TOKEN", "pat-1", None), ("OAUTH", "oauth-1", None), ("OAUTH", "pat-1", "390303"), ("OAUTH", "old", "390318"),
                               ("KEYPAIR_JWT", "pat-1", "390144"), ("PROGRAMMATIC_ACCESS_TOKEN", "nope", "390303"), ("SESSION", "oauth-1", "390303")]:
         caller.kind, caller.token = kind, token
@@ -281,13 +286,14 @@ def test_asynchronous_and_slow_statements(snow, caller):
     assert answer.status == 202
     fits(RUNNING, answer.json)
     assert caller.poll(answer.json["statementHandle"]).json["data"] == [["1"]]
-    snow.run_s, snow.switch_s = 0.3, 0.05
+    snow.run_s, snow.switch_s = 60, 0.05
     answer = caller.sql("INSERT INTO SEVEN VALUES (8, 'h')")
     assert answer.status == 202 and len(snow.rows("SEVEN")) == 7  # nothing has happened yet
     handle = answer.json["statementHandle"]
     fits(RUNNING, caller.poll(handle).json)
     snow.script(f"GET .*{handle}", 429, 401)
     assert [caller.poll(handle).status, caller.poll(handle).status] == [429, 401]
+    snow.hurry = True
     snow.statements.wait_idle()
     answer = caller.poll(handle)
     fits({**ROWS, "stats": STATS}, answer.json)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """redis_world.py - a graph from Redis streams to a store, what is added to the streams, and what came of it."""
 import collections
+import re
 
 import oracle
 from world import events, wait_for
@@ -65,6 +66,23 @@ def log_of(process):
 
 def trimmed(process):
     return [event["lost"] for event in events(process.log.read_bytes()) if event["event"] == "source.trimmed"]
+
+
+def censuses(client):
+    """How often the program has asked what the groups were given."""
+    found = re.search(r"cmdstat_xinfo\|groups:calls=(\d+)", client("INFO", "commandstats").decode())
+    return int(found[1]) if found else 0
+
+
+def await_census(client):
+    """What is there now has been counted."""
+    before = censuses(client)
+    assert wait_for(lambda: censuses(client) > before, 30)
+
+
+def told_for_good(world, lost):
+    """Whether it is on the disk that so many are told of."""
+    return any(f"\noffset {lost}\n" in path.read_text() for path in world.path("state/t").glob("in.*.checkpoint"))
 
 
 def refused(world, name, code, text, env=None):

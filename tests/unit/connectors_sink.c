@@ -55,9 +55,7 @@ bool sink_put(struct sink *sink, const void *bytes, size_t length)
 void sink_close(struct world *world, struct sink *sink)
 {
     dv_appender_close(&sink->appender);
-    do
-        world_run_ms(world, 2);
-    while (sink->appender.job.busy);
+    world_run_dry(world);
 }
 
 void assert_file(const char *path, const char *expected)

@@ -90,7 +90,8 @@ static bool sync_fails(void)
 static int faulty_fdatasync(int fd)
 {
     bool fails = sync_fails();
-    (void)usleep(1000 * script.sync_ms);
+    while (__atomic_load_n(&script.sync_held, __ATOMIC_SEQ_CST))
+        (void)usleep(1000);
     int result = dv_sys_real.fdatasync(fd);
     __atomic_add_fetch(&script.synced, 1, __ATOMIC_SEQ_CST);
     errno = fails ? EIO : errno;
@@ -232,6 +233,13 @@ static bool never(const void *data)
 void world_run_ms(struct world *world, uint64_t ms)
 {
     run_until(world, never, NULL, ms, false);
+}
+
+void world_run_dry(struct world *world)
+{
+    do
+        world_run_ms(world, 1);
+    while (world->loop.base.away > 0);
 }
 
 void world_write(const char *path, const void *bytes, size_t length)

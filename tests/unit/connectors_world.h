@@ -29,6 +29,8 @@ void world_run_until(struct world *world, const bool *flag);
 /* The same for a number that grows. */
 void world_run_while_less(struct world *world, const uint64_t *number, uint64_t target);
 void world_run_ms(struct world *world, uint64_t ms);
+/* Until nothing comes back any more into the memory of who has closed: then it may be used again. */
+void world_run_dry(struct world *world);
 
 /* Writes and reads a whole file of the test's; world_size() is -1 if there is none. */
 void world_write(const char *path, const void *bytes, size_t length);
@@ -51,7 +53,7 @@ struct faults {
     int rename_error;
     int read_error;
     bool cache_off;                /* nothing is in the kernel's memory: every read takes a worker */
-    unsigned sync_ms;              /* how long each fdatasync takes at least */
+    bool sync_held;                /* an fdatasync that has begun lasts as long as this is set */
     unsigned writes, syncs, opens; /* counted as they begin */
     unsigned synced;               /* fdatasync calls that are over */
 };

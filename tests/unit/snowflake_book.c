@@ -108,7 +108,7 @@ void book_take_back(struct book *book, uint64_t unit)
 void book_close(struct world *world, struct book *book)
 {
     dv_snowflake_journal_close(&book->journal);
-    world_run_ms(world, 1);
+    world_run_dry(world);
 }
 
 void book_open_again(struct world *world, struct book *book)

@@ -178,21 +178,32 @@ static void test_a_failed_sync_is_final(void **state)
     sink_close(world, &sink);
 }
 
+static void let_go_soon(void *data)
+{
+    (void)data;
+    (void)usleep(100000);
+    __atomic_store_n(&faults()->sync_held, false, __ATOMIC_SEQ_CST);
+}
+
 /* The worker reads the appender's buffer: it must have ended when close() gives that back. */
 static void test_close_waits_for_the_worker(void **state)
 {
     struct world *world = *state;
     struct sink sink;
     sink_open(world, &sink, world_path(world, "out"));
-    faults()->sync_ms = 100;
+    uv_thread_t other;
     unsigned before = faults()->syncs;
+    faults()->sync_held = true;
     assert_true(sink_put(&sink, "{\"a\":1}\n", 8));
     dv_appender_flush(&sink.appender);
-    for (int i = 0; i < 1000 && __atomic_load_n(&faults()->syncs, __ATOMIC_SEQ_CST) == before; i++)
+    for (int i = 0; i < 10000 && __atomic_load_n(&faults()->syncs, __ATOMIC_SEQ_CST) == before; i++)
         (void)usleep(1000);
-    assert_int_equal(faults()->synced, 0);
+    assert_int_equal(__atomic_load_n(&faults()->syncs, __ATOMIC_SEQ_CST), before + 1);
+    assert_int_equal(__atomic_load_n(&faults()->synced, __ATOMIC_SEQ_CST), 0);
+    assert_int_equal(uv_thread_create(&other, let_go_soon, NULL), 0);
     dv_appender_close(&sink.appender);
     assert_int_equal(faults()->synced, 1);
+    assert_int_equal(uv_thread_join(&other), 0);
     sink_close(world, &sink);
     assert_false(sink.moved);
     assert_file(world_path(world, "out"), "{\"a\":1}\n");

@@ -93,9 +93,7 @@ static struct place *open_place(void **state, const char *name, const char *tena
 static void close_place(struct place *place)
 {
     dv_conversations_close(&place->store);
-    do
-        world_run_ms(place->world, 2);
-    while (place->store.job.busy);
+    world_run_dry(place->world);
     free(place);
 }
 
@@ -469,9 +467,7 @@ static void test_those_who_leave_and_the_end(void **state)
     for (int i = 0; i < 6; i += 2)
         assert_int_equal(requests[i].rc, DV_E_DEPENDENCY);
     dv_conversations_close(&place->store);
-    do
-        world_run_ms(place->world, 2);
-    while (place->store.job.busy);
+    world_run_dry(place->world);
     free(place);
 }
 

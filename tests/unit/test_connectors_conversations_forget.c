@@ -89,9 +89,7 @@ static struct place *new_place(void **state, const char *name)
 static void close_place(struct place *place)
 {
     dv_conversations_close(&place->store);
-    do
-        world_run_ms(place->world, 2);
-    while (place->store.job.busy);
+    world_run_dry(place->world);
     free(place);
 }
 

@@ -165,13 +165,14 @@ static void tries_again_while_it_cannot_be_written(void **state)
     struct book book;
     book_open_fine(world, &book);
     book_send(world, &book, 1, 3);
-    faults()->write_error = ENOSPC;
+    __atomic_store_n(&faults()->write_error, ENOSPC, __ATOMIC_SEQ_CST);
     book_enter(&book, 4, 5);
     dv_snowflake_journal_save(&book.journal);
-    world_run_ms(world, 100);
+    for (int i = 0; i < 1000 && book.journal.reason == NULL; i++)
+        world_run_ms(world, 10);
     assert_int_equal(book.saves, 1);
     assert_non_null(book.journal.reason);
-    faults()->write_error = 0;
+    __atomic_store_n(&faults()->write_error, 0, __ATOMIC_SEQ_CST);
     world_run_while_less(world, &book.saves, 2);
     assert_null(book.journal.reason);
     faults()->sync_fails_at = faults()->syncs + 1;

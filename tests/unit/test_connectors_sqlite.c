@@ -87,9 +87,7 @@ static void open_store(struct world *world, struct dv_sqlite *sqlite, const char
 static void close_store(struct world *world, struct dv_sqlite *sqlite)
 {
     dv_store_close(&sqlite->store);
-    do
-        world_run_ms(world, 2);
-    while (sqlite->job.busy);
+    world_run_dry(world);
 }
 
 /* A get or count, and a copy of what the callback saw. */

@@ -47,7 +47,7 @@ static void open_bench(struct bench *bench, struct world *world, bool in_pg)
 static void close_bench(struct bench *bench)
 {
     dv_store_close(bench->store);
-    world_run_ms(bench->world, 50);
+    world_run_dry(bench->world);
 }
 
 static struct dv_store_bytes bytes(const void *at, size_t length)

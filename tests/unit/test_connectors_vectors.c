@@ -29,9 +29,7 @@ static void open_file(struct world *world, struct dv_vectors_sqlite *sqlite, con
 static void close_file(struct world *world, struct dv_vectors_sqlite *sqlite)
 {
     dv_vectors_close(&sqlite->vectors);
-    do
-        world_run_ms(world, 2);
-    while (sqlite->job.busy);
+    world_run_dry(world);
 }
 
 static void with_a_file(void **state, void (*test)(struct place *place))

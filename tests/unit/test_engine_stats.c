@@ -127,7 +127,7 @@ static void the_real_loop_measures_itself(void **state)
     assert_int_equal(dv_loop_real_init(&loop, &uv), DV_OK);
     for (int i = 0; i < 2; i++) {
         dv_timer_init(&loop.base, &timers[i], work, NULL);
-        dv_timer_start(&timers[i], 60 + 200 * i);
+        dv_timer_start(&timers[i], 60 + 600 * i);
     }
     uv_run(&uv, UV_RUN_DEFAULT);
     const struct dv_histogram *lag = &loop.base.lag;

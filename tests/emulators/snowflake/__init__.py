@@ -28,7 +28,7 @@ Knobs, all attributes that may be changed while it runs:
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
                append_tells, status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
                openai_errors, done_of_chat, done_of_complete
-  statements   run_s (number or f(text): how long each takes), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
+  statements   run_s (number or f(text): how long each takes), hurry (those that run end at once), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
   channels     commit_lag_s (number or f()), stalled (nothing is committed), poison (f(row): is refused when it is committed),
                invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), requests_per_s,
@@ -90,7 +90,7 @@ class Snowflake:
         self.status_word, self.status_tells, self.late_errors, self.lower_case_types = "SUCCESS", True, False, False
         self.openai_errors, self.done_of_chat, self.done_of_complete = True, True, False
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
-        self.forget_request_ids, self.warehouses, self.suspended = False, {"WH"}, set()
+        self.forget_request_ids, self.warehouses, self.suspended, self.hurry = False, {"WH"}, set(), False
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True

@@ -154,7 +154,7 @@ class Statements:
         timeout_s = body.get("timeout") or (TIMEOUT_MAX_S if "timeout" in body else self.world.statement_timeout_s)
         state, result = DONE, None
         try:
-            if run_s and statement.stop.wait(min(run_s, timeout_s)):
+            if run_s and self.stopped(statement, min(run_s, timeout_s)):
                 raise InterruptedError
             if run_s > timeout_s:
                 raise TimeoutError
@@ -168,6 +168,14 @@ class Statements:
             state, statement.error = FAILED, error
         statement.result, statement.state = result, state
         statement.finished.set()
+
+    def stopped(self, statement, seconds):
+        """Whether it is cancelled before it has run for so long, or until it is to hurry."""
+        end = time.monotonic() + seconds
+        while not self.world.hurry and (left := end - time.monotonic()) > 0:
+            if statement.stop.wait(min(left, 0.02)):
+                return True
+        return statement.stop.is_set()
 
     def execute(self, statement, user, body):
         session = Session(user, body)
