@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 import urllib.parse
@@ -301,6 +302,22 @@ def a_quiet_source(world):
 
     yield start
     os.close(pipe)
+
+
+def test_a_sink_that_is_reloaded_reads_its_journal_again(world, snow, quiet):
+    """Reloaded as soon as the last reload has ended, while the table is looked at, the journal read or the channel opened; rows come all the time."""
+    process, graph = quiet(10), world.path("graph.yaml")
+    assert wait_for(lambda: len(snow.rows("T")) == 10, 30), process.log.read_text()
+    for turn in range(1, 4):
+        graph.write_text(graph.read_text().split(", remember:", maxsplit=1)[0].rstrip(" }\n") + f", remember: {200000 + turn} }}\n")
+        process.send_signal(signal.SIGHUP)
+        with open(world.at / "quiet", "w", encoding="utf-8") as pipe:
+            pipe.writelines(json.dumps({"n": number, "ward": "w"}) + "\n" for number in range(10 * turn + 1, 10 * turn + 11))
+        assert wait_for(lambda turn=turn: process.log.read_text().count('"reload.ended"') == turn, 30), process.log.read_text()
+    assert wait_for(lambda: len(snow.rows("T")) == 40, 30), process.log.read_text()
+    assert process.log.read_text().count('"result":"done","changed":1') == 3, process.log.read_text()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and numbers(snow) == list(range(1, 41)), process.log.read_text()
 
 
 @pytest.mark.parametrize("looks", [1, 4])
