@@ -2,15 +2,14 @@
  * sink_snowflake_settle.c - which requests are settled: of which it is known that each row is in the table, or was refused.
  *
  * The offset may be told before the counter of refused rows, by more than one look: what is committed is held until the counter has been
- * told again, for a while, and is the same. A count that grows is held against the table. Where the two agree, both are right, as a counter that is
- * late tells too few, and a table that is late has too few rows.
+ * told again, for a while, and is the same. When the count grows the table is asked, of the same requests again and again until it says the
+ * same twice: what it does not have then was refused.
  *
- * Where they do not agree the channel comes to rest: no request is made until all are committed. A surplus of the count may be of
- * rows that were refused and taken back, or of a request that was settled before; but also of one that is on its way, told before its offset, whose
- * rows nobody has missed yet. Written off with those it would be taken for nothing when that one is committed. At rest there is none.
- * Then the table is asked until it says the same twice, each time after the count was told anew, and the requests that were settled last are
- * looked for as well: a row of theirs that is not there was acknowledged and is lost, and nobody may write that off. After a reopening, when it is
- * known that there may be a surplus, even a count that agrees is not believed before that. */
+ * The count only tells when to ask, and that as many were refused at least. It does not tell which, nor of which requests: it may tell of rows that
+ * are on their way, before their offset, or that were refused and taken back. So one that is equal to what is missing proves nothing: the table may be
+ * late by a good row. And only as many are accounted for as are missing. The rest is a surplus, which is written off at rest, when all is
+ * settled and nothing is on its way that could have been counted; then the requests that were settled last are looked for as well: a row of theirs
+ * that is not there was acknowledged and is lost, and nobody may write that off. While there is a surplus, no request is made. */
 #include "connectors/snowflake_channel.h"
 #include "engine/id.h"
 #include "engine/log.h"
@@ -21,7 +20,7 @@
 enum {
     NS_PER_MS = 1000000,
     ASKED_MAX = 30,
-    SURE_ASKS = 3, /* before what the table says first is believed, where the count cannot confirm it */
+    SURE_ASKS = 3, /* before what the table says is believed */
     PROOFS_MAX = 5,
     PORTION_ROWS = 1024, /* of what is settled, in one turn of the loop: each may be a dead letter, which is sealed and written */
     PORTION_MS = 1, /* before the next; a timer of 0 may fire in the same turn */
@@ -44,8 +43,7 @@ static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_
     stream->settle_to = unit;
     stream->settle_ticket = journal->ticket;
     stream->refused = refused;
-    stream->loose = stream->loose && unit < journal->unit;
-    stream->rests = false;
+    stream->rests = stream->errors != errors;
     stream->asked = 0;
 }
 
@@ -87,18 +85,12 @@ static void prove(struct dv_snow_stream *stream)
     dv_snow_ask_start_range(stream->ask, from, to);
 }
 
-static bool is_proved(const struct dv_snow_stream *stream)
+/* The count is that of rows that were taken back, if no row is missing. */
+static void write_off(struct dv_snow_stream *stream)
 {
-    return stream->proved >= stream->load->journal.settled;
-}
-
-static void begin_proof(struct dv_snow_stream *stream, bool writes_off)
-{
-    stream->writes_off = writes_off;
-    stream->proofs = 0;
-    if (!is_proved(stream))
+    if (stream->proved < stream->load->journal.settled)
         prove(stream);
-    else if (writes_off)
+    else
         begin_settling(stream, stream->load->journal.settled, stream->ask_errors, 0);
 }
 
@@ -109,7 +101,7 @@ static void end_proof(struct dv_snow_stream *stream)
     if (ask->missing_count == 0) {
         stream->proving = false;
         stream->proved = ask->to;
-        begin_proof(stream, stream->writes_off);
+        write_off(stream);
     } else if (++stream->proofs < PROOFS_MAX) {
         dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
     } else {
@@ -127,7 +119,8 @@ static void check_late(struct dv_snow_stream *stream)
     if (stream->errors == journal->errors || journal->unit != journal->settled)
         return;
     stream->ask_errors = stream->errors;
-    begin_proof(stream, true);
+    stream->proofs = 0;
+    write_off(stream);
 }
 
 /* ---- what is committed ---- */
@@ -143,7 +136,6 @@ static void hold_on(struct dv_snow_stream *stream)
 void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew)
 {
     uint64_t now = dv_now_ns(dv_node_loop(stream->load->node));
-    stream->fresh = true;
     if (anew || stream->held == stream->sure || stream->errors != stream->held_errors) {
         hold_on(stream);
     } else if (++stream->held_looks >= HELD_LOOKS && now - stream->held_ns >= (uint64_t)HELD_MS * NS_PER_MS) {
@@ -152,25 +144,17 @@ void dv_snow_stream_told(struct dv_snow_stream *stream, bool anew)
     }
 }
 
-/* What is settled at a time was missed by the table, or not, as the count was told last. */
+/* Of what is committed now; and of the same, until the answer is believed. */
 static void ask(struct dv_snow_stream *stream)
 {
-    const struct dv_snowflake_journal *journal = &stream->load->journal;
-    if (stream->rests && stream->committed < journal->unit)
-        return; /* that it is committed is told */
-    if (!stream->fresh) {
-        dv_snowflake_channel_look(stream->channel);
-        return;
-    }
-    stream->fresh = false;
+    const uint64_t to = stream->asked > 0 ? stream->ask->to : stream->committed;
     stream->asked++;
-    stream->ask_errors = stream->errors;
-    dv_snow_ask_start(stream->ask, journal->settled, stream->committed);
+    dv_snow_ask_start(stream->ask, stream->load->journal.settled, to);
 }
 
 bool dv_snow_stream_rests(const struct dv_snow_stream *stream)
 {
-    return stream->errors != stream->load->journal.errors && (stream->rests || stream->loose);
+    return stream->rests && stream->errors != stream->load->journal.errors;
 }
 
 void dv_snow_stream_settle(struct dv_snow_stream *stream)
@@ -193,7 +177,7 @@ void dv_snow_stream_settle(struct dv_snow_stream *stream)
     }
 }
 
-/* What is committed may be seen a moment later, and so may the counter: they must agree in the end. */
+/* What is committed may be seen a moment later, and so may the counter: all that is missing must be counted in the end. */
 static void ask_again(struct dv_snow_stream *stream)
 {
     if (stream->asked >= ASKED_MAX) {
@@ -204,13 +188,11 @@ static void ask_again(struct dv_snow_stream *stream)
     dv_timer_start(&stream->again, DV_SNOW_ASK_AGAIN_MS);
 }
 
-/* Whether the same records were missing the time before, beside the same count. */
+/* Whether the same records were missing the time before. */
 static bool is_stable(struct dv_snow_stream *stream)
 {
     const struct dv_snow_ask *ask = stream->ask;
-    const uint64_t figures[] = { ask->to, stream->ask_errors };
-    uint64_t missing = dv_hash64(ask->missing, (size_t)ask->missing_count * sizeof *ask->missing,
-                                 dv_hash64(figures, sizeof figures, 0));
+    uint64_t missing = dv_hash64(ask->missing, (size_t)ask->missing_count * sizeof *ask->missing, 0);
     bool same = stream->asked > 1 && missing == stream->missing;
     stream->missing = missing;
     return same && stream->asked >= SURE_ASKS;
@@ -219,21 +201,11 @@ static bool is_stable(struct dv_snow_stream *stream)
 static void judge(struct dv_snow_stream *stream)
 {
     const struct dv_snow_ask *ask = stream->ask;
-    const uint64_t refused = stream->ask_errors - stream->load->journal.errors;
-    const bool stable = is_stable(stream), at_rest = ask->to == stream->load->journal.unit;
-    if (ask->missing_count == refused && !stream->loose) {
-        begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
-        return;
-    }
-    stream->rests = true;
-    if (!at_rest)
-        stream->asked = 0;
-    else if (!stable || ask->missing_count > refused)
-        ask_again(stream);
-    else if (ask->missing_count < refused && !is_proved(stream))
-        begin_proof(stream, false);
+    const uint64_t accounted = stream->load->journal.errors + ask->missing_count;
+    if (is_stable(stream) && accounted <= stream->errors)
+        begin_settling(stream, ask->to, accounted, ask->missing_count);
     else
-        begin_settling(stream, ask->to, stream->ask_errors, ask->missing_count);
+        ask_again(stream);
 }
 
 void dv_snow_stream_on_asked(struct dv_snow_ask *ask, dv_rc rc, const char *reason)

@@ -167,8 +167,6 @@ static void on_open(struct dv_snowflake_channel *channel)
     stream->errors = channel->state.errors;
     stream->judged = true;
     dv_snow_stream_told(stream, true);
-    stream->loose = stream->committed > load->journal.settled || stream->committed < load->journal.unit ||
-                    stream->errors != load->journal.errors || stream->loose;
     if (halt_if(stream, dv_snow_take_back(load, stream->committed)))
         return;
     if (stream->sending != NULL && stream->sending->step == DV_SNOW_SENDING)

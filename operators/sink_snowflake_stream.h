@@ -29,16 +29,14 @@ struct dv_snow_stream {
     uint64_t held_errors;     /* with which count, */
     uint32_t held_looks;      /* and how often that was told again */
     uint64_t errors;          /* rows that were refused, as told last */
-    bool loose;               /* it may have counted rows of requests that were taken back */
-    bool fresh;               /* it was told since it was held against the table */
-    bool rests;               /* it does not agree with the table: all that is on its way must be committed first */
+    bool rests;               /* more than are accounted for: all that is on its way must be settled first */
     struct dv_snow_ask *ask;
     struct dv_timer again; /* before it asks once more, or goes on with what is settled */
-    uint32_t asked;        /* times, of what is committed now */
-    uint64_t ask_errors;
+    uint32_t asked;        /* times, of the requests that `ask` names */
+    uint64_t ask_errors;   /* that are written off */
     uint64_t missing; /* hash of what was, the last time */
     uint64_t proved;  /* up to which request what was settled was found in the table */
-    bool proving, writes_off; /* it is looked for; and then the count is that of rows that were taken back */
+    bool proving;     /* it is looked for */
     uint32_t proofs;          /* times, in vain */
     struct dv_timer behind;   /* until the count is looked at once more */
     uint32_t behind_looks;
