@@ -91,6 +91,18 @@ void dv_snowflake_channel_reopen(struct dv_snowflake_channel *channel, const cha
     end_append(channel, DV_E_DEPENDENCY, reason);
 }
 
+/* One after the other, later and later. */
+void dv_snowflake_channel_lose(struct dv_snowflake_channel *channel, uint32_t *count, const char *reason)
+{
+    if (*count >= DV_SNOWFLAKE_REFUSED_MAX) {
+        dv_snowflake_channel_end(channel, DV_E_CONFIG,
+                                 "Snowflake opens the channel again and again, and does not know it afterwards");
+        return;
+    }
+    channel->tries = (*count)++;
+    dv_snowflake_channel_reopen(channel, reason);
+}
+
 /* ---- what is asked next ---- */
 
 bool dv_snowflake_channel_is_looking(const struct dv_snowflake_channel *channel)
@@ -171,10 +183,13 @@ static void take_opened(struct dv_snowflake_channel *channel)
                                  "the channel has lost its offset: its table was made anew, or it was dropped");
         return;
     }
+    if (strcmp(state.offset, channel->state.offset) != 0)
+        channel->unfound = 0;
     channel->state = state;
     memcpy(channel->known, state.offset, sizeof channel->known);
     memcpy(channel->last, state.offset, sizeof channel->last);
-    channel->tries = channel->renewals = 0;
+    channel->tries = channel->renewals = channel->refusals = 0;
+    channel->looked_elsewhere = false;
     channel->settle_ns = 0;
     channel->reason = NULL;
     channel->asked = false;
@@ -194,7 +209,7 @@ static void take_appended(struct dv_snowflake_channel *channel)
         channel->moved_ns = dv_snowflake_channel_now(channel);
     }
     (void)snprintf(channel->last, sizeof channel->last, "%s", channel->append->last);
-    channel->tries = channel->renewals = 0;
+    channel->tries = channel->renewals = channel->gone = 0;
     channel->reason = NULL;
     end_append(channel, DV_OK, NULL);
 }
@@ -244,6 +259,26 @@ static bool is_untold(const struct dv_snowflake_call *call, struct dv_snowflake_
            (verdict.action == DV_SNOWFLAKE_LARGE && verdict.rc == DV_E_DATA && call->code[0] == '\0');
 }
 
+/* A way in that is refused, for a reason that may pass or not. */
+static void refuse_way(struct dv_snowflake_channel *channel, enum dv_snowflake_way way)
+{
+    if (way == DV_SNOWFLAKE_SCOPE)
+        dv_snowflake_channel_end(channel, DV_E_CONFIG,
+                                 "Snowflake gives no token for the host that takes rows: does the user have the role?");
+    else if (++channel->refusals >= DV_SNOWFLAKE_REFUSED_MAX)
+        dv_snowflake_channel_end(channel, DV_E_CONFIG,
+                                 "Snowflake refuses to open the channel, again and again: are its pipe and its table in order?");
+    else
+        try_later(channel, "Snowflake refuses to open the channel");
+}
+
+/* Not of an append: whose rows are not at fault. */
+static bool is_refusal(struct dv_snowflake_verdict verdict)
+{
+    return verdict.action == DV_SNOWFLAKE_REOPEN ||
+           (verdict.action == DV_SNOWFLAKE_LARGE && verdict.rc == DV_E_DATA);
+}
+
 static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_way way,
                         struct dv_snowflake_verdict verdict)
 {
@@ -256,6 +291,10 @@ static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_
         take_fine(channel, way);
     else if (action == DV_SNOWFLAKE_LARGE && appends)
         end_append(channel, verdict.rc, verdict.reason);
+    else if (appends && dv_snowflake_is_gone(channel->call)) /* the opening tells what */
+        dv_snowflake_channel_lose(channel, &channel->gone, verdict.reason);
+    else if (!appends && is_refusal(verdict))
+        refuse_way(channel, way);
     else if (action == DV_SNOWFLAKE_RENEW || action == DV_SNOWFLAKE_STOP || action == DV_SNOWFLAKE_LARGE)
         dv_snowflake_channel_end(channel, verdict.rc, verdict.reason);
     else if (action == DV_SNOWFLAKE_REOPEN && appends && is_fenced(channel))

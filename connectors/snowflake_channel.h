@@ -18,7 +18,8 @@
  *
  * A channel of which an offset is known and that has none is not the one that it was (its table was made anew, or it was
  * dropped): going on would lose rows or double them, so it fails. Two who append to one channel take it from each other:
- * there must be one owner, and who sees it taken again and again fails, too.
+ * there must be one owner, and who sees it taken again and again fails, too. So does one that cannot be opened for a reason that
+ * is not known to pass, or that nobody knows once it was opened.
  *
  * The owner may append, or close the channel, inside any callback. */
 #ifndef DV_CONNECTORS_SNOWFLAKE_CHANNEL_H
@@ -37,6 +38,7 @@ enum {
     DV_SNOWFLAKE_SCOPED_LIFE_MS = 50 * 60000, /* of the host's token: how long it lives is not told */
     DV_SNOWFLAKE_COMMIT_MS = 5 * 60000,       /* after which what was taken counts as lost */
     DV_SNOWFLAKE_STALE_MAX = 8,               /* times that somebody takes the channel while nothing is committed */
+    DV_SNOWFLAKE_REFUSED_MAX = 5,             /* times in a row that it is refused or not known, though it was opened */
     DV_SNOWFLAKE_BASE_MAX = 1000              /* bytes of the names in a path */
 };
 
@@ -105,7 +107,9 @@ struct dv_snowflake_channel {
     enum dv_snowflake_way way;
     struct dv_snowflake_call *call, *look; /* `look` asks what is committed */
     bool look_at_control;                  /* of the account's own host: the other one does not tell */
+    bool looked_elsewhere;                 /* of the other one, too: the first did not know it */
     uint32_t tries, renewals, stales;
+    uint32_t refusals, gone, unfound; /* in a row: of the opening; of appends, of looks to a channel that is not known */
     uint64_t due_ns, look_ns, quiet_ns; /* no request before `quiet_ns` */
     uint64_t look_pause_ms;
     uint64_t settle_ns; /* since when rows of a process before us are waited for; 0: they are not */

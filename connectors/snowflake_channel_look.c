@@ -17,6 +17,18 @@ static void look_later(struct dv_snowflake_channel *channel)
         dv_snowflake_channel_reopen(channel, "Snowflake does not commit what it has taken");
 }
 
+/* The other host may know it: one that the pipe has moved away from does not. Then the opening tells what is gone. */
+static void look_lost(struct dv_snowflake_channel *channel)
+{
+    if (channel->looked_elsewhere) {
+        dv_snowflake_channel_lose(channel, &channel->unfound, "Snowflake does not know the channel any more");
+        return;
+    }
+    channel->looked_elsewhere = true;
+    channel->look_at_control = !channel->look_at_control;
+    channel->look_ns = dv_snowflake_channel_now(channel);
+}
+
 static void take_look(struct dv_snowflake_channel *channel)
 {
     struct dv_snowflake_channel_state state;
@@ -24,13 +36,18 @@ static void take_look(struct dv_snowflake_channel *channel)
         look_later(channel);
         return;
     }
-    bool lost = !state.found || (channel->known[0] != '\0' && state.offset[0] == '\0');
+    if (!state.found) {
+        look_lost(channel);
+        return;
+    }
+    bool lost = channel->known[0] != '\0' && state.offset[0] == '\0';
     if (lost || !dv_snowflake_state_is_sound(&state)) {
-        dv_snowflake_channel_reopen(channel, lost ? "Snowflake does not know the channel any more"
+        dv_snowflake_channel_reopen(channel, lost ? "the channel has lost its offset"
                                                   : "the channel must be opened anew");
         return;
     }
-    channel->renewals = 0;
+    channel->renewals = channel->unfound = 0;
+    channel->looked_elsewhere = false;
     const bool asked = channel->asked;
     channel->asked = false;
     bool moved = strcmp(state.offset, channel->state.offset) != 0;
@@ -61,7 +78,8 @@ static void look_elsewhere(struct dv_snowflake_channel *channel, struct dv_snowf
 void dv_snowflake_channel_on_look(struct dv_snowflake_call *look)
 {
     struct dv_snowflake_channel *channel = look->data;
-    switch (look->verdict.action) {
+    const enum dv_snowflake_action action = dv_snowflake_is_gone(look) ? DV_SNOWFLAKE_REOPEN : look->verdict.action;
+    switch (action) {
     case DV_SNOWFLAKE_FINE: take_look(channel); break;
     case DV_SNOWFLAKE_RENEW:
         if (dv_snowflake_channel_renews(channel))
@@ -69,6 +87,7 @@ void dv_snowflake_channel_on_look(struct dv_snowflake_call *look)
         channel->renewals = 0;
         look_elsewhere(channel, look->verdict);
         break;
+    case DV_SNOWFLAKE_REOPEN: look_lost(channel); break;
     case DV_SNOWFLAKE_LARGE:
     case DV_SNOWFLAKE_STOP: look_elsewhere(channel, look->verdict); break;
     default: look_later(channel); break;

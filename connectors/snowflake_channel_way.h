@@ -32,12 +32,14 @@ bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_sno
 /* The look's answer: DV_OK and the state, which may be that there is no such channel; DV_E_DATA: it is none. */
 DV_CHECKED dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret);
 
-/* snowflake_channel.c: time; when something is due next; nobody knows what is in the channel, so it is opened anew; it has failed
+/* snowflake_channel.c: time; when something is due next; nobody knows what is in the channel, so it is opened anew; Snowflake does
+ * not know it, the `count`-th time in a row, so it is opened anew, which tells what is gone, or fails; it has failed
  * for good, or was dropped; a token was refused (true: there is hope); whether something is to be looked for; and a request goes out. */
 uint64_t dv_snowflake_channel_now(const struct dv_snowflake_channel *channel);
 uint64_t dv_snowflake_channel_after(const struct dv_snowflake_channel *channel, uint64_t pause_ms);
 void dv_snowflake_channel_arm(struct dv_snowflake_channel *channel);
 void dv_snowflake_channel_reopen(struct dv_snowflake_channel *channel, const char *reason);
+void dv_snowflake_channel_lose(struct dv_snowflake_channel *channel, uint32_t *count, const char *reason);
 void dv_snowflake_channel_end(struct dv_snowflake_channel *channel, dv_rc rc, const char *reason);
 bool dv_snowflake_channel_renews(struct dv_snowflake_channel *channel);
 bool dv_snowflake_channel_is_looking(const struct dv_snowflake_channel *channel);

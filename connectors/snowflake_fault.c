@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * snowflake_fault.c - the tables of Snowflake's codes and statuses: what each means, and what is to be done.
  *
- * A code says more than a status, which gateways give, too. Codes are compared without "ERR_", underscores and case: the
- * same one is written in different ways. */
+ * A code says more than a status, which gateways give, too. Codes are compared without "ERR_", underscores and case, and
+ * what follows …_DOES_NOT_EXIST is not looked at: the same one is written in different ways. */
 #include <string.h>
 
 #include "connectors/snowflake_internal.h"
@@ -10,6 +10,7 @@
 #define BUSY "Snowflake is busy or down"
 #define OFTEN "Snowflake is asked too often"
 #define REOPENED "the channel must be opened anew"
+#define UNTOLD "the answer does not say that the rows were taken"
 #define ELSEWHERE "the channel was opened by somebody else"
 #define TOKEN "Snowflake does not accept the token: is the key the user's, and are account and user right?"
 #define EXPIRED "the token has expired, or is not one that Snowflake knows"
@@ -34,10 +35,22 @@ static const struct rule {
     { "INVALID_CONTINUATION_TOKEN", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "CHANNEL_HAS_INVALID_ROW_SEQUENCER", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
     { "CHANNEL_HAS_INVALID_CLIENT_SEQUENCER", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, REOPENED } },
-    { "PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED",
+    { "CHANNEL_DOES_NOT_EXIST", { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, "Snowflake does not know the channel any more" } },
+    { "PIPE_DOES_NOT_EXIST",
       { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "there is no such pipe, or the role may not use it" } },
-    { "TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED",
+    { "TABLE_DOES_NOT_EXIST",
       { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "there is no such table, or the role may not use it" } },
+    { "SCHEMA_DOES_NOT_EXIST",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "there is no such schema, or the role may not use it" } },
+    { "DATABASE_DOES_NOT_EXIST",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "there is no such database, or the role may not use it" } },
+    { "PIPE_IN_INVALID_STATE",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "the pipe is not in order, Snowflake says: SHOW PIPES may tell why" } },
+    { "CHANNEL_LIMIT_EXCEEDED_FOR_TABLE",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG, "the table has as many channels as it may have: drop those that nobody uses" } },
+    { "TABLE_OR_COLUMN_TYPE_NOT_SUPPORTED",
+      { DV_SNOWFLAKE_STOP, DV_E_CONFIG,
+        "rows cannot be streamed into this table: of its kind, or for a column's type, DEFAULT or AUTOINCREMENT" } },
     { "ReceiverSaturated", { DV_SNOWFLAKE_AGAIN, DV_E_DEPENDENCY, BUSY } },
     { "MemoryThresholdExceeded", { DV_SNOWFLAKE_AGAIN, DV_E_DEPENDENCY, BUSY } },
     { "MemoryThresholdExceededInContainer", { DV_SNOWFLAKE_AGAIN, DV_E_DEPENDENCY, BUSY } },
@@ -114,15 +127,24 @@ static char folded(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static bool same_code(const char *one, const char *other)
+/* …_NOT_AUTHORIZED behind a code of what is not there comes with and without OR, and OR_IS. */
+static bool is_absence(const char *known)
 {
-    for (;; one++, other++) {
-        one += strspn(one, "_");
+    static const char end[] = "_DOES_NOT_EXIST";
+    size_t length = strlen(known);
+    return length > sizeof end - 1 && strcmp(known + length - (sizeof end - 1), end) == 0;
+}
+
+static bool same_code(const char *code, const char *known)
+{
+    const char *other = known;
+    for (;; code++, other++) {
+        code += strspn(code, "_");
         other += strspn(other, "_");
-        if (folded(*one) != folded(*other))
+        if (*other == '\0')
+            return *code == '\0' || is_absence(known);
+        if (folded(*code) != folded(*other))
             return false;
-        if (*one == '\0')
-            return true;
     }
 }
 
@@ -143,12 +165,22 @@ static const struct dv_snowflake_verdict *by_state(const char *sqlstate)
     return NULL;
 }
 
+/* A number in an answer of 2xx to a channel is 0, or that of what is wrong. */
+static const struct dv_snowflake_verdict *by_number(unsigned status, const char *code)
+{
+    static const struct dv_snowflake_verdict untold = { DV_SNOWFLAKE_REOPEN, DV_E_DEPENDENCY, UNTOLD };
+    bool numbered = status >= 200 && status < 300 && strncmp(code, "STATUS_CODE_", 12) == 0;
+    return numbered ? &untold : NULL;
+}
+
 struct dv_snowflake_verdict dv_snowflake_judge(enum dv_snowflake_side side, unsigned status, const char *code,
                                                const char *sqlstate)
 {
     const struct dv_snowflake_verdict *known = by_code(code);
     if (known == NULL && side == DV_SNOWFLAKE_SQL && status == 422)
         known = by_state(sqlstate);
+    if (known == NULL && side == DV_SNOWFLAKE_CHANNEL)
+        known = by_number(status, code);
     for (size_t i = 0; known == NULL && i < sizeof statuses / sizeof statuses[0]; i++)
         if (status >= statuses[i].from && status <= statuses[i].to &&
             (side == DV_SNOWFLAKE_SQL ? statuses[i].of_sql : statuses[i].of_channel))
@@ -157,6 +189,12 @@ struct dv_snowflake_verdict dv_snowflake_judge(enum dv_snowflake_side side, unsi
         return *known;
     return (struct dv_snowflake_verdict){ DV_SNOWFLAKE_UNKNOWN, DV_E_DEPENDENCY,
                                           "what answers does not speak as Snowflake does" };
+}
+
+bool dv_snowflake_is_gone(const struct dv_snowflake_call *call)
+{
+    const enum dv_snowflake_action action = call->verdict.action;
+    return call->request.status == 404 && (action == DV_SNOWFLAKE_STOP || action == DV_SNOWFLAKE_REOPEN);
 }
 
 bool dv_snowflake_is_disturbed(const struct dv_snowflake_statement *statement)

@@ -75,6 +75,9 @@ void dv_snowflake_call_free(struct dv_snowflake_call *call);
 /* How many ms to wait before a call may start; 0: now, and it must then be started. */
 uint64_t dv_snowflake_admits(struct dv_snowflake_call *call);
 
+/* Whether what a call named is not there, be it channel, pipe, table or path. */
+bool dv_snowflake_is_gone(const struct dv_snowflake_call *call);
+
 /* A text with what a URL's path cannot hold as it stands escaped; false: no room. */
 bool dv_snowflake_escape(const char *text, char *out, size_t size);
 

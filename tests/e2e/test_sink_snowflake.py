@@ -182,12 +182,17 @@ def test_a_service_that_crashes_meanwhile_loses_nothing(world, snow):
     assert numbers(snow) == list(range(1, 501))
 
 
+def is_settled(world):
+    """Whether the source's checkpoint says that all of it is settled."""
+    end = (world.at / "in.jsonl").stat().st_size
+    return any(str(end) in path.read_text(errors="replace") for path in (world.at / "state").rglob("*") if path.is_file())
+
+
 def settled_then_killed(world, snow, count):
-    """Killed as soon as the source's checkpoint says that all of it is settled."""
+    """Killed as soon as all of it is settled."""
     write_records(world, 1, count)
     process = world.start("run", "graph.yaml")
-    end = (world.at / "in.jsonl").stat().st_size
-    assert wait_for(lambda: any(str(end) in path.read_text(errors="replace") for path in (world.at / "state").rglob("*") if path.is_file()), 30)
+    assert wait_for(lambda: is_settled(world), 30)
     process.kill()
     process.wait()
 
@@ -200,10 +205,62 @@ def test_a_table_made_anew_halts(world, snow, killed):
     else:
         write_records(world, 1, 100)
         run(world)
-    snow.query("CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)")
+    snow.query(ANEW)
     write_records(world, 101, 200)
     said = run(world, 1)
     assert "the channel has lost its offset" in said and "snowflake.halted" in said and numbers(snow) == []
+
+
+def follow(world):
+    """Starts a run that goes on at the end of the file."""
+    path = world.path("graph.yaml")
+    path.write_text(path.read_text().replace("path: in.jsonl", "path: in.jsonl, follow: true"))
+    return world.start("run", "graph.yaml")
+
+
+ANEW = "CREATE OR REPLACE TABLE T (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)"
+
+
+@pytest.mark.parametrize("spelt, gone, code, reason", [
+    ("_OR", ANEW, 1, "the channel has lost its offset"), ("_OR_IS", "", 1, "the channel has lost its offset"),
+    ("", "DROP TABLE T", 3, "there is no such pipe, or the role may not use it")], ids=["anew", "dropped", "no table"])
+def test_what_is_gone_while_a_run_goes_on_is_told(world, snow, spelt, gone, code, reason):
+    """The append hears of it first; the opening tells what it is: a channel that was dropped, too."""
+    write_graph(world, snow, "gone")
+    snow.or_not = spelt
+    write_records(world, 1, 5)
+    process = follow(world)
+    assert wait_for(lambda: is_settled(world), 30), process.log.read_text()
+    if gone:
+        snow.query(gone)
+    else:
+        with snow.lock:
+            snow.streaming.channels.channels.pop(snow.channel("gone").key)
+    write_records(world, 6, 9)
+    assert process.wait(60) == code, process.log.read_text()
+    said = process.log.read_text()
+    assert reason in said and "snowflake.halted" in said and "is the account right" not in said
+
+
+@pytest.mark.parametrize("status, code, reason", [
+    (409, "ERR_PIPE_IN_INVALID_STATE", "the pipe is not in order"), (400, "TABLE_OR_COLUMN_TYPE_NOT_SUPPORTED", "rows cannot be streamed into this table"),
+    (400, "ERR_CHANNEL_LIMIT_EXCEEDED_FOR_TABLE", "as many channels as it may have"), (404, "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED", "there is no such table"),
+    pytest.param(400, "ERR_NEW", "are its pipe and its table in order?", marks=pytest.mark.skipif(not LONG, reason="takes a quarter of a minute"))])
+def test_why_a_channel_does_not_open_is_told(world, snow, status, code, reason):
+    write_graph(world, snow, "refused")
+    snow.refuses = {"refused": (status, code)}
+    write_records(world, 1, 10)
+    assert reason in run(world, 3) and numbers(snow) == []
+
+
+def test_a_host_that_does_not_know_the_channel_is_asked_no_more(world, snow):
+    snow.blind = {"ingest"}
+    write_records(world, 1, 100)
+    before = len(snow.requests)
+    run(world)
+    assert numbers(snow) == list(range(1, 101))
+    assert sum("/channels/" in request.path and request.method == "PUT" for request in snow.requests[before:]) == 1
+    assert [request.host for request in snow.requests[before:] if "bulk" in request.path].count("ingest") == 1
 
 
 def test_what_comes_twice_to_one_process_is_there_once(world, snow):

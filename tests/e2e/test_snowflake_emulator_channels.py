@@ -212,6 +212,20 @@ def test_one_owner_and_one_chain(snow, caller):
     assert numbers(snow) == [2]
 
 
+def test_what_is_not_there_in_every_spelling(snow, caller):
+    token = opened(caller)
+    for spelt in ("_OR", "_OR_IS", ""):
+        snow.or_not = spelt
+        refuses(caller.append(token, [row(1)], channel="other"), 404, f"ERR_CHANNEL_DOES_NOT_EXIST{spelt}_NOT_AUTHORIZED")
+        refuses(caller.open(pipe="NOPE-STREAMING"), 404, f"ERR_PIPE_DOES_NOT_EXIST{spelt}_NOT_AUTHORIZED")
+    snow.refuses = {"c2": (409, "ERR_PIPE_IN_INVALID_STATE")}
+    refuses(caller.open("c2"), 409, "ERR_PIPE_IN_INVALID_STATE")
+    snow.blind = {"ingest"}
+    assert caller.bulk("c1").json == {"channel_statuses": {}} and "c1" in caller.bulk("c1", to="control").json["channel_statuses"]
+    snow.append_status = 7
+    assert caller.append(token, [row(1)]).json["status_code"] == 7
+
+
 # ---- what is committed, and what is lost without a word ----
 
 def test_a_commit_comes_later_and_in_order(snow, caller, monkeypatch):
@@ -343,7 +357,7 @@ def test_elastic_channels_may_double(snow, caller):
         assert caller.call("POST", f"{path}?endOffsetToken=1", b'{"ID":1}', LINES, to="ingest").status == 400
     assert numbers(snow) == [1, 1, 1, 1]
     refuses(caller.call("POST", "/v2/streaming/data/databases/DV/schemas/PUBLIC/tables/t/rows", b"{}", LINES, to="ingest"), 404,
-            "ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+            "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED")
 
 
 # ---- limits, and how errors are dressed ----

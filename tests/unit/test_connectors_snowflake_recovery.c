@@ -49,6 +49,14 @@ static const struct fault {
     { 409, "{\"error_code\":\"ERR_CHANNEL_HAS_UNCOMMITTED_DATA\"}", DV_OK, 2, 2,
       "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     { 409, "", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    { 200, "{\"status_code\":7,\"next_continuation_token\":\"9_9\"}", DV_OK, 2, 2,
+      "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    /* the opening tells what is gone: not this time */
+    { 404, "{\"code\":\"ERR_CHANNEL_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 2, 2,
+      "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    { 404, "{\"code\":\"ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 2, 2,
+      "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
+    { 404, "<html>", DV_OK, 2, 2, "open(0007,3) end(DV_E_DEPENDENCY,0) open(0007,3) end(taken,0) commit(0009,3) " },
     /* it was not taken, as Snowflake says: the same again, with the same token */
     { 429, "", DV_OK, 1, 2, "open(0007,3) end(taken,0) commit(0009,3) " },
     { 503, "\"ERR_GENERAL_EXCEPTION_RETRY_REQUEST\"", DV_OK, 1, 2, "open(0007,3) end(taken,0) commit(0009,3) " },
@@ -62,10 +70,6 @@ static const struct fault {
     { 422, "{\"code\":\"ERR_BAD_ROW\"}", DV_OK, 1, 1, "open(0007,3) end(DV_E_DATA,0) " },
     /* and the end */
     { 415, "{\"code\":\"ERR_NEW\"}", DV_OK, 1, 1, "open(0007,3) end(DV_E_FAILED,0) fail(DV_E_FAILED,0) " },
-    { 404, "{\"code\":\"ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 1, 1,
-      "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) " },
-    { 404, "{\"code\":\"ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", DV_OK, 1, 1,
-      "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) " },
     { 301, "", DV_OK, 1, 1, "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) " },
     { 0, NULL, DV_E_CONFIG, 1, 1, "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) " },
 };
@@ -111,7 +115,7 @@ static const struct start_fault {
     { "/oauth/token", 200, "{\"token\":\"\"}", 2, "open(0007,3) " },
     { "/oauth/token", 200, "{\"token\":\"a b\"}", 2, "open(0007,3) " },
     { "/oauth/token", 429, "", 2, "open(0007,3) " },
-    { "/oauth/token", 400, "", 1, "fail(DV_E_DATA,0) " },
+    { "/oauth/token", 400, "", 1, "fail(DV_E_CONFIG,0) " },
     { "/channels/c%201?", 409, "{\"error_code\":\"ERR_OPEN_CHANNEL_IN_PROGRESS\"}", 2, "open(0007,3) " },
     { "/channels/c%201?", 409, "{\"error_code\":\"ERR_CHANNEL_HAS_UNCOMMITTED_DATA\"}", 2, "open(0007,3) " },
     { "/channels/c%201?", 409, "", 2, "open(0007,3) " },
@@ -121,7 +125,11 @@ static const struct start_fault {
     { "/channels/c%201?", 200, "{\"next_continuation_token\":\"1_1\"}", 2, "open(0007,3) " },
     { "/channels/c%201?", 200, "{\"channel_status\":" SNOW_STATUS("\"0007\"", "3") "}", 2, "open(0007,3) " },
     { "/channels/c%201?", 404, "{\"code\":\"ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", 1, "fail(DV_E_CONFIG,0) " },
-    { "/channels/c%201?", 400, "", 1, "fail(DV_E_DATA,0) " },
+    { "/channels/c%201?", 404, "{\"code\":\"ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED\"}", 1, "fail(DV_E_CONFIG,0) " },
+    { "/channels/c%201?", 409, "\"ERR_PIPE_IN_INVALID_STATE\"", 1, "fail(DV_E_CONFIG,0) " },
+    { "/channels/c%201?", 400, "{\"code\":\"ERR_CHANNEL_LIMIT_EXCEEDED_FOR_TABLE\"}", 1, "fail(DV_E_CONFIG,0) " },
+    { "/channels/c%201?", 400, "{\"code\":6}", 2, "open(0007,3) " },
+    { "/channels/c%201?", 400, "", 2, "open(0007,3) " },
     { "/channels/c%201?", 200,
       "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_status_code\":\"ERR_PIPE_INVALID\"}}", 1,
       "fail(DV_E_CONFIG,0) " },
@@ -147,6 +155,63 @@ static void judges_what_comes_before(void **state)
             fail_msg("fault %zu: %s, %u", i, owner->told, snow_count(script, fault->to));
         assert_int_equal(dv_snowflake_channel_is_ready(&owner->channel), strncmp(fault->told, "open", 4) == 0);
     }
+}
+
+/* What is refused for a reason that nobody knows may pass, but is not tried for ever. */
+static void does_not_try_for_ever_to_open(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *body;
+    } refusals[] = { { 409, "{\"code\":\"ERR_NEW\"}" }, { 409, "" }, { 400, "{\"code\":6}" }, { 422, "" } };
+    struct snow_owner *owner = *state;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        owner_start_again(owner);
+        snow_reply(owner->script, "/channels/", refusals[i].status, refusals[i].body)->times = -1;
+        owner_script_start(owner, NULL);
+        owner_open_known(owner, NULL);
+        snow_run(owner->script);
+        assert_string_equal(owner->told, "fail(DV_E_CONFIG,0) ");
+        assert_int_equal(snow_count(owner->script, "/channels/"), DV_SNOWFLAKE_REFUSED_MAX);
+        assert_non_null(strstr(dv_snowflake_channel_waits(&owner->channel), "are its pipe and its table in order?"));
+        assert_true(owner->script->loop.now_ns / 1000000 > 5000); /* one after the other, later and later */
+    }
+}
+
+/* It is opened, and not known: neither to who appends nor to who looks. */
+static void does_not_open_for_ever_what_is_not_known(void **state)
+{
+    struct snow_owner *owner = *state;
+    for (unsigned appends = 0; appends < 2; appends++) {
+        owner_start_again(owner);
+        owner_fill_rows(owner, "0008", "0009", 100);
+        owner_script_start(owner, SNOW_OPENED("\"0007\""));
+        snow_reply(owner->script, "/rows?", appends ? 404 : 200, appends ? "" : SNOW_TAKEN)->times = -1;
+        snow_reply(owner->script, "bulk", 200, "{\"channel_statuses\":{}}")->times = -1;
+        owner_open_known(owner, NULL);
+        snow_run(owner->script);
+        assert_int_equal(owner->channel.rc, DV_E_CONFIG);
+        assert_string_equal(dv_snowflake_channel_waits(&owner->channel),
+                            "Snowflake opens the channel again and again, and does not know it afterwards");
+        assert_int_equal(snow_count(owner->script, "/channels/c%201?"), DV_SNOWFLAKE_REFUSED_MAX + 1);
+        assert_int_equal(snow_count(owner->script, "bulk"), appends ? 0 : 2 * (DV_SNOWFLAKE_REFUSED_MAX + 1));
+        assert_true(owner->script->loop.now_ns / 1000000 > 10000);
+    }
+}
+
+/* Of a table that was made anew, or of a channel that was dropped, the append hears first. */
+static void halts_when_what_it_appends_to_is_gone(void **state)
+{
+    struct snow_owner *owner = *state;
+    owner_fill_rows(owner, "0008", "0009", 1);
+    snow_reply(owner->script, "/channels/c%201?", 200, SNOW_OPENED("\"0007\""));
+    owner_script_start(owner, SNOW_OPENED("null"));
+    snow_reply(owner->script, "/rows?", 404, "{\"code\":\"ERR_CHANNEL_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}");
+    owner_open_known(owner, NULL);
+    snow_run(owner->script);
+    assert_string_equal(owner->told, "open(0007,3) end(DV_E_DEPENDENCY,0) fail(DV_E_FAILED,0) ");
+    assert_string_equal(dv_snowflake_channel_waits(&owner->channel),
+                        "the channel has lost its offset: its table was made anew, or it was dropped");
 }
 
 static void stops_when_no_token_is_good_enough(void **state)
@@ -178,15 +243,22 @@ static void halts_when_its_offset_is_gone(void **state)
 
 static void halts_when_its_offset_goes_while_it_is_open(void **state)
 {
-    static const char *const looks[] = { "{\"channel_statuses\":{}}", SNOW_LOOK("null", "0") };
+    static const struct {
+        unsigned status;
+        const char *body;
+        int times; /* what is not there is asked of both hosts */
+    } looks[] = { { 200, "{\"channel_statuses\":{}}", 2 },
+                  { 200, SNOW_LOOK("null", "0"), 1 },
+                  { 404, "{\"code\":\"ERR_CHANNEL_DOES_NOT_EXIST_OR_NOT_AUTHORIZED\"}", 2 },
+                  { 409, "{\"code\":\"ERR_CHANNEL_MUST_BE_REOPENED\"}", 2 } };
     struct snow_owner *owner = *state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
         owner_start_again(owner);
         owner_fill_rows(owner, "0008", "0009", 2);
         snow_reply(owner->script, "/channels/c%201?", 200, SNOW_OPENED("\"0007\""));
         owner_script_start(owner, SNOW_OPENED("null"));
         snow_reply(owner->script, "/rows?", 200, SNOW_TAKEN);
-        snow_reply(owner->script, "bulk", 200, looks[i]);
+        snow_reply(owner->script, "bulk", looks[i].status, looks[i].body)->times = looks[i].times;
         owner_open_known(owner, NULL);
         snow_run(owner->script);
         assert_string_equal(owner->told, "open(0007,3) end(taken,0) fail(DV_E_FAILED,0) ");
@@ -271,10 +343,30 @@ static void looks_where_it_is_told(void **state)
     owner_fill_rows(owner, "0008", "0009", 1);
     owner_script_start(owner, SNOW_OPENED("\"0007\""));
     snow_reply(script, "/rows?", 200, SNOW_TAKEN);
-    snow_reply(script, "bulk", 404, "")->times = -1;
+    snow_reply(script, "bulk", 405, "")->times = -1;
     owner_open_known(owner, NULL);
     snow_run(script);
     assert_string_equal(owner->told, "open(0007,3) end(taken,0) fail(DV_E_CONFIG,0) ");
+}
+
+/* A host that the pipe is not of knows none of its channels: the other one does. */
+static void looks_at_the_other_host_before_it_opens_anew(void **state)
+{
+    struct snow_owner *owner = *state;
+    struct snow_script *script = owner->script;
+    owner_fill_rows(owner, "0008", "0009", 1);
+    owner_script_start(owner, SNOW_OPENED("\"0007\""));
+    snow_reply(script, "/rows?", 200, SNOW_TAKEN);
+    snow_reply(script, "bulk", 200, "{\"channel_statuses\":{}}");
+    snow_reply(script, "bulk", 200, SNOW_LOOK("\"0008\"", "3"));
+    snow_reply(script, "bulk", 200, "{\"channel_statuses\":{}}");
+    snow_reply(script, "bulk", 200, SNOW_LOOK("\"0009\"", "3"));
+    owner_open_known(owner, NULL);
+    snow_run(script);
+    assert_string_equal(owner->told, "open(0007,3) end(taken,0) commit(0008,3) commit(0009,3) ");
+    static const char *const bearers[] = { "Bearer scoped-1\n", "Bearer ey", "Bearer ey", "Bearer scoped-1\n" };
+    for (unsigned i = 0; i < 4; i++)
+        assert_non_null(strstr(snow_asked(script, "bulk", i)->headers, bearers[i]));
 }
 
 static void renews_the_hosts_token_in_time(void **state)
@@ -310,7 +402,7 @@ static void does_not_blame_rows_for_what_fails_before_them(void **state)
     owner_fill_rows(owner, "0008", "0009", 1);
     owner_append(owner);
     snow_run(script);
-    assert_string_equal(owner->told, "open(0007,3) end(DV_E_FAILED,0) fail(DV_E_DATA,0) ");
+    assert_string_equal(owner->told, "open(0007,3) end(DV_E_CONFIG,0) fail(DV_E_CONFIG,0) ");
 }
 
 int main(void)
@@ -318,6 +410,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(judges_what_comes_of_an_append, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(judges_what_comes_before, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(halts_when_what_it_appends_to_is_gone, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(does_not_open_for_ever_what_is_not_known, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(does_not_try_for_ever_to_open, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(stops_when_no_token_is_good_enough, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(halts_when_its_offset_is_gone, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(halts_when_its_offset_goes_while_it_is_open, owner_setup, owner_teardown),
@@ -325,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_for_rows_of_a_process_before_it, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(does_not_wait_for_ever_for_a_commit, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(looks_where_it_is_told, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(looks_at_the_other_host_before_it_opens_anew, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(renews_the_hosts_token_in_time, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(does_not_blame_rows_for_what_fails_before_them, owner_setup, owner_teardown),
     };

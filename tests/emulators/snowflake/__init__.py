@@ -26,12 +26,14 @@ Knobs, all attributes that may be changed while it runs:
 
   clock        clock_skew_s (the service's clock, so Date and the check of JWTs), tolerance_s, scoped_life_s, assume_oauth; revoke()
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
-               append_tells, status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
+               append_tells, append_status (other than 0 although the status is 200), status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
                openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), hurry (those that run end at once), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
   channels     commit_lag_s (number or f()), stalled (nothing is committed), poison (f(row): is refused when it is committed),
-               invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), requests_per_s,
+               invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), refuses ({channel: (status, code) that
+               answers its opening}), or_not ("_OR", "_OR_IS", "": how codes of what is not there are spelt), blind ({"ingest", "control"}:
+               hosts that know no channel's status), requests_per_s,
                bytes_per_s; crash(), reopen_by_other(), invalidate()
   the wire     script(pattern, *steps), lose_next_answer(pattern), cut_after_accept (how many connections), requests, received(), keeps
                (False: neither is kept, for long runs),
@@ -92,6 +94,7 @@ class Snowflake:
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
         self.forget_request_ids, self.warehouses, self.suspended, self.hurry = False, {"WH"}, set(), False
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
+        self.refuses, self.or_not, self.blind, self.append_status = {}, "_OR", set(), 0
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True
         self.ai_functions_granted = True
@@ -141,6 +144,10 @@ class Snowflake:
     def ticks():
         """What lags and rates are measured by."""
         return time.monotonic()
+
+    def absent(self, what):
+        """The code of a channel, a pipe, … that is not there, or not for this role."""
+        return f"ERR_{what}_DOES_NOT_EXIST{self.or_not}_NOT_AUTHORIZED"
 
     # ---- requests ----
 

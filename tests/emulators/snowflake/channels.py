@@ -142,7 +142,7 @@ class Channels:
 
     def find(self, key):
         if key not in self.channels:
-            raise StreamError(404, "ERR_CHANNEL_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+            raise StreamError(404, self.world.absent("CHANNEL"))
         return self.channels[key]
 
     def append(self, channel, lines, continuation, token):

@@ -121,7 +121,7 @@ class Streaming:
         names = self.names(match)
         pipe = self.channels.pipe(*names[:3])
         if names[2] not in self.world.invalid_pipes and (pipe is None or not self.granted(request.role, names[:3], pipe)):
-            raise StreamError(404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+            raise StreamError(404, self.world.absent("PIPE"))
         return names
 
     def granted(self, role, place, pipe):
@@ -147,6 +147,8 @@ class Streaming:
         key, body = self.piped(request, match), self.options(request, {"offset_token", "fail_on_uncommitted_rows"})
         if body.get("offset_token") is not None and not isinstance(body["offset_token"], str) or key[3] == "ELASTIC":
             raise StreamError(400, "ERR_BAD_REQUEST")
+        if key[3] in self.world.refuses:
+            raise StreamError(*self.world.refuses[key[3]])
         if key[3] in self.world.opening:
             raise StreamError(409, "ERR_OPEN_CHANNEL_IN_PROGRESS")
         channel = self.channels.open(key, body.get("offset_token"), body.get("fail_on_uncommitted_rows") is True)
@@ -162,7 +164,7 @@ class Streaming:
         names = body.get("channel_names")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise StreamError(400, "ERR_BAD_REQUEST")
-        found = {name: self.channels.channels.get((*place, name)) for name in names}
+        found = {name: None if request.host in self.world.blind else self.channels.channels.get((*place, name)) for name in names}
         return Answer(200, {"channel_statuses": {name: self.channels.status(channel) for name, channel in found.items() if channel}})
 
     # ---- rows ----
@@ -202,14 +204,15 @@ class Streaming:
         lines = self.lines(request)
         self.paced(channel, len(request.body))
         token = self.channels.append(channel, lines, query["continuationToken"], query.get("endOffsetToken", query.get("offsetToken")))
-        extra = {"status_code": 0, "message": "Data buffered"} if self.world.append_tells else {}
+        number = self.world.append_status
+        extra = {"status_code": number, "message": "Data buffered"} if self.world.append_tells or number else {}
         return Answer(200, {"next_continuation_token": token, **extra})
 
     def table_rows(self, request, match):
         database, schema, table = self.names(match)
         pipe = self.channels.pipe(database, schema, f"{table}-STREAMING")
         if pipe is None or not self.granted(request.role, (database, schema), pipe):
-            raise StreamError(404, "ERR_TABLE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+            raise StreamError(404, "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED")  # without OR, as those who call it tell
         return self.elastic(request, pipe, dict(urllib.parse.parse_qsl(request.query)))
 
     def elastic(self, request, pipe, query):
