@@ -151,7 +151,7 @@ static void add_header(struct dv_snowflake_call *call, const char *name, const c
 
 static void fill_request(struct dv_snowflake_call *call)
 {
-    enum dv_snowflake_proof proof = call->snowflake->token.identity.proof;
+    enum dv_snowflake_proof proof = call->scoped != NULL ? DV_SNOWFLAKE_OAUTH : call->snowflake->token.identity.proof;
     call->request = (struct dv_http_request){ .path = call->path,
                                               .headers = call->headers,
                                               .method = call->method,
@@ -162,8 +162,7 @@ static void fill_request(struct dv_snowflake_call *call)
                                               .end = on_end,
                                               .data = call };
     add_header(call, "Authorization", call->bearer);
-    add_header(call, "X-Snowflake-Authorization-Token-Type",
-               dv_snowflake_proof_word(call->scoped != NULL ? DV_SNOWFLAKE_OAUTH : proof));
+    add_header(call, "X-Snowflake-Authorization-Token-Type", call->untyped ? NULL : dv_snowflake_proof_word(proof));
     add_header(call, "Accept", "application/json");
     add_header(call, "Accept-Encoding", "gzip");
     add_header(call, "Content-Type", call->body != NULL ? call->type : NULL);

@@ -273,10 +273,14 @@ static void refuse_way(struct dv_snowflake_channel *channel, enum dv_snowflake_w
 }
 
 /* Not of an append: whose rows are not at fault. */
-static bool is_refusal(struct dv_snowflake_verdict verdict)
+static bool is_refusal(const struct dv_snowflake_call *call, enum dv_snowflake_way way)
 {
+    const struct dv_snowflake_verdict verdict = call->verdict;
+    if (way == DV_SNOWFLAKE_APPEND)
+        return false;
     return verdict.action == DV_SNOWFLAKE_REOPEN ||
-           (verdict.action == DV_SNOWFLAKE_LARGE && verdict.rc == DV_E_DATA);
+           (verdict.action == DV_SNOWFLAKE_LARGE && verdict.rc == DV_E_DATA) ||
+           (way == DV_SNOWFLAKE_SCOPE && verdict.action == DV_SNOWFLAKE_STOP && call->request.status == 400);
 }
 
 static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_way way,
@@ -293,7 +297,7 @@ static void take_answer(struct dv_snowflake_channel *channel, enum dv_snowflake_
         end_append(channel, verdict.rc, verdict.reason);
     else if (appends && dv_snowflake_is_gone(channel->call)) /* the opening tells what */
         dv_snowflake_channel_lose(channel, &channel->gone, verdict.reason);
-    else if (!appends && is_refusal(verdict))
+    else if (is_refusal(channel->call, way))
         refuse_way(channel, way);
     else if (action == DV_SNOWFLAKE_RENEW || action == DV_SNOWFLAKE_STOP || action == DV_SNOWFLAKE_LARGE)
         dv_snowflake_channel_end(channel, verdict.rc, verdict.reason);

@@ -114,7 +114,7 @@ struct dv_snowflake_channel {
     uint64_t look_pause_ms;
     uint64_t settle_ns; /* since when rows of a process before us are waited for; 0: they are not */
     uint64_t moved_ns;  /* when something was committed last, or taken first */
-    char body[512];
+    char body[2560]; /* with a host and a role */
     char look_body[2048];
     struct dv_timer timer;
 };

@@ -8,6 +8,7 @@
 
 #include "connectors/snowflake_channel.h"
 #include "connectors/snowflake_internal.h"
+#include "connectors/snowflake_name.h"
 #include "engine/id.h"
 #include "engine/json.h"
 #include "engine/memory.h"
@@ -61,6 +62,7 @@ static void fill_common(struct dv_snowflake_channel *channel, struct dv_snowflak
     call->length = 0;
     call->type = "application/json";
     call->packing = NULL;
+    call->untyped = false;
 }
 
 static void set_body(struct dv_snowflake_call *call, const char *method, const char *body)
@@ -70,11 +72,34 @@ static void set_body(struct dv_snowflake_call *call, const char *method, const c
     call->length = strlen(body);
 }
 
+/* Without a role the token is of the user's own. */
+static bool write_role(const struct dv_snowflake_channel *channel, char *out, size_t size)
+{
+    const char *role = channel->snowflake->config.role;
+    char said[DV_SNOWFLAKE_QUOTED_MAX], escaped[3 * DV_SNOWFLAKE_QUOTED_MAX];
+    out[0] = '\0';
+    if (role == NULL || role[0] == '\0')
+        return true;
+    bool plain = dv_snowflake_is_plain_name(role) && strlen(role) < sizeof said;
+    if (plain)
+        memcpy(said, role, strlen(role) + 1);
+    if ((!plain && !dv_snowflake_quote_name(said, sizeof said, role)) ||
+        !dv_snowflake_escape(said, escaped, sizeof escaped))
+        return false;
+    int length = snprintf(out, size, "%%20session%%3Arole%%3A%s", escaped);
+    return length > 0 && (size_t)length < size;
+}
+
+/* What kind of proof it is, no client says here. */
 static bool fill_scope(struct dv_snowflake_channel *channel, struct dv_snowflake_call *call)
 {
-    int length = snprintf(channel->body, sizeof channel->body, GRANT "%s", channel->host);
+    char role[3 * DV_SNOWFLAKE_QUOTED_MAX + 32];
+    if (!write_role(channel, role, sizeof role))
+        return false;
+    int length = snprintf(channel->body, sizeof channel->body, GRANT "%s%s", channel->host, role);
     set_body(call, "POST", channel->body);
     call->type = "application/x-www-form-urlencoded";
+    call->untyped = true;
     return length > 0 && (size_t)length < sizeof channel->body;
 }
 

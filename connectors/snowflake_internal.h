@@ -43,6 +43,7 @@ struct dv_snowflake_call {
     const char *type;    /* the body's, a literal */
     const char *packing; /* "gzip", or NULL */
     const char *scoped;  /* "Bearer …", shown instead of who we are; NULL */
+    bool untyped;        /* what kind of proof is shown is not said */
     uint32_t total_ms;   /* 0: the connection's */
     void (*end)(struct dv_snowflake_call *call);
     void *data;

@@ -24,6 +24,12 @@ static bool quote(char *out, size_t size, const char *text, char mark)
     return true;
 }
 
+bool dv_snowflake_is_plain_name(const char *name)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_", others[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789$";
+    return name[0] != '\0' && strchr(first, name[0]) != NULL && name[strspn(name, others)] == '\0';
+}
+
 bool dv_snowflake_quote_name(char *out, size_t size, const char *name)
 {
     return name[0] != '\0' && quote(out, size, name, '"');

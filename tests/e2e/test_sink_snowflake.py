@@ -263,6 +263,36 @@ def test_a_host_that_does_not_know_the_channel_is_asked_no_more(world, snow):
     assert [request.host for request in snow.requests[before:] if "bulk" in request.path].count("ingest") == 1
 
 
+@pytest.fixture(name="writer")
+def a_role(snow):
+    """The role that may fill the table, and one that may not; the user has both."""
+    user = snow.users[snow.user]
+    kept = user.role, set(user.roles)
+    snow.query("CREATE ROLE IF NOT EXISTS WRITER; CREATE ROLE IF NOT EXISTS READER")
+    for role, right in (("WRITER", "INSERT, SELECT"), ("READER", "SELECT")):
+        snow.query(f"GRANT USAGE ON DATABASE DV TO ROLE {role}; GRANT USAGE ON SCHEMA DV.PUBLIC TO ROLE {role}; GRANT USAGE ON WAREHOUSE WH TO ROLE {role}")
+        snow.query(f"GRANT {right} ON TABLE DV.PUBLIC.T TO ROLE {role}; GRANT ROLE {role} TO USER {snow.user}")
+    yield user
+    user.role, user.roles = kept
+
+
+@pytest.mark.parametrize("role, own, code", [("WRITER", "READER", 0), ("READER", "WRITER", 3), (None, "WRITER", 0), (None, "READER", 3)])
+def test_the_channel_is_opened_in_the_role_that_is_said(world, snow, writer, role, own, code):
+    """And in the user's own one if none is: neither gives the other's rights."""
+    writer.role = own
+    write_graph(world, snow, "role", **({"role": role} if role else {}))
+    write_records(world, 1, 10)
+    said = run(world, code)
+    assert numbers(snow) == (list(range(1, 11)) if code == 0 else [])
+    assert code == 0 or "may not" in said or "INSERT" in said, said
+
+
+def test_a_refused_token_for_the_host_is_named(world, snow):
+    snow.script("POST /oauth/token", 400)
+    write_records(world, 1, 10)
+    assert "gives no token for the host that takes rows: does the user have the role?" in run(world, 3)
+
+
 def test_what_comes_twice_to_one_process_is_there_once(world, snow):
     path = world.path("graph.yaml")
     graph = path.read_text()

@@ -112,13 +112,20 @@ def test_hostname_and_token_in_both_shapes(snow, caller):
 
 
 def test_a_scoped_token_is_for_one_host(snow, caller):
-    for scope, status in ((snow.ingest_host, 200), (f"{snow.ingest_host}:{snow.ingest.port}", 200), (f"{snow.ingest_host} session:role:DV_ROLE", 200),
+    for scope, status in ((snow.ingest_host, 200), (f"{snow.ingest_host}:{snow.ingest.port}", 200), (f"{snow.ingest_host} session:role:dv_role", 200),
+                          (f'{snow.ingest_host} session:role:"DV_ROLE"', 200),
                           (snow.ingest_name, 401), ("127.0.0.1", 401)):
         caller.scoped = caller.oauth(scope).json["token"]
         assert caller.open().status == status, scope
     refuses(caller.open(), 401, "ERR_AUTHENTICATION_EXPIRED")
-    for form in ({"grant_type": "password"}, {"scope": ""}, {"scope": "a b"}, {"scope": f"{snow.ingest_host} session:role:ACCOUNTADMIN"}):
+    for form in ({"grant_type": "password"}, {"scope": ""}, {"scope": "a b"}, {"scope": f"{snow.ingest_host} session:role:ACCOUNTADMIN"},
+                 {"scope": f'{snow.ingest_host} session:role:"dv_role"'}):
         assert caller.oauth(snow.ingest_host, **form).status == 400, form
+    form = b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&scope=" + snow.ingest_host.encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert caller.call("POST", "/oauth/token", form, headers).status == 400  # no client says there what kind its token is
+    snow.untyped_tokens = False
+    assert caller.call("POST", "/oauth/token", form, headers).status == 200
     caller.scoped = caller.token  # the JWT itself is no good there
     assert caller.open().status == 401
     caller.enter()
@@ -128,6 +135,13 @@ def test_a_scoped_token_is_for_one_host(snow, caller):
     snow.clock_skew_s = 0
     snow.revoke()
     assert caller.open().status == 401
+
+
+def test_what_no_accept_header_gives(snow, caller):
+    for method, path, to in (("GET", "/v2/streaming/hostname", "control"), ("POST", "/oauth/token", "control"),
+                             ("PUT", f"/v2/streaming{caller.pipe('T-STREAMING')}/channels/c1", "ingest")):
+        answer = caller.call(method, path, {} if to == "ingest" else None, to=to, drop=("Accept",))
+        assert (answer.status, answer.code) == (400, "391902")
 
 
 def test_what_is_where(snow, caller):

@@ -154,7 +154,8 @@ class Caller:
 
     def oauth(self, host, **form):
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "scope": host, **form}
-        return self.call("POST", "/oauth/token", urllib.parse.urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        return self.call("POST", "/oauth/token", urllib.parse.urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"},
+                         drop=("X-Snowflake-Authorization-Token-Type",))
 
     @staticmethod
     def pipe(name):

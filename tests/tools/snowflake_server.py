@@ -121,7 +121,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             _, status, said = server.refuse.pop(0)
             return self.answer(status, said)
         if path.startswith(("/api/", "/v2/streaming/hostname", "/oauth/")):
-            assert kind == "KEYPAIR_JWT"
+            assert kind == (None if path.startswith("/oauth/") else "KEYPAIR_JWT")
             server.check_jwt(bearer)
         else:
             assert (kind, bearer) == ("OAUTH", "scoped")

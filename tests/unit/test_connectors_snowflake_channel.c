@@ -37,13 +37,40 @@ static void opens_appends_and_sees_it_committed(void **state)
     assert_string_equal(script->asked[1].method, "POST");
     assert_non_null(strstr(script->asked[1].headers, "Content-Type: application/x-www-form-urlencoded\n"));
     assert_string_equal(script->asked[1].body,
-                        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&scope=in-gest.example.com");
+                        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer"
+                        "&scope=in-gest.example.com%20session%3Arole%3AWRITER");
+    assert_null(strstr(script->asked[1].headers, "Token-Type")); /* no client says it there */
     assert_string_equal(script->asked[2].method, "PUT");
     assert_memory_equal(script->asked[2].path,
                         "/v2/streaming/databases/DB/schemas/S/pipes/T-STREAMING/channels/c%201?requestId=", 80);
     assert_string_equal(script->asked[2].body, "{\"fail_on_uncommitted_rows\":true}");
     assert_memory_equal(script->asked[2].headers,
                         "Authorization: Bearer scoped-1\nX-Snowflake-Authorization-Token-Type: OAUTH\n", 75);
+}
+
+/* A role is as SHOW writes it: one that is no plain name goes in quotation marks, and without one the user's own counts. */
+static void asks_for_the_role(void **state)
+{
+    static const struct {
+        const char *role, *scope;
+    } roles[] = { { NULL, "in-gest.example.com" },
+                  { "", "in-gest.example.com" },
+                  { "_R$1", "in-gest.example.com%20session%3Arole%3A_R%241" },
+                  { "writer", "in-gest.example.com%20session%3Arole%3A%22writer%22" },
+                  { "1 a&\"b", "in-gest.example.com%20session%3Arole%3A%221%20a%26%22%22b%22" } };
+    struct snow_owner *owner = *state;
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        struct dv_snowflake_config server = snow_config();
+        struct dv_snowflake_channel_config config = owner_config_of(owner);
+        owner_start_again(owner);
+        owner_script_start(owner, SNOW_OPENED("null"));
+        server.role = roles[i].role;
+        snow_open(owner->script, &server);
+        assert_int_equal(dv_snowflake_channel_open(&owner->channel, &owner->script->snowflake, &config, NULL), DV_OK);
+        snow_run(owner->script);
+        assert_string_equal(owner->told, "open(,3) ");
+        assert_string_equal(strstr(snow_asked(owner->script, "/oauth/token", 0)->body, "&scope=") + 7, roles[i].scope);
+    }
 }
 
 static void sends_rows_with_their_offsets(void **state)
@@ -213,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(opens_appends_and_sees_it_committed, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(asks_for_the_role, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(sends_rows_with_their_offsets, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(keeps_the_pace, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(drops, owner_setup, owner_teardown),

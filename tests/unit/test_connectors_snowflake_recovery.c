@@ -116,6 +116,7 @@ static const struct start_fault {
     { "/oauth/token", 200, "{\"token\":\"a b\"}", 2, "open(0007,3) " },
     { "/oauth/token", 429, "", 2, "open(0007,3) " },
     { "/oauth/token", 400, "", 1, "fail(DV_E_CONFIG,0) " },
+    { "/oauth/token", 400, "{\"code\":\"390142\"}", 1, "fail(DV_E_CONFIG,0) " },
     { "/channels/c%201?", 409, "{\"error_code\":\"ERR_OPEN_CHANNEL_IN_PROGRESS\"}", 2, "open(0007,3) " },
     { "/channels/c%201?", 409, "{\"error_code\":\"ERR_CHANNEL_HAS_UNCOMMITTED_DATA\"}", 2, "open(0007,3) " },
     { "/channels/c%201?", 409, "", 2, "open(0007,3) " },

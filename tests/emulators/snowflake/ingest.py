@@ -8,7 +8,8 @@ from .brought import exp
 from .channels import Channels, StreamError
 from .refused import Refused
 from .wire import Answer, unpacked
-from .words import words
+from .statements import accepts
+from .words import unquoted, words
 
 WIRE_MAX = 4194304  # after compression
 PLACE = r"/databases/([^/]+)/schemas/([^/]+)"
@@ -16,6 +17,7 @@ OPEN = re.compile(rf"/v2/streaming{PLACE}/pipes/([^/]+)/channels/([^/]+)")
 ROWS = re.compile(rf"/v2/streaming/data{PLACE}/pipes/([^/]+)/channels/([^/]+)/rows")
 TABLE_ROWS = re.compile(rf"/v2/streaming/data{PLACE}/tables/([^/]+)/rows")
 STATUS = re.compile(rf"/v2/streaming{PLACE}/pipes/([^/]+):bulk-channel-status")
+SCOPE = re.compile(r'(?:"(?:[^"]|"")*"|\S)+')
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 NUMBERS = {"STALE_CONTINUATION_TOKEN_SEQUENCER": 4, "ERR_AUTHENTICATION_EXPIRED": 3}
 SHAPES = ("code", "error_code", "bare", "number")
@@ -52,6 +54,7 @@ class Streaming:
     # ---- the control host ----
 
     def control(self, request):
+        accepts(request.headers)
         if request.path == "/v2/streaming/hostname":
             return self.hostname(request)
         if request.path == "/oauth/token":
@@ -75,13 +78,15 @@ class Streaming:
         if request.method != "POST":
             raise Refused(405)
         user = self.world.identity.user(request.headers)
+        if self.world.untyped_tokens and request.headers.get("X-Snowflake-Authorization-Token-Type"):
+            raise Refused(400, {"error": "invalid_request"})
         kind = (request.headers.get("Content-Type") or "").split(";")[0]
         form = dict(urllib.parse.parse_qsl(request.raw.decode(errors="replace")))
-        scopes = form.get("scope", "").split()
+        scopes = SCOPE.findall(form.get("scope", ""))
         hosts = [scope for scope in scopes if not scope.startswith("session:role:")]
         if kind != "application/x-www-form-urlencoded" or form.get("grant_type") != GRANT or len(hosts) != 1:
             raise Refused(400, {"error": "invalid_request"})
-        roles = [scope.removeprefix("session:role:") for scope in scopes if scope not in hosts]
+        roles = [unquoted(scope.removeprefix("session:role:")) for scope in scopes if scope not in hosts]
         if len(roles) > 1 or not set(roles) <= user.roles:
             raise Refused(400, {"error": "invalid_scope"})
         token = self.world.identity.scope(user, hosts[0].rpartition(":")[0] if ":" in hosts[0] else hosts[0], *roles)
@@ -95,6 +100,7 @@ class Streaming:
         return self.dressed(self.route, request)
 
     def route(self, request):
+        accepts(request.headers)
         host = (request.headers.get("Host") or "").rpartition(":")[0]
         if host != self.world.ingest_host:  # with the underscore there is no such host
             raise StreamError(404, "ERR_HOST_NOT_FOUND")
