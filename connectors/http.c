@@ -274,6 +274,8 @@ static void http_request(struct dv_http *http, struct dv_http_request *request)
     request->status = request->retry_after_s = 0;
     request->received = 0;
     request->date_s = 0;
+    if (request->kept != NULL)
+        request->kept[0] = '\0';
     request->begun = request->sent = false;
     request->transfer = NULL;
     request->state = DV_HTTP_WAITING;

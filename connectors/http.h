@@ -63,6 +63,9 @@ struct dv_http_request {
     const char *method; /* a literal; NULL: GET, or POST if there is a body */
     const char *body;   /* or NULL */
     size_t length;
+    const char *kept_name; /* a header of the answer that is wanted, with its colon */
+    char *kept;            /* its value; "" if it is not there, not plain, or too long for kept_size. NULL: none is wanted */
+    size_t kept_size;
     uint32_t total_ms; /* less time than the server's deadline in all; 0: that */
     /* A piece of the answer's body, whatever its status, which is known by then; false ends the request with DV_E_DATA. */
     bool (*piece)(struct dv_http_request *request, const char *bytes, size_t length);

@@ -50,6 +50,22 @@ static void note_retry_after(struct dv_http_request *request, const char *line, 
     request->retry_after_s = seconds; /* a date there gives 0 */
 }
 
+static void note_kept(struct dv_http_request *request, const char *line, size_t length)
+{
+    size_t at = request->kept != NULL ? value_at(line, length, request->kept_name) : 0;
+    if (at == 0)
+        return;
+    while (length > at && (unsigned char)line[length - 1] <= ' ')
+        length--;
+    for (size_t i = at; i < length; i++)
+        if ((unsigned char)line[i] < ' ' || (unsigned char)line[i] >= 0x7f)
+            return;
+    if (length - at >= request->kept_size)
+        return;
+    memcpy(request->kept, line + at, length - at);
+    request->kept[length - at] = '\0';
+}
+
 static void note_date(struct dv_http_request *request, const char *line, size_t length)
 {
     char text[64];
@@ -74,6 +90,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *data)
     hear(transfer);
     note_retry_after(transfer->request, line, length);
     note_date(transfer->request, line, length);
+    note_kept(transfer->request, line, length);
     return length;
 }
 

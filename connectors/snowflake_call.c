@@ -5,6 +5,8 @@
 #include "connectors/snowflake_internal.h"
 #include "engine/memory.h"
 
+#define SESSION "x-snowflake-session"
+
 static int64_t wall_ms(const struct dv_snowflake_call *call)
 {
     return dv_wall_ms(call->snowflake->config.loop);
@@ -158,6 +160,9 @@ static void fill_request(struct dv_snowflake_call *call)
                                               .body = call->body,
                                               .length = call->length,
                                               .total_ms = call->total_ms,
+                                              .kept_name = SESSION ":",
+                                              .kept = call->session,
+                                              .kept_size = sizeof call->session,
                                               .piece = on_piece,
                                               .end = on_end,
                                               .data = call };
@@ -167,6 +172,8 @@ static void fill_request(struct dv_snowflake_call *call)
     add_header(call, "Accept-Encoding", "gzip");
     add_header(call, "Content-Type", call->body != NULL ? call->type : NULL);
     add_header(call, "Content-Encoding", call->body != NULL ? call->packing : NULL);
+    add_header(call, "x-snowflake-uncompressed-content-length", call->raw_length[0] != '\0' ? call->raw_length : NULL);
+    add_header(call, SESSION, call->affinity);
 }
 
 static void fail(struct dv_snowflake_call *call, dv_rc rc, const char *reason)

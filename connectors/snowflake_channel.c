@@ -83,7 +83,7 @@ static void try_later(struct dv_snowflake_channel *channel, const char *reason)
 void dv_snowflake_channel_reopen(struct dv_snowflake_channel *channel, const char *reason)
 {
     channel->open = false;
-    channel->continuation[0] = '\0';
+    channel->continuation[0] = channel->session[0] = '\0';
     dv_snowflake_call_cancel(channel->call);
     dv_snowflake_call_cancel(channel->look);
     channel->way = DV_SNOWFLAKE_IDLE;
@@ -190,6 +190,7 @@ static void take_opened(struct dv_snowflake_channel *channel)
     memcpy(channel->last, state.offset, sizeof channel->last);
     channel->tries = channel->renewals = channel->refusals = 0;
     channel->looked_elsewhere = false;
+    dv_snowflake_take_session(channel);
     channel->settle_ns = 0;
     channel->reason = NULL;
     channel->asked = false;
@@ -208,6 +209,7 @@ static void take_appended(struct dv_snowflake_channel *channel)
         channel->look_ns = dv_snowflake_channel_after(channel, channel->look_pause_ms);
         channel->moved_ns = dv_snowflake_channel_now(channel);
     }
+    dv_snowflake_take_session(channel);
     (void)snprintf(channel->last, sizeof channel->last, "%s", channel->append->last);
     channel->tries = channel->renewals = channel->gone = 0;
     channel->reason = NULL;

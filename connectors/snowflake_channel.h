@@ -96,9 +96,11 @@ struct dv_snowflake_channel {
     char host[DV_SNOWFLAKE_HOST_MAX + 1];
     char base[DV_SNOWFLAKE_BASE_MAX + 1];        /* "/databases/…/pipes/…" */
     char channel[3 * DV_SNOWFLAKE_NAME_MAX + 4]; /* the name in a path */
+    char told[DV_SNOWFLAKE_NAME_MAX + 1];        /* the name as Snowflake writes it */
     char *scoped;                                /* "Bearer …", or NULL */
     uint64_t scoped_ns;
     char continuation[DV_SNOWFLAKE_CONTINUATION_MAX + 1];
+    char session[DV_SNOWFLAKE_SESSION_MAX + 1];
     char last[DV_SNOWFLAKE_OFFSET_MAX + 1];  /* that was taken */
     char known[DV_SNOWFLAKE_OFFSET_MAX + 1]; /* that was committed once */
 

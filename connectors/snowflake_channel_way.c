@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connectors/snowflake_channel.h"
 #include "connectors/snowflake_internal.h"
@@ -25,22 +26,48 @@ static bool is_named(const char *name)
     return name != NULL && name[0] != '\0' && strlen(name) <= DV_SNOWFLAKE_NAME_MAX;
 }
 
+/* A table's own pipe is named after it, and its name is as plain as the table's. */
+static bool is_plain(const char *name)
+{
+    static const char own[] = "-STREAMING";
+    char stem[DV_SNOWFLAKE_NAME_MAX + 1];
+    size_t length = strlen(name), behind = sizeof own - 1;
+    memcpy(stem, name, length + 1);
+    if (length > behind && strcmp(name + length - behind, own) == 0)
+        stem[length - behind] = '\0';
+    return dv_snowflake_is_plain_name(stem);
+}
+
+/* As Snowflake's own client writes it: without quotation marks case does not count in a path, so what would be another name has them. */
+static bool write_name(const char *name, char *out, size_t size)
+{
+    char quoted[DV_SNOWFLAKE_QUOTED_MAX];
+    if (!is_named(name))
+        return false;
+    if (is_plain(name))
+        return dv_snowflake_escape(name, out, size);
+    return dv_snowflake_quote_name(quoted, sizeof quoted, name) && dv_snowflake_escape(quoted, out, size);
+}
+
 bool dv_snowflake_way_base(struct dv_snowflake_channel *channel)
 {
     const struct dv_snowflake_channel_config *config = &channel->config;
     const char *const names[] = { config->database, config->schema, config->pipe };
     static const char *const words[] = { "/databases/", "/schemas/", "/pipes/" };
-    char escaped[3 * DV_SNOWFLAKE_NAME_MAX + 4];
+    char escaped[3 * DV_SNOWFLAKE_QUOTED_MAX];
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (!is_named(names[i]) || !dv_snowflake_escape(names[i], escaped, sizeof escaped))
+        if (!write_name(names[i], escaped, sizeof escaped))
             return false;
         int length = snprintf(channel->base + at, sizeof channel->base - at, "%s%s", words[i], escaped);
         at += (size_t)length;
         if (length < 0 || at >= sizeof channel->base)
             return false;
     }
-    return is_named(config->name) && dv_snowflake_escape(config->name, channel->channel, sizeof channel->channel);
+    if (!is_named(config->name) || !dv_snowflake_escape(config->name, channel->channel, sizeof channel->channel))
+        return false;
+    memcpy(channel->told, config->name, strlen(config->name) + 1);
+    return true;
 }
 
 /* "requestId=…", for whoever looks for a request in Snowflake's logs. */
@@ -63,6 +90,8 @@ static void fill_common(struct dv_snowflake_channel *channel, struct dv_snowflak
     call->type = "application/json";
     call->packing = NULL;
     call->untyped = false;
+    call->raw_length[0] = '\0';
+    call->affinity = NULL;
 }
 
 static void set_body(struct dv_snowflake_call *call, const char *method, const char *body)
@@ -125,6 +154,8 @@ static int write_append(struct dv_snowflake_channel *channel, const char *id)
     call->length = append->rows->used;
     call->type = "application/x-ndjson";
     call->packing = "gzip";
+    (void)snprintf(call->raw_length, sizeof call->raw_length, "%zu", append->rows->raw);
+    call->affinity = channel->session[0] != '\0' ? channel->session : NULL;
     return snprintf(call->path, sizeof call->path,
                     "/v2/streaming/data%s/channels/%s/rows?continuationToken=%s&startOffsetToken=%s"
                     "&endOffsetToken=%s&requestId=%s",
@@ -168,7 +199,7 @@ bool dv_snowflake_look_fill(struct dv_snowflake_channel *channel)
     dv_json_open(&json, '{');
     dv_json_key(&json, "channel_names");
     dv_json_open(&json, '[');
-    dv_json_string(&json, channel->config.name);
+    dv_json_string(&json, channel->told);
     dv_json_close(&json, ']');
     dv_json_close(&json, '}');
     channel->look_body[dv_json_length(&json)] = '\0';
@@ -225,10 +256,32 @@ bool dv_snowflake_take_continuation(struct dv_snowflake_channel *channel)
                                     channel->continuation, sizeof channel->continuation);
 }
 
+/* What an answer calls a session leads to the same server again; it is the channel's until it is opened anew. */
+void dv_snowflake_take_session(struct dv_snowflake_channel *channel)
+{
+    if (channel->call->session[0] != '\0')
+        memcpy(channel->session, channel->call->session, sizeof channel->session);
+}
+
+/* A status is asked by the name as the opening tells it: case counts there, and does not in a path. */
+static void take_name(struct dv_snowflake_channel *channel, dv_doc_at status)
+{
+    struct dv_snowflake_answer *answer = &channel->call->answer;
+    const char *text = NULL, *name = channel->config.name;
+    size_t length = 0;
+    if (dv_doc_text(&answer->doc, dv_doc_in(&answer->doc, status, "channel_name"), &text, &length) &&
+        length == strlen(name) && strncasecmp(text, name, length) == 0)
+        memcpy(channel->told, text, length);
+}
+
 bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret)
 {
     struct dv_snowflake_answer *answer = &channel->call->answer;
-    return dv_snowflake_answer_state(answer, dv_snowflake_answer_in(answer, "channel_status"), ret);
+    dv_doc_at status = dv_snowflake_answer_in(answer, "channel_status");
+    if (!dv_snowflake_answer_state(answer, status, ret))
+        return false;
+    take_name(channel, status);
+    return true;
 }
 
 dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret)
@@ -238,7 +291,7 @@ dv_rc dv_snowflake_take_look(struct dv_snowflake_channel *channel, struct dv_sno
     *ret = (struct dv_snowflake_channel_state){ 0 };
     if (all == NULL || dv_doc_is_null(&answer->doc, all))
         return DV_E_DATA;
-    dv_doc_at ours = dv_doc_in(&answer->doc, all, channel->config.name);
+    dv_doc_at ours = dv_doc_in(&answer->doc, all, channel->told);
     if (ours == NULL)
         return DV_OK;
     return dv_snowflake_answer_state(answer, ours, ret) ? DV_OK : DV_E_DATA;

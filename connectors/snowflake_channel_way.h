@@ -22,10 +22,11 @@ bool dv_snowflake_look_fill(struct dv_snowflake_channel *channel);
 /* Writes the names into the path; false: too long. */
 bool dv_snowflake_way_base(struct dv_snowflake_channel *channel);
 
-/* What an answer that is fine says; each false if it does not say it. The host opens the client; DV_E_MEMORY there is
+/* What an answer that is fine says; each false if it does not say it; a session need not be. The host opens the client; DV_E_MEMORY there is
  * false, too. */
 bool dv_snowflake_take_host(struct dv_snowflake_channel *channel);
 bool dv_snowflake_take_scoped(struct dv_snowflake_channel *channel);
+void dv_snowflake_take_session(struct dv_snowflake_channel *channel);
 bool dv_snowflake_take_continuation(struct dv_snowflake_channel *channel);
 bool dv_snowflake_take_state(struct dv_snowflake_channel *channel, struct dv_snowflake_channel_state *ret);
 

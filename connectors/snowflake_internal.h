@@ -43,6 +43,8 @@ struct dv_snowflake_call {
     const char *type;    /* the body's, a literal */
     const char *packing; /* "gzip", or NULL */
     const char *scoped;  /* "Bearer …", shown instead of who we are; NULL */
+    const char *affinity; /* the session of an answer before, which leads to the same server; NULL */
+    char raw_length[24];  /* the body's before it was packed; "": not told */
     bool untyped;        /* what kind of proof is shown is not said */
     uint32_t total_ms;   /* 0: the connection's */
     void (*end)(struct dv_snowflake_call *call);
@@ -53,6 +55,7 @@ struct dv_snowflake_call {
     struct dv_snowflake_answer answer; /* until the next start */
     char code[DV_SNOWFLAKE_CODE_MAX];
     char sqlstate[DV_SNOWFLAKE_SQLSTATE + 1];
+    char session[DV_SNOWFLAKE_SESSION_MAX + 1]; /* of the answer; "": none */
 
     bool asking; /* private, as what follows */
     bool renewed, probe;

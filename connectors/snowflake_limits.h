@@ -11,6 +11,7 @@ enum {
     DV_SNOWFLAKE_HANDLE_MAX = 64,  /* of a statement */
     DV_SNOWFLAKE_OFFSET_MAX = 128, /* bytes of an offset token */
     DV_SNOWFLAKE_HOST_MAX = 253 + 6,
+    DV_SNOWFLAKE_SESSION_MAX = 512, /* of what leads to the same server again */
     DV_SNOWFLAKE_SCOPED_MAX = 8 * 1024,
     DV_SNOWFLAKE_CONTINUATION_MAX = 1024
 };

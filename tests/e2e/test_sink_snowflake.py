@@ -74,11 +74,12 @@ def test_each_record_is_there_once_in_every_shape_of_the_answers(world, snow, sh
     for name, value in SHAPES[shape].items():
         setattr(snow, name, value)
     snow.commit_lag_s = 0.2
+    before = snow.streaming.strays, snow.streaming.unsized
     snow.script(r"POST .*/rows", "lose", 401)
     snow.script(r"bulk", 500, 401)
     write_records(world, 1, 4000)
     said = run(world)
-    assert numbers(snow) == list(range(1, 4001))
+    assert numbers(snow) == list(range(1, 4001)) and (snow.streaming.strays, snow.streaming.unsized) == before
     received = snow.received()
     assert b"DV_UNIT" in received and CANARY.encode() not in received and b"BEGIN " not in received and CANARY not in said
 
@@ -291,6 +292,18 @@ def test_a_refused_token_for_the_host_is_named(world, snow):
     snow.script("POST /oauth/token", 400)
     write_records(world, 1, 10)
     assert "gives no token for the host that takes rows: does the user have the role?" in run(world, 3)
+
+
+@pytest.mark.parametrize("table", ["quoted", "Mixed-1"])
+def test_a_name_in_quotation_marks_is_no_other_one(world, snow, table):
+    """And the channel's own, which is not all capitals, may be kept as capitals."""
+    snow.upper_channels = True
+    snow.query(f'CREATE TABLE "{table}" (DV_ID VARCHAR NOT NULL, DV_UNIT VARCHAR NOT NULL, N NUMBER, WARD VARCHAR)')
+    write_graph(world, snow, "graph.Node", table=table)
+    write_records(world, 1, 10)
+    run(world)
+    assert sorted(row["N"] for row in snow.rows(f'"{table}"')) == list(range(1, 11))
+    snow.query(f'DROP TABLE "{table}"')
 
 
 def test_what_comes_twice_to_one_process_is_there_once(world, snow):

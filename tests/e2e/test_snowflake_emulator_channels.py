@@ -178,8 +178,15 @@ def test_a_channel_from_open_to_drop(snow, caller):
 
 
 def test_names_and_forms(snow, caller):
-    for pipe in ("NOPE-STREAMING", "t-STREAMING", "T", "T-streaming"):
+    for pipe in ("NOPE-STREAMING", '"t-STREAMING"', "T", '"T-streaming"', '"T"-STREAMING'):
         refuses(caller.open(pipe=pipe), 404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+    for pipe in ("t-STREAMING", "T-streaming", '"T-STREAMING"'):  # without quotation marks, case does not count in a path
+        assert caller.open("c0", pipe=pipe).json["channel_status"]["pipe_name"] == "T-STREAMING"
+    assert caller.call("PUT", f"/v2/streaming/databases/dv/schemas/Public/pipes/t-streaming/channels/C0", {}, to="ingest").json["channel_status"]["channel_name"] == "c0"
+    assert set(caller.bulk("c0", "C0").json["channel_statuses"]) == {"c0"}  # and in the body of a status it does
+    snow.upper_channels = True
+    assert caller.open("c9").json["channel_status"]["channel_name"] == "C9" and set(caller.bulk("c9", "C9").json["channel_statuses"]) == {"C9"}
+    snow.upper_channels = False
     for body in ({"offset_token": 7}, {"colour": "red"}, []):
         assert caller.call("PUT", f"/v2/streaming{caller.pipe('T-STREAMING')}/channels/c1", body, to="ingest").status == 400
     assert caller.open("ELASTIC").status == 400
@@ -196,6 +203,17 @@ def test_names_and_forms(snow, caller):
     fits({"next_continuation_token": TOKEN}, caller.append(opened(caller), [row(2)]).json)
 
 
+def test_a_quoted_name_is_another_one(snow, caller):
+    snow.query('CREATE OR REPLACE TABLE "quoted" (ID NUMBER)')
+    refuses(caller.open(pipe="quoted-STREAMING"), 404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
+    token = caller.open(pipe='"quoted-STREAMING"').json["next_continuation_token"]
+    assert caller.append(token, [row(1)], pipe='"quoted-STREAMING"').status == 200
+    caller.status(pipe='"quoted-STREAMING"')
+    assert numbers(snow, '"quoted"') == [1]
+    assert caller.sql("CREATE OR REPLACE TABLE QUOTED (ID NUMBER)").code == "000002"  # not Snowflake's: it would hold both
+    snow.query('DROP TABLE "quoted"')
+
+
 def test_rows_in_any_dress(snow, caller):
     token, text = opened(caller), b'{"ID":1}\r\n{"ID":2}\n\n{"ID":3}'
     token = sent(caller, token, text)
@@ -204,6 +222,19 @@ def test_rows_in_any_dress(snow, caller):
     token = sent(caller, token, packed, headers={"Content-Encoding": "zstd"})
     assert caller.status()["rows_inserted"] == 5 and numbers(snow) == [1, 2, 3, 4, 5]
     assert b'{"ID":5}' in snow.received()  # what was packed is found all the same
+
+
+def test_a_length_and_a_session(snow, caller):
+    """Both may be left out; a wrong length may not be told, and whoever strays from the session is counted."""
+    packed, token = gzip.compress(b'{"ID":4}\n'), opened(caller)
+    gzipped, before = {"Content-Encoding": "gzip"}, (snow.streaming.strays, snow.streaming.unsized)
+    refuses(caller.append(token, packed, headers={**gzipped, "x-snowflake-uncompressed-content-length": "8"}), 400, "ERR_INVALID_PAYLOAD")
+    answer = caller.append(token, packed, headers={**gzipped, "x-snowflake-uncompressed-content-length": "9"})
+    session = answer.headers["x-snowflake-session"]
+    answer = caller.append(answer.json["next_continuation_token"], packed, headers={**gzipped, "x-snowflake-session": session})
+    assert session and (snow.streaming.strays, snow.streaming.unsized) == (before[0], before[1] + 1)
+    sent(caller, answer.json["next_continuation_token"], [row(5)])
+    assert snow.streaming.strays == before[0] + 1
 
 
 def test_one_owner_and_one_chain(snow, caller):
@@ -370,7 +401,7 @@ def test_elastic_channels_may_double(snow, caller):
             assert answer.status == 200 and answer.json == {"message": "OK"}
         assert caller.call("POST", f"{path}?endOffsetToken=1", b'{"ID":1}', LINES, to="ingest").status == 400
     assert numbers(snow) == [1, 1, 1, 1]
-    refuses(caller.call("POST", "/v2/streaming/data/databases/DV/schemas/PUBLIC/tables/t/rows", b"{}", LINES, to="ingest"), 404,
+    refuses(caller.call("POST", "/v2/streaming/data/databases/DV/schemas/PUBLIC/tables/%22t%22/rows", b"{}", LINES, to="ingest"), 404,
             "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED")
 
 

@@ -51,6 +51,8 @@ static void on_request(struct dv_http *http, struct dv_http_request *request)
     request->reason = NULL;
     request->status = request->retry_after_s = 0;
     request->date_s = 0;
+    if (request->kept != NULL)
+        request->kept[0] = '\0';
     note(script, request);
     script->open[script->open_count++] = request;
     dv_timer_stop(&script->timer);
@@ -114,6 +116,8 @@ static bool answer_one(struct snow_script *script, struct dv_http_request *reque
     request->status = reply->status;
     request->retry_after_s = reply->retry_after_s;
     request->date_s = reply->date_s;
+    if (reply->session != NULL)
+        (void)snprintf(request->kept, request->kept_size, "%s", reply->session);
     request->rc = reply->rc;
     request->reason = reply->reason;
     send_body(request, reply);

@@ -17,6 +17,7 @@ struct snow_reply {
     const char *reason;
     uint32_t retry_after_s;
     int64_t date_s;
+    const char *session; /* of the header; NULL: none */
     bool never; /* no answer: until it is cancelled */
     int times;  /* 0: once; -1: ever again */
     int used;   /* private */

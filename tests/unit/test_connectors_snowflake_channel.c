@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -73,6 +74,62 @@ static void asks_for_the_role(void **state)
     }
 }
 
+/* In a path a name without quotation marks is folded to capitals, but a table's own pipe is as plain as the table. */
+static void names_what_is_no_plain_name_in_quotation_marks(void **state)
+{
+    static const struct {
+        const char *database, *schema, *pipe, *base;
+    } names[] = { { "DB", "_S$1", "T_9-STREAMING", "DB/schemas/_S%241/pipes/T_9-STREAMING" },
+                  { "db", "S", "T-STREAMING", "%22db%22/schemas/S/pipes/T-STREAMING" },
+                  { "DB", "a\"b", "P", "DB/schemas/%22a%22%22b%22/pipes/P" },
+                  { "DB", "1S", "t-STREAMING", "DB/schemas/%221S%22/pipes/%22t-STREAMING%22" },
+                  { "DB", "S", "T-1", "DB/schemas/S/pipes/%22T-1%22" },
+                  { "DB", "S", "-STREAMING", "DB/schemas/S/pipes/%22-STREAMING%22" } };
+    struct snow_owner *owner = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct dv_snowflake_channel_config config = owner_config_of(owner);
+        config.database = names[i].database;
+        config.schema = names[i].schema;
+        config.pipe = names[i].pipe;
+        owner_start_again(owner);
+        owner_script_start(owner, SNOW_OPENED("null"));
+        snow_open_default(owner->script);
+        assert_int_equal(dv_snowflake_channel_open(&owner->channel, &owner->script->snowflake, &config, NULL), DV_OK);
+        snow_run(owner->script);
+        const char *path = snow_asked(owner->script, "/channels/", 0)->path + strlen("/v2/streaming/databases/");
+        assert_memory_equal(path, names[i].base, strlen(names[i].base));
+        assert_memory_equal(path + strlen(names[i].base), "/channels/", 10);
+    }
+}
+
+/* The opening tells the name that a status is asked by; another one than ours, but for case, is not believed. */
+static void asks_for_the_status_by_the_name_that_was_told(void **state)
+{
+#define OPENED_AS(name)                                                                                                \
+    "{\"next_continuation_token\":\"1_1\",\"channel_status\":{\"channel_name\":" name ",\"channel_status_code\":\"SUCCESS\","   \
+    "\"last_committed_offset_token\":\"0007\",\"rows_error_count\":3}}"
+    static const struct {
+        const char *opened, *asked;
+    } names[] = { { OPENED_AS("\"C 1\""), "C 1" }, { OPENED_AS("\"c 2\""), "c 1" }, { OPENED_AS("\"c 12\""), "c 1" },
+                  { OPENED_AS("null"), "c 1" } };
+    struct snow_owner *owner = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char look[512], body[64];
+        (void)snprintf(look, sizeof look, "{\"channel_statuses\":{\"%s\":" SNOW_STATUS("\"0009\"", "3") "}}", names[i].asked);
+        (void)snprintf(body, sizeof body, "{\"channel_names\":[\"%s\"]}", names[i].asked);
+        owner_start_again(owner);
+        owner_fill_rows(owner, "0008", "0009", 1);
+        owner_script_start(owner, names[i].opened);
+        snow_reply(owner->script, "/rows?", 200, SNOW_TAKEN);
+        snow_reply(owner->script, "bulk-channel-status", 200, look);
+        owner_open_known(owner, NULL);
+        snow_run(owner->script);
+        assert_string_equal(owner->told, "open(0007,3) end(taken,0) commit(0009,3) ");
+        assert_string_equal(snow_asked(owner->script, "bulk-channel-status", 0)->body, body);
+    }
+#undef OPENED_AS
+}
+
 static void sends_rows_with_their_offsets(void **state)
 {
     struct snow_owner *owner = *state;
@@ -91,10 +148,42 @@ static void sends_rows_with_their_offsets(void **state)
     assert_string_equal(rows->method, "POST");
     assert_int_equal(rows->length, owner->rows.used);
     assert_non_null(strstr(rows->headers, "Content-Type: application/x-ndjson\nContent-Encoding: gzip\n"));
+    assert_non_null(strstr(rows->headers, "x-snowflake-uncompressed-content-length: 8\n")); /* of the row and its end */
+    assert_null(strstr(rows->headers, "x-snowflake-session"));
     const struct snow_asked *look = snow_asked(script, "bulk-channel-status", 0);
     assert_string_equal(look->path, "/v2/streaming/databases/DB/schemas/S/pipes/T-STREAMING:bulk-channel-status");
     assert_string_equal(look->body, "{\"channel_names\":[\"c 1\"]}");
     assert_in_range(look->at_ms - rows->at_ms, 250, 260);
+}
+
+/* It leads to the server that has the channel: what is opened anew may be another's. */
+static void goes_to_the_same_server_again(void **state)
+{
+    static const char *const sessions[] = { "x-snowflake-session: s-0\n", "x-snowflake-session: s-1\n",
+                                            "x-snowflake-session: s-1\n", NULL };
+    struct snow_owner *owner = *state;
+    struct snow_script *script = owner->script;
+    owner_fill_rows(owner, "0008", "0009", 2);
+    snow_reply(script, "/channels/c%201?", 200, SNOW_OPENED("\"0007\""))->session = "s-0";
+    owner_script_start(owner, SNOW_OPENED("\"0007\""));
+    snow_reply(script, "/rows?", 200, SNOW_TAKEN)->session = "s-1";
+    snow_reply(script, "/rows?", 200, SNOW_TAKEN);
+    snow_reply(script, "/rows?", 500, "");
+    snow_reply(script, "/rows?", 200, SNOW_TAKEN);
+    snow_reply(script, "bulk", 200, SNOW_LOOK("\"0009\"", "3"))->times = -1;
+    owner_open_known(owner, NULL);
+    owner->left = 1;
+    snow_run(script);
+    for (unsigned i = 1; i < 4; i++) {
+        owner->left = 1 + (i == 2);
+        if (owner->channel.append == NULL && dv_snowflake_channel_is_ready(&owner->channel) && snow_count(script, "/rows?") == i)
+            owner_append(owner);
+        snow_run(script);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        const char *headers = snow_asked(script, "/rows?", i)->headers;
+        assert_true(sessions[i] != NULL ? strstr(headers, sessions[i]) != NULL : strstr(headers, "x-snowflake-session") == NULL);
+    }
 }
 
 static void keeps_the_pace(void **state)
@@ -241,7 +330,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(opens_appends_and_sees_it_committed, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(asks_for_the_role, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(names_what_is_no_plain_name_in_quotation_marks, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(asks_for_the_status_by_the_name_that_was_told, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(sends_rows_with_their_offsets, owner_setup, owner_teardown),
+        cmocka_unit_test_setup_teardown(goes_to_the_same_server_again, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(keeps_the_pace, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(drops, owner_setup, owner_teardown),
         cmocka_unit_test_setup_teardown(closes_inside_any_callback, owner_setup, owner_teardown),

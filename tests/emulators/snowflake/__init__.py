@@ -15,7 +15,7 @@ streaming hostname, bulk status, Cortex) and the ingest host (channels and rows)
 underscore that a client must make a dash: ingest_name=UNDERSCORED, and tests/tools/own_hosts.py for it to find snow.ingest_host.
 
 There are the database DV, the schema PUBLIC, the warehouse WH and the user DATAVAULT with one key and the role DV_ROLE; names are told
-apart by case. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); SHOW, DESCRIBE,
+apart by case, and without quotation marks they are capitals, in statements and in paths. Two that differ in case alone it cannot hold. Statements run for real in DuckDB, by snowduck's translation (tools/parts tests brings both); SHOW, DESCRIBE,
 INFORMATION_SCHEMA, EXPLAIN (plan.py), `->>` (flow.py), DDL, vectors, FLATTEN, MERGE, grants and all errors are done here. test_snowflake_emulator*.py hold its answers to
 what is known of the real ones.
 
@@ -27,13 +27,13 @@ Knobs, all attributes that may be changed while it runs:
   clock        clock_skew_s (the service's clock, so Date and the check of JWTs), tolerance_s, scoped_life_s, assume_oauth; revoke();
                untyped_tokens (/oauth/token takes no X-Snowflake-Authorization-Token-Type: no client in use sends it there)
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
-               append_tells, append_status (other than 0 although the status is 200), status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
+               append_tells, tells_session, append_status (other than 0 although the status is 200), status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
                openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), hurry (those that run end at once), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
   channels     commit_lag_s (number or f()), stalled (nothing is committed), poison (f(row): is refused when it is committed),
                invalid_pipes ({name: status it shows}: takes rows and discards them), opening ({channel: answers 409}), refuses ({channel: (status, code) that
-               answers its opening}), or_not ("_OR", "_OR_IS", "": how codes of what is not there are spelt), blind ({"ingest", "control"}:
+               answers its opening}), or_not ("_OR", "_OR_IS", "": how codes of what is not there are spelt), upper_channels (their names are kept as capitals), blind ({"ingest", "control"}:
                hosts that know no channel's status), requests_per_s,
                bytes_per_s; crash(), reopen_by_other(), invalidate()
   the wire     script(pattern, *steps), lose_next_answer(pattern), cut_after_accept (how many connections), requests, received(), keeps
@@ -95,7 +95,8 @@ class Snowflake:
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
         self.forget_request_ids, self.warehouses, self.suspended, self.hurry = False, {"WH"}, set(), False
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
-        self.untyped_tokens = True
+        self.tells_session = True
+        self.untyped_tokens, self.upper_channels = True, False
         self.refuses, self.or_not, self.blind, self.append_status = {}, "_OR", set(), 0
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0
         self.chat_models, self.embedders, self.cortex_granted = set(CHAT_MODELS), set(EMBEDDERS), True

@@ -79,6 +79,14 @@ class Catalog:
             else:
                 self.find(place)
 
+    def alone(self, tree, session):
+        """SqlError for a new table whose name differs from that of another one in case alone: DuckDB would take it for the other."""
+        if not isinstance(tree, exp.Create) or tree.kind not in ("TABLE", "VIEW"):
+            return
+        place = self.place(tree.find(exp.Table), session)
+        if any(other != place and [part.upper() for part in other] == [part.upper() for part in place] for other in self.relations):
+            raise SqlError("000002", "0A000", f"Unsupported feature 'the emulator cannot hold two names that differ in case alone: {place[2]}'.")
+
     @staticmethod
     def named(tree):
         """The tables that a statement names, without those of its WITH and its functions."""

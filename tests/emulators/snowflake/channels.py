@@ -41,6 +41,7 @@ class Channel:
         self.inserted = self.parsed = self.errors = 0  # over the channel's whole life
         self.errors_seen = []  # at the looks before, the newest last
         self.error_offset = self.error_message = self.error_ms = None
+        self.session = None  # that the last append was told: it leads to the server that has the channel
         self.sent_at = []  # (when, bytes) of the last second's requests
 
     @property
@@ -50,6 +51,7 @@ class Channel:
     def opened(self, offset):
         """A new owner: the older one's continuation tokens are stale, what was not committed is gone."""
         self.client, self.row, self.buffer, self.broken = self.client + 1, 0, [], None
+        self.session = None
         if offset is not None:
             self.committed = offset
 
@@ -68,7 +70,7 @@ class Channels:
     # ---- pipes ----
 
     def pipe(self, database, schema, name):
-        """Names are told apart by case; None: there is no such pipe."""
+        """By its name as SHOW has it; None: there is no such pipe."""
         made = self.pipes.get((database, schema, name))
         if made:
             return made

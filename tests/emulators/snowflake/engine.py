@@ -142,6 +142,7 @@ class Engine:
     def execute(self, tree, binds, session, cursor=None):
         """Runs one statement; SqlError if it fails. binds: [(DuckDB's type, value)]."""
         with self.in_words():
+            self.catalog.alone(tree, session)
             told = ddl.done(self, tree, session)
             if told is not None:
                 self.translated.clear()  # tables may be others now

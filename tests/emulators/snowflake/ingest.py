@@ -2,6 +2,7 @@
 """ingest.py - Snowpipe Streaming's REST: hostname and scoped token on the control host, channels and rows on the ingest host."""
 import json
 import re
+import secrets
 import urllib.parse
 
 from .brought import exp
@@ -27,6 +28,7 @@ class Streaming:
     def __init__(self, world):
         self.world, self.channels = world, Channels(world)
         self.shape = 0
+        self.strays = self.unsized = 0  # appends that did not tell the session that was told, or the length of what they packed
 
     # ---- how errors are dressed ----
 
@@ -118,9 +120,14 @@ class Streaming:
                 raise Refused(405)
         raise StreamError(404, "ERR_NOT_FOUND")
 
-    @staticmethod
-    def names(match):
-        return tuple(map(urllib.parse.unquote, match.groups()))
+    def names(self, match):
+        """In a path, what has no quotation marks is capitals; a channel is found in any case, and keeps the one that it was opened with."""
+        said = [urllib.parse.unquote(part) for part in match.groups()]
+        place = tuple(map(unquoted, said[:3]))
+        if len(said) < 4:
+            return place
+        name = said[3].upper() if self.world.upper_channels else said[3]
+        return next((key for key in self.channels.channels if key[:3] == place and key[3].upper() == name.upper()), (*place, name))
 
     def piped(self, request, match):
         """The pipe's names if there is such a pipe and the role may use it, or if the world pretends that there is."""
@@ -188,6 +195,13 @@ class Streaming:
             raise StreamError(400, "ERR_INVALID_PAYLOAD") from error
         return [line for line in (line.rstrip(b"\r") for line in body.split(b"\n")) if line.strip()]
 
+    def sized(self, request):
+        """What both reference clients tell beside what is packed: who does not is counted, who tells a wrong length is refused."""
+        told = request.headers.get("x-snowflake-uncompressed-content-length")
+        self.unsized += told is None and request.headers.get("Content-Encoding") is not None
+        if told is not None and told != str(len(request.body)):
+            raise StreamError(400, "ERR_INVALID_PAYLOAD", "The uncompressed length is not the one that was told.")
+
     def paced(self, channel, size):
         """10 requests and 20 MB of a second, each channel."""
         now, world = self.world.ticks(), self.world
@@ -208,11 +222,14 @@ class Streaming:
             raise StreamError(400, "ERR_BAD_REQUEST")
         channel = self.channels.find(names)
         lines = self.lines(request)
+        self.sized(request)
         self.paced(channel, len(request.body))
+        self.strays += channel.session is not None and request.headers.get("x-snowflake-session") != channel.session
         token = self.channels.append(channel, lines, query["continuationToken"], query.get("endOffsetToken", query.get("offsetToken")))
         number = self.world.append_status
         extra = {"status_code": number, "message": "Data buffered"} if self.world.append_tells or number else {}
-        return Answer(200, {"next_continuation_token": token, **extra})
+        channel.session = f"{channel.client}-{secrets.token_hex(8)}" if self.world.tells_session else None
+        return Answer(200, {"next_continuation_token": token, **extra}, [("x-snowflake-session", channel.session)] if channel.session else [])
 
     def table_rows(self, request, match):
         database, schema, table = self.names(match)
