@@ -63,6 +63,12 @@ def nodes(into):
             f"  out: {{ after: few, {into} }}\n")
 
 
+def write_graph(world, snow, channel, **more):
+    """Of a sink with a channel of that name, but for the brackets of a test's."""
+    channel = channel.translate(str.maketrans("[]", ".."))
+    world.graph(nodes(sink(snow, **{"journal": "out.journal", "channel": channel, **more})))
+
+
 def write_records(world, first, last, ward=lambda number: f"w{number % 7}"):
     with open(world.at / "in.jsonl", "a", encoding="utf-8") as file:
         file.writelines(json.dumps({"n": number, "ward": ward(number), "name": CANARY}, ensure_ascii=False) + "\n" for number in range(first, last + 1))
@@ -79,3 +85,9 @@ def numbers(snow):
     rows = snow.rows("T")
     assert len({row["DV_ID"] for row in rows}) == len(rows)
     return sorted(int(row["N"]) for row in rows)
+
+
+def is_settled(world):
+    """Whether the source's checkpoint says that all of it is settled."""
+    end = (world.at / "in.jsonl").stat().st_size
+    return any(str(end) in path.read_text(errors="replace") for path in (world.at / "state").rglob("*") if path.is_file())
