@@ -137,13 +137,6 @@ def test_a_scoped_token_is_for_one_host(snow, caller):
     assert caller.open().status == 401
 
 
-def test_what_no_accept_header_gives(snow, caller):
-    for method, path, to in (("GET", "/v2/streaming/hostname", "control"), ("POST", "/oauth/token", "control"),
-                             ("PUT", f"/v2/streaming{caller.pipe('T-STREAMING')}/channels/c1", "ingest")):
-        answer = caller.call(method, path, {} if to == "ingest" else None, to=to, drop=("Accept",))
-        assert (answer.status, answer.code) == (400, "391902")
-
-
 def test_what_is_where(snow, caller):
     place = f"/v2/streaming{caller.pipe('T-STREAMING')}"
     assert caller.call("PUT", f"{place}/channels/c1", {}).status == 404  # rows and channels are not the control host's
@@ -203,17 +196,6 @@ def test_names_and_forms(snow, caller):
     fits({"next_continuation_token": TOKEN}, caller.append(opened(caller), [row(2)]).json)
 
 
-def test_a_quoted_name_is_another_one(snow, caller):
-    snow.query('CREATE OR REPLACE TABLE "quoted" (ID NUMBER)')
-    refuses(caller.open(pipe="quoted-STREAMING"), 404, "ERR_PIPE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED")
-    token = caller.open(pipe='"quoted-STREAMING"').json["next_continuation_token"]
-    assert caller.append(token, [row(1)], pipe='"quoted-STREAMING"').status == 200
-    caller.status(pipe='"quoted-STREAMING"')
-    assert numbers(snow, '"quoted"') == [1]
-    assert caller.sql("CREATE OR REPLACE TABLE QUOTED (ID NUMBER)").code == "000002"  # not Snowflake's: it would hold both
-    snow.query('DROP TABLE "quoted"')
-
-
 def test_rows_in_any_dress(snow, caller):
     token, text = opened(caller), b'{"ID":1}\r\n{"ID":2}\n\n{"ID":3}'
     token = sent(caller, token, text)
@@ -222,19 +204,6 @@ def test_rows_in_any_dress(snow, caller):
     token = sent(caller, token, packed, headers={"Content-Encoding": "zstd"})
     assert caller.status()["rows_inserted"] == 5 and numbers(snow) == [1, 2, 3, 4, 5]
     assert b'{"ID":5}' in snow.received()  # what was packed is found all the same
-
-
-def test_a_length_and_a_session(snow, caller):
-    """Both may be left out; a wrong length may not be told, and whoever strays from the session is counted."""
-    packed, token = gzip.compress(b'{"ID":4}\n'), opened(caller)
-    gzipped, before = {"Content-Encoding": "gzip"}, (snow.streaming.strays, snow.streaming.unsized)
-    refuses(caller.append(token, packed, headers={**gzipped, "x-snowflake-uncompressed-content-length": "8"}), 400, "ERR_INVALID_PAYLOAD")
-    answer = caller.append(token, packed, headers={**gzipped, "x-snowflake-uncompressed-content-length": "9"})
-    session = answer.headers["x-snowflake-session"]
-    answer = caller.append(answer.json["next_continuation_token"], packed, headers={**gzipped, "x-snowflake-session": session})
-    assert session and (snow.streaming.strays, snow.streaming.unsized) == (before[0], before[1] + 1)
-    sent(caller, answer.json["next_continuation_token"], [row(5)])
-    assert snow.streaming.strays == before[0] + 1
 
 
 def test_one_owner_and_one_chain(snow, caller):
@@ -255,20 +224,6 @@ def test_one_owner_and_one_chain(snow, caller):
     assert caller.status()["channel_status_code"] == "ERR_CHANNEL_MUST_BE_REOPENED"
     refuses(caller.append(token, [row(3)]), 409, "ERR_CHANNEL_MUST_BE_REOPENED")
     assert numbers(snow) == [2]
-
-
-def test_what_is_not_there_in_every_spelling(snow, caller):
-    token = opened(caller)
-    for spelt in ("_OR", "_OR_IS", ""):
-        snow.or_not = spelt
-        refuses(caller.append(token, [row(1)], channel="other"), 404, f"ERR_CHANNEL_DOES_NOT_EXIST{spelt}_NOT_AUTHORIZED")
-        refuses(caller.open(pipe="NOPE-STREAMING"), 404, f"ERR_PIPE_DOES_NOT_EXIST{spelt}_NOT_AUTHORIZED")
-    snow.refuses = {"c2": (409, "ERR_PIPE_IN_INVALID_STATE")}
-    refuses(caller.open("c2"), 409, "ERR_PIPE_IN_INVALID_STATE")
-    snow.blind = {"ingest"}
-    assert caller.bulk("c1").json == {"channel_statuses": {}} and "c1" in caller.bulk("c1", to="control").json["channel_statuses"]
-    snow.append_status = 7
-    assert caller.append(token, [row(1)]).json["status_code"] == 7
 
 
 # ---- what is committed, and what is lost without a word ----
