@@ -18,6 +18,7 @@
 #include "connectors/snowflake_sign.h"
 #include "connectors/snowflake_value.h"
 #include "engine/breaker.h"
+#include "engine/id.h"
 
 enum {
     DV_SNOWFLAKE_REQUEST_ID = 16,
@@ -96,6 +97,7 @@ struct dv_snowflake {
     struct dv_snowflake_token token;
     struct dv_snowflake_signer signer;
     struct dv_breaker breaker;
+    char refused[DV_UUID_TEXT]; /* the number of the last refusal of a token; "": none */
     struct dv_timer timer;
     struct dv_snowflake_talk *first; /* in the order they were run */
     uint32_t count;

@@ -183,6 +183,24 @@ void dv_snowflake_answer_code(struct dv_snowflake_answer *answer, char out[DV_SN
         (void)snprintf(out, DV_SNOWFLAKE_CODE_MAX, "STATUS_CODE_%lld", (long long)number);
 }
 
+/* "… [UUID]", as a refused token is answered. */
+bool dv_snowflake_answer_login(struct dv_snowflake_answer *answer, char out[DV_UUID_TEXT])
+{
+    static const char form[] = "[xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx]", digits[] = "0123456789abcdef";
+    const char *text = NULL;
+    size_t length = 0, size = sizeof form - 1;
+    out[0] = '\0';
+    if (!dv_doc_text(&answer->doc, dv_snowflake_answer_in(answer, "message"), &text, &length) || length < size)
+        return false;
+    text += length - size;
+    for (size_t i = 0; i < size; i++)
+        if (form[i] == 'x' ? text[i] == '\0' || strchr(digits, text[i]) == NULL : text[i] != form[i])
+            return false;
+    memcpy(out, text + 1, DV_UUID_TEXT - 1);
+    out[DV_UUID_TEXT - 1] = '\0';
+    return true;
+}
+
 /* ---- hosts ---- */
 
 static bool is_host(const char *host)

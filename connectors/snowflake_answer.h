@@ -11,6 +11,7 @@
 
 #include "connectors/snowflake_limits.h"
 #include "connectors/sse_read.h"
+#include "engine/id.h"
 #include "engine/json_doc.h"
 
 /* A reader of one answer after the other. Zero-initialise; private. */
@@ -45,6 +46,10 @@ void dv_snowflake_answer_code(struct dv_snowflake_answer *answer, char out[DV_SN
 /* A text member into `out`, NUL-terminated; false: there is none, it is empty, too long for `size`, or not of characters
  * that print and are no blank. */
 bool dv_snowflake_answer_text(struct dv_snowflake_answer *answer, dv_doc_at value, char *out, size_t size);
+
+/* The number under which Snowflake keeps why it refused a token, at the end of an answer's message; false: there is none. Nothing else of
+ * a message is ever told. */
+bool dv_snowflake_answer_login(struct dv_snowflake_answer *answer, char out[DV_UUID_TEXT]);
 
 /* The body as one word: the member `name`, a bare string of JSON, or the bare text itself. */
 bool dv_snowflake_answer_word(struct dv_snowflake_answer *answer, const char *name, char *out, size_t size);

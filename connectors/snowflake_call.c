@@ -95,6 +95,8 @@ static struct dv_snowflake_verdict judge(struct dv_snowflake_call *call)
                                                                 : "the answer cannot be unpacked" };
     dv_snowflake_answer_code(&call->answer, call->code);
     read_sqlstate(call);
+    if (strcmp(call->code, "390144") == 0)
+        (void)dv_snowflake_answer_login(&call->answer, call->snowflake->refused);
     return dv_snowflake_judge(call->side, request->status, call->code, call->sqlstate);
 }
 

@@ -13,6 +13,8 @@
 #define UNTOLD "the answer does not say that the rows were taken"
 #define ELSEWHERE "the channel was opened by somebody else"
 #define TOKEN "Snowflake does not accept the token: is the key the user's, and are account and user right?"
+#define FORBIDDEN                                                                                                        \
+    "Snowflake forbids this: is the account right, does a network policy keep this machine out, or may the user or the role not?"
 #define EXPIRED "the token has expired, or is not one that Snowflake knows"
 
 static const struct rule {
@@ -186,7 +188,8 @@ struct dv_snowflake_verdict dv_snowflake_judge(enum dv_snowflake_side side, unsi
             (side == DV_SNOWFLAKE_SQL ? statuses[i].of_sql : statuses[i].of_channel))
             known = &statuses[i].verdict;
     if (known != NULL)
-        return *known;
+        return (struct dv_snowflake_verdict){ known->action, known->rc,
+                                              status == 403 && code[0] == '\0' ? FORBIDDEN : known->reason };
     return (struct dv_snowflake_verdict){ DV_SNOWFLAKE_UNKNOWN, DV_E_DEPENDENCY,
                                           "what answers does not speak as Snowflake does" };
 }

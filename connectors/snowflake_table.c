@@ -72,6 +72,16 @@ static void end_without_warehouse(struct dv_snowflake_table *table)
           table->warehouse, role_of(table));
 }
 
+/* Of a refused token Snowflake tells a number, under which an administrator is told why. */
+static void end_refused(struct dv_snowflake_table *table, const char *account)
+{
+    const struct dv_snowflake_statement *statement = &table->statement;
+    const char *number = strcmp(statement->code, "390144") == 0 ? table->snowflake->refused : "";
+    dv_rc rc = dv_snowflake_is_disturbed(statement) ? DV_E_DEPENDENCY : statement->rc;
+    end(table, dv_error_set(&table->error, rc, "%s (account %s, user %s)%s%s", statement->reason, account, user_of(table),
+                            number[0] != '\0' ? "; Snowflake's number of the refusal: " : "", number));
+}
+
 /* By the codes that name what was not found; a wrong user, key and account have one code in common. */
 static void end_failed(struct dv_snowflake_table *table)
 {
@@ -87,8 +97,7 @@ static void end_failed(struct dv_snowflake_table *table)
     else if (strcmp(statement->code, "391920") == 0 && table->warehouse != NULL)
         end_without_warehouse(table);
     else
-        end(table, dv_error_set(&table->error, dv_snowflake_is_disturbed(statement) ? DV_E_DEPENDENCY : statement->rc, "%s (account %s, user %s)", statement->reason, account,
-                                user_of(table)));
+        end_refused(table, account);
 }
 
 static bool is_missing(const struct dv_snowflake_statement *statement)

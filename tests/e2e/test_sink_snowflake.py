@@ -59,7 +59,7 @@ def was_taken(snow, before):
 SHAPES = {
     "pages": {},
     "bare": {"bare_answers": True, "error_shape": "bare", "errors_key": "rows_errors", "status_word": "ACTIVE", "append_tells": False},
-    "number": {"error_shape": "number", "status_tells": False},
+    "number": {"error_shape": "number", "status_tells": False, "bulk_as_page": True},
     "mixed": {"error_shape": "mixed"},
 }
 

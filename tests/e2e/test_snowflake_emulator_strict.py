@@ -75,3 +75,24 @@ def test_what_is_not_there_in_every_spelling(snow, caller):
     assert caller.bulk("c1").json == {"channel_statuses": {}} and "c1" in caller.bulk("c1", to="control").json["channel_statuses"]
     snow.append_status = 7
     assert caller.append(token, [row(1)]).json["status_code"] == 7
+
+
+def test_the_bulk_status_as_its_page_has_it(snow, caller):
+    opening = caller.open().json["channel_status"]
+    snow.bulk_as_page = True
+    status = caller.status()
+    assert set(opening) - set(status) == {"rows_error_count", "created_on_ms"} and set(status) - set(opening) == {"rows_errors"}
+
+
+def test_a_table_s_own_pipe_is_shown_once_it_was_opened(snow, caller):
+    def pipes():
+        answer = caller.sql("SHOW PIPES IN SCHEMA DV.PUBLIC").json
+        names = [column["name"] for column in answer["resultSetMetaData"]["rowType"]]
+        return [(row[names.index("name")], row[names.index("invalid_reason")] or "") for row in answer["data"]]
+    assert pipes() == []
+    opened(caller)
+    assert pipes() == [("T-STREAMING", "")]
+    snow.invalid_pipes = {"T-STREAMING": "table altered"}
+    assert pipes() == [("T-STREAMING", "table altered")]
+    snow.query("CREATE OR REPLACE TABLE T (ID NUMBER)")
+    assert pipes() == []

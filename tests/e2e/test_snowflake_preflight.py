@@ -8,12 +8,14 @@ shows: SNO-1 SNO-6
 import json
 import pathlib
 import random
+import re
 import sys
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
+from snowflake import Answer
 from snowflake.identity import User
 from snowflake_world import SCHEMA, CountWorld, make_service, make_table, nodes, sink  # noqa: F401
 from world import wait_for
@@ -96,6 +98,29 @@ def test_a_key_of_somebody_else_is_told(world, snow):
 def test_an_account_that_is_not_there_is_told(world, snow):
     snow.script(r"POST /api/v2/statements", *[404] * 4)
     is_refused(world, snow, "is the account right?")
+
+
+def test_an_account_that_the_edge_does_not_know_is_told(world, snow):
+    """It forbids, with a page, as it does whom a network policy keeps out."""
+    snow.script(r"POST /api/v2/statements", *[Answer(403, b"<html><body>403 Forbidden</body></html>", [("Content-Type", "text/html")])] * 4)
+    is_refused(world, snow, "is the account right, does a network policy keep this machine out", f"(account {snow.account}, user DATAVAULT)")
+
+
+def test_the_number_of_a_refusal_is_told(world, snow):
+    """By it an administrator is told what was wrong; of Snowflake's own words nothing else is told."""
+    write_graph(world, snow, user="NOBODY")
+    done = world.run("check", "--connect", "graph.yaml")
+    assert done.returncode == 3 and re.search(rb"user NOBODY\); Snowflake's number of the refusal: [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", done.stderr), done.stderr
+
+
+def test_the_table_s_own_pipe_that_is_not_sound_is_told_before_the_channel(world, snow):
+    """Once a channel was opened SHOW has it."""
+    assert world.run("run", "--once", "graph.yaml").returncode == 0
+    snow.invalid_pipes = {"T-STREAMING": "table altered"}
+    before = len(snow.requests)
+    done = world.run("run", "--once", "graph.yaml")
+    assert done.returncode == 3 and b"pipe T-STREAMING is not sound" in done.stderr, done.stderr
+    assert not sent(snow, before)
 
 
 @pytest.mark.parametrize("skew_s", [600, -600])

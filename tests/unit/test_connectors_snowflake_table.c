@@ -151,7 +151,9 @@ static void names_what_the_codes_tell(void **state)
         { 422, "{\"code\":\"391919\",\"sqlState\":\"02000\"}", "there is no such schema: DB.S" },
         { 422, "{\"code\":\"391920\",\"sqlState\":\"02000\"}", "there is no such warehouse: WH" },
         { 404, "", "is the account right? (account org-acc, user loader)" },
-        { 403, "{}", "Snowflake forbids this to the user or the role (account org-acc, user loader)" },
+        { 403, "{}", "or may the user or the role not? (account org-acc, user loader)" },
+        { 403, "<html>Forbidden</html>", "is the account right, does a network policy keep this machine out" },
+        { 403, "{\"code\":\"390403\"}", "Snowflake forbids this to the user or the role (account org-acc, user loader)" },
     };
     struct snow_script *script = *state;
     snow_open_default(script);
@@ -163,6 +165,10 @@ static void names_what_the_codes_tell(void **state)
     fails(script, made(),
           "Snowflake does not accept the token: is the key the user's, and are account and user right? (account "
           "org-acc, user loader)");
+    snow_reply(script, NULL, 401,
+               "{\"code\":\"390144\",\"message\":\"JWT token is invalid. [0a1b2c3d-0123-4567-89ab-0123456789ef]\"}")
+        ->times = 2;
+    fails(script, made(), "user loader); Snowflake's number of the refusal: 0a1b2c3d-0123-4567-89ab-0123456789ef");
     snow_reply(script, NULL, 401, "{\"code\":\"390144\"}")->times = 2;
     script->replies[0].date_s = 600;
     fails(script, made(), "clock and Snowflake's are more than five minutes apart");

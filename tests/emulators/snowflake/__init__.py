@@ -27,7 +27,7 @@ Knobs, all attributes that may be changed while it runs:
   clock        clock_skew_s (the service's clock, so Date and the check of JWTs), tolerance_s, scoped_life_s, assume_oauth; revoke();
                untyped_tokens (/oauth/token takes no X-Snowflake-Authorization-Token-Type: no client in use sends it there)
   answers      bare_answers (hostname and token as bare texts), error_shape ("code", "error_code", "bare", "number", "mixed"), errors_key,
-               append_tells, tells_session, append_status (other than 0 although the status is 200), status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
+               append_tells, tells_session, bulk_as_page (rows_errors, and no created_on_ms), append_status (other than 0 although the status is 200), status_word, status_tells, late_errors (the count of refused rows is as of so many looks before), lower_case_types,
                openai_errors, done_of_chat, done_of_complete
   statements   run_s (number or f(text): how long each takes), hurry (those that run end at once), switch_s (the 45 s until a 202), statement_timeout_s, partition_rows,
                result_rows_max, forget_request_ids, warehouses, suspended (those that do not run), engine.text_max (16 MB of a text), engine.list_max
@@ -95,7 +95,7 @@ class Snowflake:
         self.run_s, self.switch_s, self.statement_timeout_s, self.partition_rows, self.result_rows_max = 0, 45, 172800, 1000, None
         self.forget_request_ids, self.warehouses, self.suspended, self.hurry = False, {"WH"}, set(), False
         self.commit_lag_s, self.stalled, self.poison, self.invalid_pipes, self.opening = 0, False, None, {}, set()
-        self.tells_session = True
+        self.tells_session, self.bulk_as_page = True, False
         self.untyped_tokens, self.upper_channels = True, False
         self.refuses, self.or_not, self.blind, self.append_status = {}, "_OR", set(), 0
         self.requests_per_s, self.bytes_per_s, self.cut_after_accept = 10, 20000000, 0

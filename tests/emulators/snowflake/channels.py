@@ -66,6 +66,7 @@ class Pipe:
 class Channels:
     def __init__(self, world):
         self.world, self.channels, self.pipes, self.logged = world, {}, {}, set()
+        self.instantiated = set()  # pipes through which a channel was opened once
 
     # ---- pipes ----
 
@@ -120,6 +121,7 @@ class Channels:
         if table in self.logged:
             self.logged.discard(table)
             self.world.query(f'DROP TABLE IF EXISTS "{table[2]}__ERRORS"', schema=table[:2])
+        self.instantiated.discard((*table[:2], f"{table[2]}-STREAMING"))
         for key, channel in list(self.channels.items()):
             pipe = self.pipe(*key[:3])
             if pipe is None or pipe.table == table:
@@ -131,6 +133,7 @@ class Channels:
         channel = self.channels.get(key)
         if channel is None:
             channel = self.channels[key] = Channel(key, self.world.now())
+            self.instantiated.add(key[:3])
         if careful and channel.buffer:
             raise StreamError(409, "ERR_CHANNEL_HAS_UNCOMMITTED_DATA")
         channel.opened(offset)

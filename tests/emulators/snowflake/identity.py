@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import secrets
+import uuid
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -64,7 +65,7 @@ class Identity:
 
     def refuse(self, why, code="390144", message="JWT token is invalid."):
         self.why.append(why)
-        return coded(401, code, f"{message} [{secrets.token_hex(8)}]" if code == "390144" else message)
+        return coded(401, code, f"{message} [{uuid.uuid4()}]" if code == "390144" else message)
 
     # ---- the control host ----
 

@@ -178,7 +178,13 @@ class Streaming:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise StreamError(400, "ERR_BAD_REQUEST")
         found = {name: None if request.host in self.world.blind else self.channels.channels.get((*place, name)) for name in names}
-        return Answer(200, {"channel_statuses": {name: self.channels.status(channel) for name, channel in found.items() if channel}})
+        return Answer(200, {"channel_statuses": {name: self.told(self.channels.status(channel)) for name, channel in found.items() if channel}})
+
+    def told(self, status):
+        """The page of the bulk status has another name for the count than that of the opening, and lacks a field."""
+        if not self.world.bulk_as_page:
+            return status
+        return {"rows_errors" if name == self.world.errors_key else name: value for name, value in status.items() if name != "created_on_ms"}
 
     # ---- rows ----
 

@@ -27,6 +27,7 @@ WAREHOUSES = ("name state type size min_cluster_count max_cluster_count started_
               " resource_monitor actives pendings failed suspended uuid scaling_policy budget owner_role_type").split()
 PIPES = ("created_on name database_name schema_name definition owner notification_channel comment integration pattern error_integration owner_role_type"
          " invalid_reason budget kind").split()
+OWN_PIPE = "COPY INTO {} FROM (SELECT * FROM TABLE(DATA_SOURCE(TYPE => 'STREAMING'))) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
 ROLES = "created_on name is_default is_current is_inherited assigned_to_users granted_to_roles granted_roles owner comment".split()
 GRANTS = "created_on privilege granted_on name granted_to grantee_name grant_option granted_by".split()
 DESCRIBED = ["name", "type", "kind", "null?", "default", "primary key", "unique key", "check", "expression", "comment", "policy name", "privacy domain"]
@@ -190,12 +191,17 @@ class Listing:
                 for name in sorted(self.world.warehouses) if self.world.accounts.any(session.role, "WAREHOUSE", name)]
 
     def pipes(self, scope, session):
-        """Named pipes; the default pipe of a table is in the views of pipes, whether SHOW has it is not confirmed: it has not."""
+        """Pipes that somebody made, and a table's own one once a channel was opened through it."""
         database, schema = self.inside(scope, session)
-        return [[stamp(self.born_s), place[2], *place[:2], pipe.text, "ACCOUNTADMIN", None, "", None, None, None, "ROLE",
+        channels, any_ = self.world.streaming.channels, self.world.accounts.any
+        seen = {place: pipe for place, pipe in channels.pipes.items() if any_(session.role, "PIPE", ".".join(place))}
+        for place in channels.instantiated:
+            pipe = channels.pipe(*place)
+            if pipe and place not in channels.pipes and any_(session.role, "TABLE", ".".join(pipe.table)):
+                seen[place] = pipe
+        return [[stamp(self.born_s), place[2], *place[:2], pipe.text or OWN_PIPE.format(".".join(pipe.table)), "ACCOUNTADMIN", None, "", None, None, None, "ROLE",
                  self.world.invalid_pipes.get(place[2]), None, "STREAMING"]
-                for place, pipe in sorted(self.world.streaming.channels.pipes.items())
-                if database in (None, place[0]) and schema in (None, place[1]) and self.world.accounts.any(session.role, "PIPE", ".".join(place))]
+                for place, pipe in sorted(seen.items(), key=lambda one: one[0]) if database in (None, place[0]) and schema in (None, place[1])]
 
     def roles(self, _scope, session):
         accounts = self.world.accounts
