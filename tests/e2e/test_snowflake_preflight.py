@@ -118,7 +118,7 @@ def test_the_table_s_own_pipe_that_is_not_sound_is_told_before_the_channel(world
     assert world.run("run", "--once", "graph.yaml").returncode == 0
     snow.invalid_pipes = {"T-STREAMING": "table altered"}
     before = len(snow.requests)
-    done = world.run("run", "--once", "graph.yaml")
+    done = world.run("check", "--connect", "graph.yaml")
     assert done.returncode == 3 and b"pipe T-STREAMING is not sound" in done.stderr, done.stderr
     assert not sent(snow, before)
 
