@@ -48,6 +48,7 @@ static void end_append(struct dv_snowflake_channel *channel, dv_rc rc, const cha
         return;
     append->rc = rc;
     append->reason = reason;
+    append->code = channel->call->code;
     append->on_end(append);
 }
 

@@ -58,6 +58,7 @@ struct dv_snowflake_append {
         rc; /* DV_OK: taken; DV_E_DEPENDENCY: lost, the channel is opened anew; DV_E_LIMIT or DV_E_DATA: Snowflake refuses
                * these rows: fewer at a time; else the channel has failed */
     const char *reason; /* a literal; NULL if DV_OK */
+    const char *code;   /* of DV_E_LIMIT and DV_E_DATA: as Snowflake lists it, "": none; valid in on_end() */
 };
 
 /* What a channel is made of; its texts must stay. Names are as SHOW writes them. */

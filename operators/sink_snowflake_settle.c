@@ -14,6 +14,7 @@
 #include "engine/id.h"
 #include "engine/log.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake_aside.h"
 #include "operators/sink_snowflake_ask.h"
 #include "operators/sink_snowflake_stream.h"
 
@@ -45,6 +46,8 @@ static void begin_settling(struct dv_snow_stream *stream, uint64_t unit, uint64_
     stream->refused = refused;
     stream->rests = stream->errors != errors;
     stream->asked = 0;
+    if (refused == 0 && unit > stream->load->done)
+        stream->load->whole_units = stream->load->whole_rows = 0;
 }
 
 /* Only what is durably settled is told to the sources; a portion in each turn, and nothing else is settled or asked before the last. */
@@ -198,12 +201,23 @@ static bool is_stable(struct dv_snow_stream *stream)
     return same && stream->asked >= SURE_ASKS;
 }
 
+/* What the table does not have was refused; but if it has none of them it is the table: then they stay as they are, and come again. */
+static void settle_asked(struct dv_snow_stream *stream, uint64_t accounted)
+{
+    const struct dv_snow_ask *ask = stream->ask;
+    const uint8_t(*refused)[DV_SNOWFLAKE_JOURNAL_ID] = (const uint8_t(*)[DV_SNOWFLAKE_JOURNAL_ID])ask->missing;
+    if (dv_snow_refuses_all(stream->load, ask->to, refused, ask->missing_count))
+        dv_snow_stream_halt(stream, DV_E_FAILED, "the table refuses every record: is it one for them?");
+    else
+        begin_settling(stream, ask->to, accounted, ask->missing_count);
+}
+
 static void judge(struct dv_snow_stream *stream)
 {
     const struct dv_snow_ask *ask = stream->ask;
     const uint64_t accounted = stream->load->journal.errors + ask->missing_count;
     if (is_stable(stream) && accounted <= stream->errors)
-        begin_settling(stream, ask->to, accounted, ask->missing_count);
+        settle_asked(stream, accounted);
     else
         ask_again(stream);
 }

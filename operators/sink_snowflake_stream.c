@@ -20,10 +20,11 @@
 #include "engine/log.h"
 #include "engine/operator.h"
 #include "operators/sink_snowflake.h"
+#include "operators/sink_snowflake_aside.h"
 #include "operators/sink_snowflake_ask.h"
 #include "operators/sink_snowflake_stream.h"
 
-enum { GATHER_MS = 5, STARVED_MS = 1000, NAME_ROOM = DV_SNOWFLAKE_NAME_MAX + 1 };
+enum { GATHER_MS = 5, STARVED_MS = 1000, ALONE_MS = 1000, NAME_ROOM = DV_SNOWFLAKE_NAME_MAX + 1 };
 
 #define NOT_OURS "the channel's offset is not one of ours: somebody else writes"
 #define AHEAD "the channel is ahead of the journal: somebody else writes, or the journal is an old one"
@@ -49,6 +50,7 @@ void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *re
     dv_timer_stop(&stream->timer);
     dv_timer_stop(&stream->again);
     dv_timer_stop(&stream->behind);
+    dv_timer_stop(&stream->alone);
     dv_log(DV_LOG_ERROR, "snowflake.halted", DV_LOG_NAMED("node", dv_node_name(stream->load->node)),
            DV_LOG_REASON("why", rc));
     fail_batches(stream);
@@ -65,6 +67,15 @@ static bool halt_if(struct dv_snow_stream *stream, dv_rc rc)
 
 /* ---- requests ---- */
 
+/* Codes are letters and digits. */
+static void on_refused(struct dv_snow_stream *stream, const struct dv_snowflake_append *append)
+{
+    const char *code = append->code[0] != '\0' ? append->code : "none";
+    (void)dv_error_set(&stream->told, DV_E_FAILED, "it refuses every record (code %s: %s): is the table one for them?", code,
+                       append->reason);
+    (void)halt_if(stream, dv_snow_halve(stream->load, stream->sending, append->rc));
+}
+
 static void on_append_end(struct dv_snowflake_append *append)
 {
     struct dv_snow_stream *stream = append->data;
@@ -73,10 +84,11 @@ static void on_append_end(struct dv_snowflake_append *append)
     if (stream->halted)
         return; /* its batches are gone */
     if (append->rc == DV_OK) {
+        dv_snow_aside_passed(load, pack);
         dv_snow_pack_free(pack);
         load->unit_most = load->unit_most < DV_SNOW_UNIT_ROWS / 2 ? 2 * load->unit_most : DV_SNOW_UNIT_ROWS;
     } else if (append->rc == DV_E_LIMIT || append->rc == DV_E_DATA) {
-        (void)halt_if(stream, dv_snow_halve(load, pack, append->rc));
+        on_refused(stream, append);
     } else {
         return; /* it is lost, and the channel opens anew; or it has failed, and says so */
     }
@@ -109,6 +121,24 @@ static void send_next(struct dv_snow_stream *stream)
     dv_snowflake_channel_append(stream->channel, stream->append);
 }
 
+/* Nothing passes, and a row that was refused alone is tried again, later and later. */
+static void wait_alone(struct dv_snow_stream *stream)
+{
+    const uint32_t vain = stream->load->vain;
+    if (vain == DV_SNOW_VAIN_MAX)
+        dv_snow_stream_halt(stream, DV_E_FAILED, stream->told.text);
+    else if (!stream->alone.active)
+        dv_timer_start(&stream->alone, (uint64_t)ALONE_MS << vain);
+}
+
+static void on_alone(struct dv_timer *timer)
+{
+    struct dv_snow_stream *stream = timer->data;
+    if (dv_snow_aside_is_stuck(stream->load))
+        dv_snow_aside_try(stream->load);
+    dv_snow_stream_go_on(stream);
+}
+
 static void make_next(struct dv_snow_stream *stream)
 {
     struct dv_snow_load *load = stream->load;
@@ -116,7 +146,8 @@ static void make_next(struct dv_snow_stream *stream)
         return;
     for (uint32_t i = 0; i < DV_SNOW_PACKS; i++)
         if (load->packs[i].step == DV_SNOW_FREE) {
-            (void)dv_snow_pack_start(load, &load->packs[i]);
+            if (!dv_snow_pack_start(load, &load->packs[i]) && dv_snow_aside_is_stuck(load))
+                wait_alone(stream);
             return;
         }
 }
@@ -348,6 +379,7 @@ dv_rc dv_snow_stream_open(struct dv_node *node, const struct dv_snow_options *op
     dv_timer_init(dv_node_loop(node), &stream->timer, on_timer, stream);
     dv_timer_init(dv_node_loop(node), &stream->again, on_timer, stream);
     dv_timer_init(dv_node_loop(node), &stream->behind, dv_snow_stream_on_behind, stream);
+    dv_timer_init(dv_node_loop(node), &stream->alone, on_alone, stream);
     open_journal(stream);
     return DV_HOLD;
 }
@@ -362,6 +394,7 @@ void dv_snow_stream_close(struct dv_snow_stream *stream)
     dv_timer_close(&stream->timer);
     dv_timer_close(&stream->again);
     dv_timer_close(&stream->behind);
+    dv_timer_close(&stream->alone);
     stream->timer.loop = NULL;
 }
 
@@ -379,6 +412,8 @@ const char *dv_snow_stream_waits(const struct dv_snow_stream *stream)
 {
     if (stream->halted)
         return stream->reason;
+    if (stream->alone.active)
+        return "Snowflake refuses a record, and no other has passed since";
     return stream->load->journal.reason != NULL ? stream->load->journal.reason
                                                : dv_snowflake_channel_waits(stream->channel);
 }

@@ -49,6 +49,8 @@ struct dv_snow_stream {
     struct dv_snow_pack *sending;
     struct dv_snowflake_append *append;
     struct dv_timer timer;
+    struct dv_timer alone;  /* before a row that was refused alone is tried once more, though nothing passed */
+    struct dv_error told;   /* why rows were refused last */
     char *channel_name, *pipe_name; /* of DV_SNOWFLAKE_NAME_MAX bytes and a NUL */
 };
 
@@ -62,7 +64,7 @@ void dv_snow_stream_on_behind(struct dv_timer *timer);
 /* Whether no request may be made now. */
 bool dv_snow_stream_rests(const struct dv_snow_stream *stream);
 
-/* sink_snowflake_stream.c: ends the run, for a reason that is a literal; and whatever can be done now, to be called after everything
+/* sink_snowflake_stream.c: ends the run, for a reason that is a literal or stands in `told`; and whatever can be done now, to be called after everything
  * that has happened. */
 void dv_snow_stream_halt(struct dv_snow_stream *stream, dv_rc rc, const char *reason);
 void dv_snow_stream_go_on(struct dv_snow_stream *stream);

@@ -5,6 +5,7 @@
 
 #include "engine/memory.h"
 #include "engine/operator.h"
+#include "operators/sink_snowflake_aside.h"
 #include "operators/sink_snowflake_pack.h"
 #include "operators/sink_snowflake_unit.h"
 
@@ -46,11 +47,12 @@ static void be_over(struct dv_snow_held *held, uint32_t row)
     held->left--;
 }
 
-static void reject(struct dv_snow_load *load, struct dv_snow_row at, dv_rc rc, const char *reason)
+void dv_snow_reject(struct dv_snow_load *load, struct dv_snow_row row, dv_rc rc)
 {
-    struct dv_snow_held *held = &load->held[at.held];
-    be_over(held, at.row);
-    dv_reject_row(load->node, held->batch, at.row, rc, reason);
+    struct dv_snow_held *held = &load->held[row.held];
+    be_over(held, row.row);
+    dv_reject_row(load->node, held->batch, row.row, rc,
+                  rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
 }
 
 static const uint8_t *id_of(const struct dv_snow_load *load, struct dv_snow_row at)
@@ -71,13 +73,26 @@ static bool may_go(struct dv_snow_load *load, struct dv_snow_held *held, uint32_
     return sent == 0;
 }
 
+/* Whether the row goes into the request. One that was refused alone goes alone. */
+static bool joins(struct dv_snow_load *load, struct dv_snow_pack *pack, struct dv_snow_row row)
+{
+    const struct dv_snow_aside *aside = dv_snow_aside_find(load, row);
+    if (aside == NULL)
+        return !dv_snow_aside_is_full(load);
+    if (aside->waits)
+        return false;
+    pack->most = pack->count > 0 ? pack->count : 1;
+    return pack->count == 0;
+}
+
 static void list_batch(struct dv_snow_load *load, struct dv_snow_held *held, struct dv_snow_pack *pack)
 {
-    for (uint32_t row = 0; row < held->batch->rows && held->resting > 0 && pack->count < load->unit_most; row++) {
-        if (!may_go(load, held, row))
+    for (uint32_t row = 0; row < held->batch->rows && held->resting > 0 && pack->count < pack->most; row++) {
+        const struct dv_snow_row at = { (uint16_t)(held - load->held), (uint16_t)row };
+        if (!may_go(load, held, row) || !joins(load, pack, at))
             continue;
         go_away(held, row);
-        pack->list[pack->count++] = (struct dv_snow_row){ (uint16_t)(held - load->held), (uint16_t)row };
+        pack->list[pack->count++] = at;
         dv_snowflake_journal_note(&load->journal, held->batch->row[row].id);
     }
 }
@@ -94,8 +109,9 @@ bool dv_snow_pack_start(struct dv_snow_load *load, struct dv_snow_pack *pack)
     if (!has_number(load))
         return false;
     pack->count = 0;
+    pack->most = load->unit_most;
     dv_snowflake_journal_begin(&load->journal, pack->token);
-    for (struct dv_snow_held *held = load->first; held != NULL && pack->count < load->unit_most; held = held->next)
+    for (struct dv_snow_held *held = load->first; held != NULL && pack->count < pack->most; held = held->next)
         list_batch(load, held, pack);
     if (pack->count == 0) {
         dv_snowflake_journal_cancel(&load->journal);
@@ -123,7 +139,7 @@ static void reject_unfit(struct dv_snow_pack *pack)
             continue;
         }
         dv_snowflake_journal_drop(&load->journal, id_of(load, pack->unfit[i]));
-        reject(load, pack->unfit[i], DV_E_LIMIT, "the record is larger than Snowflake takes");
+        dv_snow_reject(load, pack->unfit[i], DV_E_LIMIT);
     }
 }
 
@@ -204,10 +220,12 @@ dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_pack *pack, 
 {
     const struct dv_snow_row only = pack->list[0];
     const uint32_t count = pack->packed;
+    const bool large = rc == DV_E_LIMIT && pack->rows.used >= DV_SNOW_ASIDE_LARGE;
     DV_TRY(dv_snow_take_back(load, pack->unit - 1));
-    if (count == 1)
-        reject(load, only, rc,
-               rc == DV_E_LIMIT ? "the record is larger than Snowflake takes" : "Snowflake refused the record");
+    if (count == 1 && large)
+        dv_snow_reject(load, only, rc);
+    else if (count == 1)
+        dv_snow_aside_put(load, only, rc);
     load->unit_most = count > 1 ? count / 2 : 1;
     return DV_OK;
 }
@@ -223,7 +241,7 @@ static void first_is_over(struct dv_snow_load *load, const uint8_t (*refused)[DV
     load->away_first = (load->away_first + 1) % DV_SNOW_ROWS_MAX;
     load->away_count--;
     if (count > 0 && bsearch(id_of(load, row), refused, count, sizeof *refused, by_id) != NULL)
-        reject(load, row, DV_E_DATA, "Snowflake refused the record");
+        dv_snow_reject(load, row, DV_E_DATA);
     else
         be_over(&load->held[row.held], row.row);
 }
@@ -261,6 +279,7 @@ static struct dv_batch *release(struct dv_snow_load *load, struct dv_snow_held *
 {
     struct dv_snow_held *held = *at;
     struct dv_batch *batch = held->batch;
+    dv_snow_aside_leave(load, (uint32_t)(held - load->held));
     *at = held->next;
     *held = (struct dv_snow_held){ .next = load->free };
     load->free = held;

@@ -15,7 +15,8 @@ enum {
     DV_SNOW_ROWS_MAX = DV_SNOW_HELD_MAX * DV_BATCH_ROWS, /* that are held at a time */
     DV_SNOW_UNIT_ROWS = 8192,
     DV_SNOW_PACKS = 2, /* requests in memory: one is sent, and one is made meanwhile */
-    DV_SNOW_UNFIT_MAX = 64
+    DV_SNOW_UNFIT_MAX = 64,
+    DV_SNOW_ASIDE_MAX = 8
 };
 
 /* A batch on its way. */
@@ -41,6 +42,7 @@ struct dv_snow_pack {
     struct dv_snow_row *list; /* room for DV_SNOW_UNIT_ROWS; the worker's while it packs, as what follows */
     uint32_t
         count; /* of them; then of those that are in the request, at the front of the list, or of which it has no room, at its end */
+    uint32_t most;                               /* at first, of them */
     uint32_t packed;                             /* those in the request */
     struct dv_snow_row unfit[DV_SNOW_UNFIT_MAX]; /* that are too large for any request */
     uint32_t unfit_count;
@@ -50,6 +52,14 @@ struct dv_snow_pack {
     size_t text_size;
     struct dv_job job;
     bool made; /* the job */
+};
+
+/* A row that was refused alone: see sink_snowflake_aside.h. */
+struct dv_snow_aside {
+    struct dv_snow_row row;
+    dv_rc rc;
+    bool waits;         /* it does not travel */
+    bool passed, again; /* another request did since; and it was refused once more after that */
 };
 
 struct dv_node;
@@ -64,6 +74,9 @@ struct dv_snow_load {
     uint32_t counts[DV_SNOWFLAKE_UNITS_MAX]; /* rows of each unit that is away, by its number */
     uint64_t done;                           /* the last unit whose rows are over */
     uint32_t unit_most;
+    struct dv_snow_aside aside[DV_SNOW_ASIDE_MAX]; /* in the order in which they were refused */
+    uint32_t aside_count, vain;                    /* and how often one was tried since anything has passed */
+    uint32_t whole_units, whole_rows;              /* requests in a row of which every row was refused, and these */
     struct dv_snow_pack packs[DV_SNOW_PACKS];
     void (*packed)(struct dv_snow_pack *pack); /* the owner's: back from the worker */
     void *data;
@@ -86,8 +99,12 @@ bool dv_snow_is_packing(const struct dv_snow_load *load);
 /* Requests behind `unit` are taken back: their rows rest again. DV_E_MEMORY. */
 DV_CHECKED dv_rc dv_snow_take_back(struct dv_snow_load *load, uint64_t unit);
 
-/* Snowflake does not take the request as it is: it and those behind it are taken back, and the next ones are half of it. One row alone is rejected. */
+/* Snowflake does not take the request as it is: it and those behind it are taken back, and the next ones are half of it. One row alone is set aside, or rejected
+ * if it is large and that is why. */
 DV_CHECKED dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_pack *pack, dv_rc rc);
+
+/* Snowflake does not take the row, which rests or is away: it is over. */
+void dv_snow_reject(struct dv_snow_load *load, struct dv_snow_row row, dv_rc rc);
 
 /* Rows of requests up to `unit` are over, `most` of them; those with one of these ids, which are sorted, are rejected. False: some are left,
  * for the same call another time; what is taken back meanwhile must be behind `unit`. */

@@ -15,10 +15,9 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tools"), str(HERE / "emulators")]
 from snowflake import Answer, channels
-from test_sink_snowflake import a_service, a_table, a_world, letters_of, numbers, run, was_taken, write_records  # the fixtures, too
+from snowflake_world import make_service, make_table, numbers, run, write_records  # noqa: F401
+from test_sink_snowflake import LONG, a_world, letters_of, was_taken  # noqa: F401
 from world import wait_for
-
-FIXTURES = (a_service, a_table, a_world)
 
 
 def poison(snow, *refused):
@@ -57,13 +56,14 @@ def test_a_count_that_is_ahead_of_the_offset_is_not_written_off(world, snow):
     """It is of a request behind the one that is settled: taken for rows that were refused before, it would be missed when that one is committed."""
     poison(snow, 15)
     killed_when_it_has_sent(world, snow, 10)
-    snow.commit_lag_s = 4
+    snow.commit_lag_s = 3
     write_records(world, 11, 20)
     run(world, 1)
     assert numbers(snow) == [number for number in range(1, 21) if number != 15]
     assert letters(world) == [15]
 
 
+@pytest.mark.skipif(not LONG, reason="takes five seconds, and what it shows is in each of the others")
 @pytest.mark.usefixtures("early")
 def test_what_comes_while_a_count_is_ahead_waits_until_it_is_clear(world, snow):
     """Several requests are on their way, and of each something is refused."""
@@ -117,3 +117,46 @@ def test_a_look_at_the_table_that_is_disturbed_is_taken_again(world, snow):
     assert process.wait(60) == 1 and "snowflake.halted" not in process.log.read_text(), process.log.read_text()
     assert not snow.scripts[-1].steps
     assert numbers(snow) == [number for number in range(1, 11) if number != 7] and letters(world) == [7]
+
+
+def everything(row):
+    return row.get("n", row.get("N")) is not None
+
+
+def test_an_append_that_is_refused_whatever_is_in_it_halts(world, snow):
+    """For no reason that is known, such as a channel that an evolved schema has spoilt: no record is rejected for it."""
+    snow.script(r"POST .*/rows", *[Answer(400, {"code": "ERR_SCHEMA_CHANGED", "message": "of 7 columns"})] * 1000)
+    write_records(world, 1, 600)
+    said = run(world, 1)
+    assert "it refuses every record (code ERR_SCHEMA_CHANGED" in said and "snowflake.halted" in said
+    assert numbers(snow) == [] and letters(world) == []
+    snow.scripts.clear()
+    run(world)
+    assert numbers(snow) == list(range(1, 601)) and letters(world) == []
+
+
+def test_one_record_that_no_append_takes_is_a_dead_letter(world, snow, monkeypatch):
+    """And the others beside it get in."""
+    told = channels.Channels.append
+
+    def append(self, channel, lines, *more):
+        if any(json.loads(line)["n"] == 70 for line in lines):
+            raise channels.StreamError(400, "ERR_ROW_NOT_LIKED")
+        return told(self, channel, lines, *more)
+
+    monkeypatch.setattr(channels.Channels, "append", append)
+    write_records(world, 1, 100)
+    assert "snowflake.halted" not in run(world, 1)
+    assert numbers(snow) == [number for number in range(1, 101) if number != 70] and letters(world) == [70]
+
+
+def test_a_table_that_refuses_every_record_halts_before_they_are_dead_letters(world, snow):
+    """Behind an append, in silence: all of them come again after a restart, and get in when the table is mended."""
+    snow.poison = everything
+    write_records(world, 1, 300)
+    for _ in range(2):
+        said = run(world, 1)
+        assert "the table refuses every record" in said and letters(world) == []
+    snow.poison = None
+    run(world)
+    assert numbers(snow) == list(range(1, 301)) and letters(world) == []
