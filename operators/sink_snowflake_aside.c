@@ -113,6 +113,15 @@ static uint32_t refused_first(const struct dv_snow_load *load, uint32_t first, u
     return rows;
 }
 
+/* Of a batch that comes again those rows are left that were refused before: that there are no others tells nothing of the table. */
+static bool comes_again(const struct dv_snow_load *load, uint32_t first, uint32_t rows)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        if (load->held[load->away[(load->away_first + first + i) % DV_SNOW_ROWS_MAX].held].known)
+            return true;
+    return false;
+}
+
 bool dv_snow_refuses_all(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
     uint32_t first = 0;
@@ -120,7 +129,7 @@ bool dv_snow_refuses_all(struct dv_snow_load *load, uint64_t unit, const uint8_t
         const uint32_t rows = load->counts[i % DV_SNOWFLAKE_UNITS_MAX];
         if (refused_first(load, first, rows, refused, count) < rows) {
             load->whole_units = load->whole_rows = 0;
-        } else if (rows > 0) { /* else it is of a process before, and its rows come again */
+        } else if (rows > 0 && !comes_again(load, first, rows)) { /* of none is a request of a process before: its rows come again */
             load->whole_units++;
             load->whole_rows += rows;
         }

@@ -68,8 +68,10 @@ static bool may_go(struct dv_snow_load *load, struct dv_snow_held *held, uint32_
     if (!rests(held, row))
         return false;
     uint64_t sent = dv_snowflake_ids_find(&load->journal.ids, held->batch->row[row].id);
-    if (sent != 0 && sent <= load->done)
+    if (sent != 0 && sent <= load->done) {
         be_over(held, row);
+        held->known = true;
+    }
     return sent == 0;
 }
 

@@ -25,6 +25,7 @@ struct dv_snow_held {
     struct dv_snow_held *next;
     uint32_t resting, left;                                      /* rows at rest; and those that are not over */
     uint64_t away[DV_BATCH_ROWS / 64], over[DV_BATCH_ROWS / 64]; /* the other rows */
+    bool known; /* some of its rows were in the table already when it came */
 };
 
 struct dv_snow_row {

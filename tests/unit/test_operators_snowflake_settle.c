@@ -319,7 +319,8 @@ static uint64_t one_of(const uint32_t *values, size_t count)
 
 #define ONE_OF(...) one_of((const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 
-/* No counter is later than the time for which a commit is held, and no table than two questions. */
+/* No counter is later than the time for which a commit is held, and no table than two questions; nor are many records refused in a row, as by a
+ * table that is not for them. */
 static void throw_rules(void)
 {
     play.rules = (struct play_rules){
@@ -332,7 +333,7 @@ static void throw_rules(void)
     bench.rows = 5 + (uint32_t)play_below(60);
     const unsigned bad = (unsigned)ONE_OF(0, 5, 20, 50);
     for (uint32_t number = 1; number <= bench.rows; number++)
-        play.bad[number] = play_chance(bad);
+        play.bad[number] = play_chance(bad) && !(number > 2 && play.bad[number - 1] && play.bad[number - 2]);
 }
 
 static void check_the_end(void)
