@@ -322,7 +322,8 @@ def test_what_comes_while_a_statement_runs_lingers_too(world, snow):
         time.sleep(0.2)
     assert len(submitted(snow, before)) == 1
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and numbers(snow) == list(range(1, 12)), process.log.read_text()
+    assert process.wait(30) == 0 and len(submitted(snow, before)) == 2, process.log.read_text()
+    assert 2 < len(numbers(snow)) == numbers(snow)[-1], "all that was read: the last may not have been"
 
 
 def test_the_same_stream_twice_is_there_once(world, snow):
