@@ -2,7 +2,6 @@
  * sink_snowflake_aside.c - rows that were refused alone, until it is known whether it is they. */
 #include "operators/sink_snowflake_aside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_over(const struct dv_snow_load *load, struct dv_snow_row row)
@@ -95,19 +94,13 @@ void dv_snow_aside_leave(struct dv_snow_load *load, uint32_t held)
 
 /* ---- behind an append ---- */
 
-static int by_id(const void *one, const void *other)
-{
-    return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
-}
-
 /* How many of the request's rows were refused, from its first on. */
 static uint32_t refused_first(const struct dv_snow_load *load, uint32_t first, uint32_t rows,
                               const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
     for (uint32_t i = 0; i < rows; i++) {
         const struct dv_snow_row row = load->away[(load->away_first + first + i) % DV_SNOW_ROWS_MAX];
-        const uint8_t *id = load->held[row.held].batch->row[row.row].id;
-        if (bsearch(id, refused, count, sizeof *refused, by_id) == NULL)
+        if (!dv_snow_is_among(load, row, refused, count))
             return i;
     }
     return rows;

@@ -237,12 +237,17 @@ static int by_id(const void *one, const void *other)
     return memcmp(one, other, DV_SNOWFLAKE_JOURNAL_ID);
 }
 
+bool dv_snow_is_among(const struct dv_snow_load *load, struct dv_snow_row row, const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
+{
+    return count > 0 && bsearch(id_of(load, row), ids, count, sizeof *ids, by_id) != NULL;
+}
+
 static void first_is_over(struct dv_snow_load *load, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count)
 {
     const struct dv_snow_row row = load->away[load->away_first];
     load->away_first = (load->away_first + 1) % DV_SNOW_ROWS_MAX;
     load->away_count--;
-    if (count > 0 && bsearch(id_of(load, row), refused, count, sizeof *refused, by_id) != NULL)
+    if (dv_snow_is_among(load, row, refused, count))
         dv_snow_reject(load, row, DV_E_DATA);
     else
         be_over(&load->held[row.held], row.row);

@@ -107,6 +107,9 @@ DV_CHECKED dv_rc dv_snow_halve(struct dv_snow_load *load, const struct dv_snow_p
 /* Snowflake does not take the row, which rests or is away: it is over. */
 void dv_snow_reject(struct dv_snow_load *load, struct dv_snow_row row, dv_rc rc);
 
+/* Whether the row's record has one of these ids, which are sorted. */
+bool dv_snow_is_among(const struct dv_snow_load *load, struct dv_snow_row row, const uint8_t (*ids)[DV_SNOWFLAKE_JOURNAL_ID], uint32_t count);
+
 /* Rows of requests up to `unit` are over, `most` of them; those with one of these ids, which are sorted, are rejected. False: some are left,
  * for the same call another time; what is taken back meanwhile must be behind `unit`. */
 bool dv_snow_rows_over(struct dv_snow_load *load, uint64_t unit, const uint8_t (*refused)[DV_SNOWFLAKE_JOURNAL_ID],
